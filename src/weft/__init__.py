@@ -1,0 +1,31 @@
+"""weft: recurrent language models that read like the mathematics.
+
+The public face. Names are loaded when first used, so that `import weft` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["LanguageModel", "__version__", "load", "train"]
+
+if TYPE_CHECKING:
+    from weft.experiment import train
+    from weft.language_model import LanguageModel, load
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("LanguageModel", "load"):
+        from weft import language_model
+
+        return getattr(language_model, name)
+    if name == "train":
+        from weft.experiment import train
+
+        return train
+    raise AttributeError(f"module 'weft' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,30 @@
+"""Array libraries behind one small interface; `backend_of` finds the one an array belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from weft.backends.backend import Array, Backend, BlockKernel, State
+from weft.backends.numpy_backend import NumpyBackend
+from weft.errors import InputError
+
+__all__ = ["Array", "Backend", "BlockKernel", "NumpyBackend", "State", "backend_of", "backends", "random_generator"]
+
+backends: list[Backend] = [NumpyBackend()]
+"""The backends at hand; another one is added by appending it."""
+
+
+def backend_of(array: Array) -> Backend:
+    """The backend that `array` belongs to; raises InputError if there is none."""
+    for backend in backends:
+        if backend.owns(array):
+            return backend
+    raise InputError(
+        f"expected an array of a known backend ({', '.join(backend.name for backend in backends)}), "
+        f"got {type(array).__module__}.{type(array).__qualname__}"
+    )
+
+
+def random_generator(seed: int | None = None) -> np.random.Generator:
+    """The generator of every random number in weft; without a seed it is seeded by the system."""
+    return np.random.default_rng(seed)

@@ -1,0 +1,71 @@
+"""What a backend provides: an array namespace, the few operations the array standard lacks, and fused kernels.
+
+The arithmetic of the layers is written once, in the functions of the Python array API standard
+(https://data-apis.org/array-api/), reached through `Backend.xp`. A backend adds what the standard has no name for and
+what must be fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Array: TypeAlias = Any
+"""An array of any library that follows the Python array API standard."""
+
+State: TypeAlias = tuple[Array, ...]
+"""The state of one recurrent layer: (h,) or (h, c), each (N, H)."""
+
+
+class BlockKernel(Protocol):
+    """A whole block of one cell type, forward and backward, in place of the plain time loop.
+
+    It is handed the cell at every call and reads `cell.params` anew, since they change in place between calls.
+    """
+
+    def forward(self, cell: Any, xs: Array, state: State) -> tuple[Array, State, Any]:
+        """xs (N, T, D), initial state -> hs (N, T, H), last state, and a tape for `backward`."""
+
+    def backward(self, cell: Any, dhs: Array, dstate: State, tape: Any) -> tuple[Array, State]:
+        """dhs (N, T, H), gradient at the last state -> dxs (N, T, D), gradient at the initial state.
+
+        Parameter gradients are written into `cell.grads`.
+        """
+
+
+class Backend(Protocol):
+    """One array library, as the layers see it."""
+
+    name: str
+    xp: Any
+
+    def owns(self, array: Array) -> bool:
+        """Whether `array` is one of this backend's."""
+
+    def asarray(self, values: np.ndarray[Any, Any]) -> Array:
+        """A NumPy array as an array of this backend; it may share memory."""
+
+    def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
+        """An array of this backend as a NumPy array; it may share memory."""
+
+    def add_rows(self, target: Array, rows: Array, values: Array) -> None:
+        """target[rows[k]] += values[k] for every k, in place; a row named twice receives both."""
+
+    def softmax_loss(self, scores: Array, targets: Array, ignore_label: int) -> tuple[Array, Array]:
+        """Negative log-likelihood and its gradient, row by row.
+
+        scores (R, V), targets (R,) -> nats (R,) = log sum_v exp(scores_v) - scores_target, and the gradient of
+        sum(nats) by the scores (R, V) = softmax(scores) - onehot(target). Rows whose target is `ignore_label` give
+        zero and a zero gradient. `scores` is left as it is.
+        """
+
+    def target_nats(self, scores: Array, targets: Array, ignore_label: int) -> Array:
+        """The first result of `softmax_loss` alone."""
+
+    def keep_mask(self, shape: tuple[int, ...], ratio: float, rng: np.random.Generator, dtype: Any) -> Array:
+        """A dropout mask: 0 with probability `ratio`, else 1 / (1 - ratio)."""
+
+    def block_kernel(self, cell_name: str) -> BlockKernel | None:
+        """The fused kernel for a cell type, or None: the plain loop runs."""

@@ -1,0 +1,74 @@
+"""The default backend: NumPy on the processor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat.numpy as array_namespace
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends.backend import BlockKernel
+
+Floats = NDArray[Any]
+Integers = NDArray[Any]
+
+
+class NumpyBackend:
+    """Arrays are `numpy.ndarray`; see `weft.backends.backend.Backend` for what each operation means."""
+
+    name = "numpy"
+    xp: Any = array_namespace
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, BlockKernel] = {}
+
+    def owns(self, array: object) -> bool:
+        return isinstance(array, np.ndarray)
+
+    def asarray(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values
+
+    def to_numpy(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array
+
+    def add_rows(self, target: Floats, rows: Integers, values: Floats) -> None:
+        # Sorting brings equal rows together; reduceat then adds each run at once, several times faster than add.at.
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        target[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+
+    def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:
+        rows, labels, ignored = _labels(targets, ignore_label)
+        dscores = scores - scores.max(axis=1, keepdims=True)
+        target_scores = dscores[rows, labels]
+        np.exp(dscores, out=dscores)
+        sums = dscores.sum(axis=1, keepdims=True)
+        nats = np.log(sums[:, 0]) - target_scores
+        dscores /= sums
+        dscores[rows, labels] -= 1
+        nats[ignored] = 0
+        dscores[ignored] = 0
+        return nats, dscores
+
+    def target_nats(self, scores: Floats, targets: Integers, ignore_label: int) -> Floats:
+        rows, labels, ignored = _labels(targets, ignore_label)
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        target_scores = shifted[rows, labels]
+        nats: Floats = np.log(np.exp(shifted, out=shifted).sum(axis=1)) - target_scores
+        nats[ignored] = 0
+        return nats
+
+    def keep_mask(self, shape: tuple[int, ...], ratio: float, rng: np.random.Generator, dtype: Any) -> Floats:
+        mask: Floats = (rng.random(shape, dtype=np.float32) >= ratio).astype(dtype)
+        mask /= 1 - ratio
+        return mask
+
+    def block_kernel(self, cell_name: str) -> BlockKernel | None:
+        return self.kernels.get(cell_name)
+
+
+def _labels(targets: Integers, ignore_label: int) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+    ignored = targets == ignore_label
+    return np.arange(targets.shape[0]), np.where(ignored, 0, targets), ignored

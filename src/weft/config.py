@@ -1,0 +1,161 @@
+"""What a run is made of: the text, the model and the training, each a frozen dataclass with nothing left open.
+
+Every field carries its help, its bounds and its unit, once; the command line, the configuration file and the checks are
+all made from here. A person states only some of them: a plain mapping `key -> value`, in which a key that is absent is
+chosen for the text (`weft.defaults`).
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from weft.errors import InputError, nearest
+
+Settings = Mapping[str, Any]
+"""Stated values by field name; absent means: choose for me."""
+
+
+def _setting(
+    help: str,
+    *,
+    default: Any = MISSING,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    metadata = {"help": help, "at_least": at_least, "above": above, "below": below, "choices": choices}
+    return field(default=default, metadata=metadata) if default is not MISSING else field(metadata=metadata)
+
+
+class _Checked:
+    def __post_init__(self) -> None:
+        for item in fields(typing.cast(Any, self)):
+            object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig(_Checked):
+    """Where the text comes from and how it becomes tokens."""
+
+    data: tuple[str, ...] = _setting(
+        "Training text: files, folders, globs, .gz files, '-' for standard input, 'builtin', or a named corpus"
+    )
+    valid: tuple[str, ...] = _setting("Validation text, when it is separate", default=())
+    test: tuple[str, ...] = _setting("Test text, when it is separate", default=())
+    valid_fraction: float = _setting("Share of the text held out for validation", at_least=0, below=1)
+    test_fraction: float = _setting("Share of the text held out for testing", at_least=0, below=1)
+    tokenizer: str = _setting("What a token is", choices=("word", "char", "bpe"))
+    lowercase: bool = _setting("Lower-case the text first", default=False)
+    vocab_size: int | None = _setting("Most token types to keep (default: no limit)", default=None, at_least=3)
+    min_count: int = _setting("Token types seen less often than this become <unk>", default=1, at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(_Checked):
+    """The shape of the language model."""
+
+    cell: str = _setting("Recurrent cell: rnn, lstm or gru")
+    embedding_size: int = _setting("Size D of a token's embedding", at_least=1)
+    hidden_size: int = _setting("Size H of a layer's hidden state", at_least=1)
+    layers: int = _setting("Number of recurrent layers", default=1, at_least=1)
+    dropout: float = _setting(
+        "Share of activations dropped after the embedding and every layer", default=0.0, at_least=0, below=1
+    )
+    tied: bool = _setting("Use the embedding as the output weights too (needs D = H)", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(_Checked):
+    """How the model is trained."""
+
+    batch_size: int = _setting("Number N of parallel streams of text", at_least=1)
+    bptt: int = _setting("Block length T: time steps between truncations", at_least=1)
+    epochs: int = _setting("Passes through the training text", at_least=1)
+    max_steps: int | None = _setting("Stop after this many blocks, whatever the epochs", default=None, at_least=1)
+    optimizer: str = _setting("How gradients become updates", choices=("sgd", "momentum", "adamw"))
+    lr: float = _setting("Learning rate", above=0)
+    momentum: float = _setting("Momentum of the optimizer 'momentum'", default=0.9, at_least=0, below=1)
+    weight_decay: float = _setting("Decoupled weight decay of 'adamw'", default=0.0, at_least=0)
+    schedule: str = _setting(
+        "Learning rate: constant, plateau (a quarter when validation does not improve), or cosine (after a warm-up)",
+        choices=("constant", "plateau", "cosine"),
+    )
+    warmup: int = _setting("Steps of linear warm-up of the schedule 'cosine'", default=100, at_least=0)
+    clip: float = _setting("Largest global norm of the gradient", default=0.25, above=0)
+    patience: int | None = _setting(
+        "Stop after this many epochs without a better validation (default: never)", default=None, at_least=1
+    )
+    seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
+    save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a run needs to be repeated."""
+
+    text: TextConfig
+    model: ModelConfig
+    training: TrainingConfig
+
+
+SECTIONS: dict[str, type[TextConfig] | type[ModelConfig] | type[TrainingConfig]] = {
+    "text": TextConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+}
+FIELDS: dict[str, Field[Any]] = {item.name: item for section in SECTIONS.values() for item in fields(section)}
+TYPES: dict[str, Any] = {
+    name: hint
+    for section in SECTIONS.values()
+    for name, hint in typing.get_type_hints(section).items()
+    if name in FIELDS
+}
+
+
+def checked(item: Field[Any], value: Any) -> Any:
+    """`value` in the type of the field `item`; raises InputError if it is not of it or out of bounds."""
+    if value is None and item.default is None:
+        return None
+    name, hint = item.name, TYPES[item.name]
+    if hint == tuple[str, ...]:
+        value = (value,) if isinstance(value, str) or not isinstance(value, (tuple, list)) else tuple(value)
+        return tuple(str(source) for source in value)
+    if hint in (int, int | None):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{name} must be a whole number, got {value!r}")
+    elif hint is float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InputError(f"{name} must be a finite number, got {value!r}")
+        value = float(value)
+    elif not isinstance(value, hint):
+        expected = {bool: "true or false", str: "a string"}[hint]
+        raise InputError(f"{name} must be {expected}, got {value!r}")
+    _check_bounds(item, value)
+    return value
+
+
+def _check_bounds(item: Field[Any], value: Any) -> None:
+    name, bounds = item.name, item.metadata
+    if bounds["choices"] and value not in bounds["choices"]:
+        raise InputError(
+            f"{name} must be one of {', '.join(bounds['choices'])}, got {value!r}{nearest(value, bounds['choices'])}"
+        )
+    if bounds["at_least"] is not None and value < bounds["at_least"]:
+        raise InputError(f"{name} must be at least {bounds['at_least']:g}, got {value!r}")
+    if bounds["above"] is not None and value <= bounds["above"]:
+        raise InputError(f"{name} must be above {bounds['above']:g}, got {value!r}")
+    if bounds["below"] is not None and value >= bounds["below"]:
+        raise InputError(f"{name} must be below {bounds['below']:g}, got {value!r}")
+
+
+def check_settings(settings: Settings) -> dict[str, Any]:
+    """The same settings with every key known and every value within its bounds; raises InputError otherwise."""
+    for name in settings:
+        if name not in FIELDS:
+            raise InputError(f"unknown setting {name!r}{nearest(name, FIELDS)}; known: {', '.join(FIELDS)}")
+    return {name: checked(FIELDS[name], value) for name, value in settings.items()}

@@ -1,0 +1,31 @@
+"""Perplexity: exp(total nats / total tokens), the effective number of candidates for the next token.
+
+1 is perfect; probability 0.25 for every token is 4. This is the only place that divides.
+"""
+
+from __future__ import annotations
+
+import math
+
+from weft.errors import InputError
+from weft.layers.softmax import Loss
+
+
+def mean_nats(loss: Loss) -> float:
+    """Cross-entropy in nats per token; raises InputError when there is no token."""
+    if loss.tokens < 1:
+        raise InputError("perplexity needs at least one token to predict, got none")
+    return loss.nats / loss.tokens
+
+
+def mean_bits(loss: Loss) -> float:
+    """Cross-entropy in bits per token."""
+    return mean_nats(loss) / math.log(2)
+
+
+def perplexity(loss: Loss) -> float:
+    """exp(nats / tokens); infinite where that is beyond a float."""
+    try:
+        return math.exp(mean_nats(loss))
+    except OverflowError:
+        return math.inf

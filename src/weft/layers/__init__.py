@@ -1,0 +1,68 @@
+"""Layers whose forward and backward passes are derived by hand.
+
+Every module of this folder is imported here, so a new cell type is one new file: `time_layers()` then finds it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+from weft.errors import InputError, nearest
+from weft.layers.affine import Affine, TimeAffine
+from weft.layers.cell import Cell
+from weft.layers.dropout import TimeDropout
+from weft.layers.embedding import Embedding, TimeEmbedding
+from weft.layers.gru import GRU, TimeGRU
+from weft.layers.layer import Layer
+from weft.layers.lstm import LSTM, TimeLSTM
+from weft.layers.output import TimeOutputWithLoss
+from weft.layers.recurrent import TimeRecurrent
+from weft.layers.rnn import RNN, TimeRNN
+from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Affine",
+    "Cell",
+    "Embedding",
+    "Layer",
+    "Loss",
+    "SoftmaxWithLoss",
+    "TimeAffine",
+    "TimeDropout",
+    "TimeEmbedding",
+    "TimeGRU",
+    "TimeLSTM",
+    "TimeOutputWithLoss",
+    "TimeRNN",
+    "TimeRecurrent",
+    "TimeSoftmaxWithLoss",
+    "time_layer",
+    "time_layers",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+
+def time_layers() -> dict[str, type[TimeRecurrent]]:
+    """Every recurrent layer by the name of its cell."""
+    return {layer.cell_type.name: layer for layer in _descendants(TimeRecurrent) if "cell_type" in vars(layer)}
+
+
+def time_layer(cell: str) -> type[TimeRecurrent]:
+    """The recurrent layer of the cell named `cell`; raises InputError with the known names otherwise."""
+    known = time_layers()
+    if cell not in known:
+        raise InputError(f"unknown cell {cell!r}{nearest(cell, known)}; known: {', '.join(sorted(known))}")
+    return known[cell]
+
+
+def _descendants(layer: type[TimeRecurrent]) -> Iterator[type[TimeRecurrent]]:
+    for subclass in layer.__subclasses__():
+        yield subclass
+        yield from _descendants(subclass)

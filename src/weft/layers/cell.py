@@ -1,0 +1,122 @@
+"""Cell: the equation of one time step, in the one form that single steps and the time loop share.
+
+Every cell multiplies its input and its previous hidden state by a matrix each. The input's part,
+
+    a_t = x_t W_x + b                                         (N, G·H)
+
+does not depend on the steps before, so a block of steps can compute it in one product. What is left is a cell's own:
+
+    step:           a_t, state_{t-1}  ->  state_t                        and a tape of what `step_backward` needs
+    step_backward:  d state_t         ->  d a_t, d state_{t-1}
+
+and the gradients of the parameters follow from all d a_t in one product each, after the loop:
+
+    dW_x = sum_t x_tᵀ da_t          db = sum_t da_t          dW_h = sum_t (what W_h multiplied)ᵀ da_t
+
+N streams, D inputs, H hidden units, G gates: x (N, D), h (N, H), W_x (D, G·H), W_h (H, G·H), b (G·H,).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from weft.backends import Array, State
+from weft.errors import InputError
+from weft.layers.layer import Layer, check_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Tape = tuple[Array, ...]
+
+
+class Cell(Layer, ABC):
+    """Base of the cells. A subclass gives `name`, `gates`, `state_names`, `step` and `step_backward`.
+
+    `params` is [Wx, Wh, b]. The tape of a step begins with the previous hidden state.
+    """
+
+    name: ClassVar[str]
+    gates: ClassVar[int]
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+
+    def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
+        check_shape(f"Wh of {type(self).__name__}", Wh, ("H", "G·H"))
+        H = Wh.shape[0]
+        check_shape(f"Wx of {type(self).__name__}", Wx, ("D", self.gates * H))
+        check_shape(f"Wh of {type(self).__name__}", Wh, (H, self.gates * H))
+        check_shape(f"b of {type(self).__name__}", b, (self.gates * H,))
+        super().__init__(Wx, Wh, b)
+
+    def forward(self, x: Array, *state_prev: Array) -> Any:
+        """x (N, D) and the previous state, each part (N, H) -> the next state: h_next, or (h_next, c_next)."""
+        self._check_input(x, state_prev)
+        state_next, self._tape = self.step(self.project(x), state_prev)
+        self._x = x
+        return state_next if len(state_next) > 1 else state_next[0]
+
+    def backward(self, *dstate_next: Array) -> tuple[Array, ...]:
+        """The gradient of the next state -> dx (N, D) and the gradient of the previous state, one after the other."""
+        da, dstate_prev = self.step_backward(dstate_next, self._tape)
+        dx = self.project_backward(self._x, self.recurrent_inputs(self._tape), da)
+        return dx, *dstate_prev
+
+    @abstractmethod
+    def step(self, a: Array, state_prev: State) -> tuple[State, Tape]:
+        """The next state from a = x W_x + b (N, G·H) and the previous state; nothing is kept."""
+
+    @abstractmethod
+    def step_backward(self, dstate_next: State, tape: Tape) -> tuple[Array, State]:
+        """The gradient of one step: da and the gradient of the previous state."""
+
+    def recurrent_inputs(self, tape: Tape) -> tuple[Array, ...]:
+        """What W_h was multiplied by in this step."""
+        return tape[:1]
+
+    def recurrent_gradient(self, inputs: tuple[Array, ...], da: Array) -> Array:
+        """dW_h, from rows that hold one step of one stream each."""
+        (h_prev,) = inputs
+        return h_prev.T @ da
+
+    def project(self, x: Array) -> Array:
+        """a = x W_x + b for rows of inputs (R, D)."""
+        Wx, _Wh, b = self.params
+        return x @ Wx + b
+
+    def project_backward(self, x: Array, inputs: tuple[Array, ...], da: Array) -> Array:
+        """dx (R, D) from da (R, G·H); the gradients of all three parameters are written."""
+        Wx, _Wh, _b = self.params
+        dWx, dWh, db = self.grads
+        dWx[...] = x.T @ da
+        dWh[...] = self.recurrent_gradient(inputs, da)
+        db[...] = self.xp.sum(da, axis=0)
+        return da @ Wx.T
+
+    def zero_state(self, N: int) -> State:
+        """The state before the first word: zeros (N, H)."""
+        Wh = self.params[1]
+        return tuple(self.xp.zeros((N, Wh.shape[0]), dtype=Wh.dtype) for _ in self.state_names)
+
+    def _check_input(self, x: Array, state_prev: State) -> None:
+        Wx, Wh, _b = self.params
+        check_shape("x", x, ("N", Wx.shape[0]))
+        if len(state_prev) != len(self.state_names):
+            raise InputError(
+                f"{type(self).__name__} takes the previous {' and '.join(self.state_names)}, not {len(state_prev)}"
+            )
+        for name, part in zip(self.state_names, state_prev, strict=True):
+            check_shape(f"{name}_prev", part, (x.shape[0], Wh.shape[0]))
+
+    @classmethod
+    def initial_parameters(cls, rng: np.random.Generator, D: int, H: int) -> list[np.ndarray[Any, Any]]:
+        """Wx, Wh and b to start training from: uniform within ±1/√H, biases zero (float64)."""
+        bound = H**-0.5
+        Wx = rng.uniform(-bound, bound, (D, cls.gates * H))
+        Wh = rng.uniform(-bound, bound, (H, cls.gates * H))
+        return [Wx, Wh, 0 * Wh[0]]
+
+
+def sigmoid(xp: Any, x: Array) -> Array:
+    """σ(x) = 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+    return 0.5 * (xp.tanh(0.5 * x) + 1)

@@ -1,0 +1,55 @@
+"""Embedding: a token id picks a row of the matrix W.
+
+    x = W[id]                       dW[id] += dx, for every occurrence of id
+
+W (V, D): one row a token type. The gradient of rows that were not picked is zero.
+"""
+
+from __future__ import annotations
+
+from weft.backends import Array
+from weft.errors import InputError
+from weft.layers.layer import Layer, check_shape
+
+
+class Embedding(Layer):
+    """Rows of W for token ids.
+
+    `forward(ids (N,)) -> x (N, D)`; `backward(dx (N, D)) -> None`, since ids have no gradient. `params` is [W].
+    """
+
+    def __init__(self, W: Array) -> None:
+        check_shape("W of an embedding", W, ("V", "D"))
+        super().__init__(W)
+
+    def forward(self, ids: Array) -> Array:
+        check_shape("ids", ids, ("N",))
+        self.ids = ids
+        return self.rows(ids)
+
+    def backward(self, dx: Array) -> None:
+        (dW,) = self.grads
+        dW[...] = 0
+        self.backend.add_rows(dW, self.ids, dx)
+
+    def rows(self, ids: Array) -> Array:
+        """The embeddings of ids of any shape; raises InputError for an id outside [0, V)."""
+        (W,) = self.params
+        V, D = W.shape
+        lowest, highest = int(self.xp.min(ids)), int(self.xp.max(ids))
+        if lowest < 0 or highest >= V:
+            raise InputError(f"token ids must lie in [0, {V}), got {lowest if lowest < 0 else highest}")
+        flat = self.xp.take(W, self.xp.reshape(ids, (-1,)), axis=0)
+        return self.xp.reshape(flat, (*ids.shape, D))
+
+
+class TimeEmbedding(Embedding):
+    """The same for a block: `forward(ids (N, T)) -> xs (N, T, D)`; `backward(dxs (N, T, D)) -> None`."""
+
+    def forward(self, ids: Array) -> Array:
+        check_shape("ids", ids, ("N", "T"))
+        self.ids = self.xp.reshape(ids, (-1,))
+        return self.rows(ids)
+
+    def backward(self, dxs: Array) -> None:
+        super().backward(self.xp.reshape(dxs, (-1, dxs.shape[-1])))

@@ -1,0 +1,33 @@
+"""What every layer has: parameters, their gradients, and the backend they live on."""
+
+from __future__ import annotations
+
+from weft.backends import Array, backend_of
+from weft.errors import InputError
+
+
+class Layer:
+    """Parameters `params` and gradients `grads`: the same order, the same shapes, both updated in place.
+
+    `backward` overwrites the gradients of the call before; it does not add to them.
+    """
+
+    def __init__(self, *params: Array) -> None:
+        self.params: list[Array] = list(params)
+        self.grads: list[Array] = []
+        if params:
+            self.backend = backend_of(params[0])
+            self.xp = self.backend.xp
+            self.grads = [self.xp.zeros_like(param) for param in params]
+
+
+def check_shape(what: str, array: Array, expected: tuple[int | str, ...]) -> None:
+    """Raise InputError unless `array` has the shape `expected`; a letter in it stands for any size."""
+    if not hasattr(array, "shape"):
+        raise InputError(f"{what} must be an array, got {type(array).__name__}")
+    shape = tuple(array.shape)
+    if len(shape) != len(expected) or any(
+        isinstance(size, int) and size != given for size, given in zip(expected, shape, strict=True)
+    ):
+        wanted = ", ".join(str(size) for size in expected)
+        raise InputError(f"{what} must have shape ({wanted}), got {shape}")

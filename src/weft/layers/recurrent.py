@@ -1,0 +1,138 @@
+"""TimeRecurrent: a cell unrolled over a block of T steps, and back-propagation through time.
+
+    forward   for t = 0 … T-1:     state_t = step(x_t W_x + b, state_{t-1})                    hs[:, t] = h_t
+    backward  for t = T-1 … 0:     the gradient at h_t is dhs[:, t] plus what comes back from step t+1
+
+This is the only time loop. The products with W_x and the gradients of the parameters do not depend on the order of the
+steps, so each is one product over all N·T rows, before and after the loop. The backward pass ends at the first step of
+the block: truncated back-propagation through time cuts the chain there, while the forward state goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from weft.backends import Array, BlockKernel, State
+from weft.errors import InputError
+from weft.layers.cell import Cell
+from weft.layers.layer import Layer, check_shape
+
+
+class PlainLoop:
+    """A block, step by step: the definition that every fused kernel must equal."""
+
+    def forward(self, cell: Cell, xs: Array, state: State) -> tuple[Array, State, Any]:
+        xp = cell.xp
+        N, T, D = xs.shape
+        a = xp.reshape(cell.project(xp.reshape(xs, (N * T, D))), (N, T, -1))
+        hs, tapes = [], []
+        for t in range(T):
+            state, tape = cell.step(a[:, t, :], state)
+            hs.append(state[0])
+            tapes.append(tape)
+        return xp.stack(hs, axis=1), state, (xs, tapes)
+
+    def backward(self, cell: Cell, dhs: Array, dstate: State, tape: Any) -> tuple[Array, State]:
+        xp = cell.xp
+        xs, tapes = tape
+        N, T, D = xs.shape
+        das, inputs = [], []
+        for t in reversed(range(T)):
+            dh, *rest = dstate
+            da, dstate = cell.step_backward((dhs[:, t, :] + dh, *rest), tapes[t])
+            das.append(da)
+            inputs.append(cell.recurrent_inputs(tapes[t]))
+        rows = [_rows(xp, steps) for steps in zip(*inputs, strict=True)]
+        dx = cell.project_backward(xp.reshape(xs, (N * T, D)), tuple(rows), _rows(xp, das))
+        return xp.reshape(dx, (N, T, D)), dstate
+
+
+def _rows(xp: Any, steps_backwards: Any) -> Array:
+    """Steps T-1 … 0 of (N, M) as rows (N·T, M), in the order of a reshaped (N, T, M)."""
+    stacked = xp.stack(list(reversed(steps_backwards)), axis=1)
+    return xp.reshape(stacked, (-1, stacked.shape[-1]))
+
+
+class TimeRecurrent(Layer):
+    """A block of steps: `forward(xs (N, T, D)) -> hs (N, T, H)`; `backward(dhs (N, T, H)) -> dxs (N, T, D)`.
+
+    `TimeX(Wx, Wh, b, stateful=False)`. It keeps the last hidden state as `h` and the gradient that reached the block's
+    initial state as `dh` (and `c`, `dc` where the cell has a memory). Stateful: every `forward` goes on from `h`.
+    Stateless: every `forward` starts from zeros. A subclass names its cell; nothing else is needed.
+    """
+
+    cell_type: ClassVar[type[Cell]]
+    h: Array
+    dh: Array
+
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
+        super().__init__()
+        self.cell = self.cell_type(Wx, Wh, b)
+        self.params, self.grads = self.cell.params, self.cell.grads
+        self.backend, self.xp = self.cell.backend, self.cell.xp
+        self.stateful = stateful
+        self._tape: Any = None
+        self.reset_state()
+        for name in self.cell.state_names:
+            setattr(self, f"d{name}", None)
+
+    def forward(self, xs: Array) -> Array:
+        self._tape = None  # the old block's intermediates go before the new ones come
+        self._kernel = self._block_kernel()
+        hs, state, self._tape = self._kernel.forward(self.cell, xs, self._checked(xs, self._initial_state(xs)))
+        self.set_state(*state)
+        return hs
+
+    def backward(self, dhs: Array, *dstate: Array) -> Array:
+        """dxs from dhs; `dstate`: gradients that reach the last state from beyond the block, zero if left out."""
+        if self._tape is None:
+            raise InputError(f"{type(self).__name__}.backward needs a forward before it")
+        if dstate and len(dstate) != len(self.cell.state_names):
+            raise InputError(
+                f"{type(self).__name__}.backward takes the gradients of all of {', '.join(self.cell.state_names)}"
+                f" at the last state or none, got {len(dstate)}"
+            )
+        dxs, dfirst = self._kernel.backward(self.cell, dhs, dstate or self.cell.zero_state(dhs.shape[0]), self._tape)
+        for name, gradient in zip(self.cell.state_names, dfirst, strict=True):
+            setattr(self, f"d{name}", gradient)
+        return dxs
+
+    def unroll(self, xs: Array, state: State) -> tuple[Array, State]:
+        """The pure forward: xs (N, T, D) and an initial state -> hs (N, T, H) and the last state; nothing is kept."""
+        hs, state, _tape = self._block_kernel().forward(self.cell, xs, self._checked(xs, state))
+        return hs, state
+
+    @property
+    def state(self) -> State | None:
+        """(h,) or (h, c) after the last `forward`; None before any."""
+        state = tuple(getattr(self, name) for name in self.cell.state_names)
+        return None if state[0] is None else state
+
+    def set_state(self, h: Array, *memory: Array) -> None:
+        """Go on from h (N, H), and from c where the cell has one (zeros if left out)."""
+        missing = self.cell.zero_state(h.shape[0])[1 + len(memory) :]
+        for name, part in zip(self.cell.state_names, (h, *memory, *missing), strict=True):
+            setattr(self, name, part)
+
+    def reset_state(self) -> None:
+        """Forget: the next `forward` starts from zeros."""
+        for name in self.cell.state_names:
+            setattr(self, name, None)
+
+    def _initial_state(self, xs: Array) -> State:
+        state = self.state if self.stateful else None
+        return self.cell.zero_state(xs.shape[0]) if state is None else state
+
+    def _checked(self, xs: Array, state: State) -> State:
+        Wx, Wh, _b = self.params
+        check_shape("xs", xs, ("N", "T", Wx.shape[0]))
+        for name, part in zip(self.cell.state_names, state, strict=True):
+            if tuple(part.shape) != (xs.shape[0], Wh.shape[0]):
+                raise InputError(
+                    f"the state {name} has shape {tuple(part.shape)}, but this block needs "
+                    f"({xs.shape[0]}, {Wh.shape[0]}); call reset_state() before changing the number of streams"
+                )
+        return state
+
+    def _block_kernel(self) -> BlockKernel:
+        return self.backend.block_kernel(self.cell.name) or PlainLoop()

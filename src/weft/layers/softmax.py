@@ -1,0 +1,78 @@
+"""Softmax with loss: how many nats the target costs under the scores.
+
+    p = softmax(x)          loss = mean of -ln p[target]          dx = (p - onehot(target)) / count
+
+over the targets that are not `ignore_label`. Scores x (N, V), targets t (N,) of token ids or one-hot (N, V).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from weft.backends import Array, backend_of
+from weft.errors import InputError
+from weft.layers.layer import Layer
+
+
+class Loss(NamedTuple):
+    """What a text cost: the sum of negative log-likelihoods in nats, and the number of tokens it was summed over."""
+
+    nats: float
+    tokens: int
+
+    def plus(self, other: Loss) -> Loss:
+        """The cost of both texts."""
+        return Loss(self.nats + other.nats, self.tokens + other.tokens)
+
+
+NOTHING = Loss(0.0, 0)
+
+
+class SoftmaxWithLoss(Layer):
+    """`forward(x (N, V), t (N,)) -> mean nats`; `backward(dout=1) -> dx (N, V)`. No parameters."""
+
+    def __init__(self, ignore_label: int = -1) -> None:
+        super().__init__()
+        self.ignore_label = ignore_label
+        self.loss = NOTHING
+
+    def forward(self, x: Array, t: Array) -> float:
+        backend = backend_of(x)
+        t = checked_labels(backend.xp, t, x.shape, self.ignore_label)
+        nats, self._dx = backend.softmax_loss(x, t, self.ignore_label)
+        self.loss = Loss(float(backend.xp.sum(nats)), counted(t, self.ignore_label))
+        return self.loss.nats / max(self.loss.tokens, 1)
+
+    def backward(self, dout: float = 1) -> Array:
+        return self._dx * (dout / max(self.loss.tokens, 1))
+
+
+class TimeSoftmaxWithLoss(SoftmaxWithLoss):
+    """The same for a block: `forward(xs (N, T, V), ts (N, T)) -> mean nats`; `backward(dout=1) -> dxs (N, T, V)`."""
+
+    def forward(self, xs: Array, ts: Array) -> float:
+        xp = backend_of(xs).xp
+        ts = checked_labels(xp, ts, xs.shape, self.ignore_label)
+        self._shape = xs.shape
+        return super().forward(xp.reshape(xs, (-1, xs.shape[-1])), xp.reshape(ts, (-1,)))
+
+    def backward(self, dout: float = 1) -> Array:
+        dx = super().backward(dout)
+        return backend_of(dx).xp.reshape(dx, self._shape)
+
+
+def counted(t: Array, ignore_label: int) -> int:
+    """How many targets are not `ignore_label`."""
+    return int((t != ignore_label).sum())
+
+
+def checked_labels(xp: Array, t: Array, shape: tuple[int, ...], ignore_label: int) -> Array:
+    """Targets as token ids, one for each row of scores; raises InputError where they do not fit the scores."""
+    if tuple(t.shape) == tuple(shape):
+        t = xp.argmax(t, axis=-1)
+    if tuple(t.shape) != tuple(shape[:-1]):
+        raise InputError(f"targets must have shape {tuple(shape[:-1])} to go with scores {tuple(shape)}, got {t.shape}")
+    wrong = (t != ignore_label) & ((t < 0) | (t >= shape[-1]))
+    if bool(xp.any(wrong)):
+        raise InputError(f"targets must be {ignore_label} (ignored) or lie in [0, {shape[-1]}), got {int(t[wrong][0])}")
+    return t

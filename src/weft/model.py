@@ -1,0 +1,170 @@
+"""RNNLM: the recurrent language model.
+
+    P(w_1 … w_m) = Π_t P(w_t | w_1 … w_{t-1})
+
+    TimeEmbedding -> [TimeDropout] -> TimeRNN | TimeLSTM | TimeGRU -> [TimeDropout] -> … -> TimeAffine -> softmax
+
+ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). Training carries the state in the layers;
+everything else passes it as a value: `step` and `log_probabilities` take a state, return the next, and touch nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.backends import Array, State, random_generator
+from weft.errors import InputError
+from weft.layers import (
+    Layer,
+    Loss,
+    TimeDropout,
+    TimeEmbedding,
+    TimeOutputWithLoss,
+    TimeRecurrent,
+    time_layer,
+)
+
+ModelState = tuple[State, ...]
+"""The state of every recurrent layer, the lowest first."""
+
+
+class RNNLM:
+    """A recurrent language model over V tokens.
+
+    vocab_size V, embedding_size D, hidden_size H, and `layers` recurrent layers of the cell type named `cell`.
+    `dropout`: share of activations dropped after the embedding and after every layer, while training. `tied`: the
+    output weights are the embedding's, transposed (Press & Wolf 2017; Inan et al. 2017), which needs D = H.
+    `rows`: the output layer's slice (see `TimeOutputWithLoss`). Raises InputError for an unknown cell or wrong sizes.
+
+    `params` and `grads` are lists in the order of `named_parameters()`, updated in place.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        layers: int = 1,
+        cell: str = "lstm",
+        dropout: float = 0.0,
+        tied: bool = False,
+        *,
+        seed: int | None = None,
+        dtype: str = "float32",
+        rows: int | None = None,
+    ) -> None:
+        sizes = {"vocab_size": vocab_size, "embedding_size": embedding_size, "hidden_size": hidden_size}
+        for name, size in {**sizes, "layers": layers}.items():
+            if size < 1:
+                raise InputError(f"{name} must be at least 1, got {size}")
+        if tied and embedding_size != hidden_size:
+            raise InputError(f"tied weights need embedding_size = hidden_size, got {embedding_size} and {hidden_size}")
+        self.rng = random_generator(seed)
+        self.vocab_size, self.tied = vocab_size, tied
+        layer_type = time_layer(cell)
+
+        def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return values.astype(dtype)
+
+        self.embedding = TimeEmbedding(array(self.rng.uniform(-0.1, 0.1, (vocab_size, embedding_size))))
+        self.recurrent: list[TimeRecurrent] = []
+        for index in range(layers):
+            inputs = embedding_size if index == 0 else hidden_size
+            values = layer_type.cell_type.initial_parameters(self.rng, inputs, hidden_size)
+            Wx, Wh, b = map(array, values)
+            self.recurrent.append(layer_type(Wx, Wh, b, stateful=True))
+        W = self.embedding.params[0]
+        bias = array(np.zeros(vocab_size))
+        if not tied:
+            bound = hidden_size**-0.5
+            output = array(self.rng.uniform(-bound, bound, (hidden_size, vocab_size)))
+        self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
+        self.dropouts = [TimeDropout(dropout, self.rng) for _ in range(layers + 1)]
+        self.params = list(self.named_parameters().values())
+        self.grads = list(self.named_gradients().values())
+
+    def named_parameters(self) -> dict[str, Array]:
+        """The trained arrays by name; tied weights are named once, as the embedding's."""
+        return {name: layer.params[index] for name, layer, index in self._places()}
+
+    def named_gradients(self) -> dict[str, Array]:
+        """The gradients under the same names, in the same order."""
+        return {name: layer.grads[index] for name, layer, index in self._places()}
+
+    def _places(self) -> list[tuple[str, Layer, int]]:
+        places: list[tuple[str, Layer, int]] = [("embedding.W", self.embedding, 0)]
+        for number, layer in enumerate(self.recurrent):
+            places += [(f"recurrent.{number}.{name}", layer, index) for index, name in enumerate(("Wx", "Wh", "b"))]
+        if not self.tied:
+            places.append(("output.W", self.output, 0))
+        return [*places, ("output.b", self.output, 1)]
+
+    def loss(self, xs: Array, ts: Array) -> Loss:
+        """A training pass: what the targets ts (N, T) cost after the inputs xs (N, T), with dropout.
+
+        The hidden state goes on from the call before. Targets of -1 are not counted.
+        """
+        hs = self.dropouts[0].forward(self.embedding.forward(xs))
+        for layer, dropout in zip(self.recurrent, self.dropouts[1:], strict=True):
+            hs = dropout.forward(layer.forward(hs))
+        self.output.forward(hs, ts)
+        return self.output.loss
+
+    def backward(self) -> None:
+        """The gradient of the mean nats of the last `loss`, by truncated back-propagation through time."""
+        dhs = self.output.backward()
+        for layer, dropout in zip(reversed(self.recurrent), reversed(self.dropouts[1:]), strict=True):
+            dhs = layer.backward(dropout.backward(dhs))
+        self.embedding.backward(self.dropouts[0].backward(dhs))
+        if self.tied:
+            self.embedding.grads[0] += self.output.grads[0].T
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.
+
+        P(next = v) is the softmax of the scores. Pure: the model is left as it is.
+        """
+        x = self.embedding.rows(ids)
+        states: list[State] = []
+        for layer, layer_state in zip(self.recurrent, state, strict=True):
+            layer_state, _tape = layer.cell.step(layer.cell.project(x), layer_state)
+            states.append(layer_state)
+            x = layer_state[0]
+        return self.output.scores(x), tuple(states)
+
+    def log_probabilities(self, xs: Array, ts: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """ln P(ts | everything before) in nats (N, T), zero where the target is -1, and the state after the block.
+
+        Pure and without dropout: the same numbers as `step`, token by token.
+        """
+        hs = self.embedding.rows(xs)
+        states: list[State] = []
+        for layer, layer_state in zip(self.recurrent, state, strict=True):
+            hs, layer_state = layer.unroll(hs, layer_state)
+            states.append(layer_state)
+        return self.output.log_probabilities(hs, ts), tuple(states)
+
+    def zero_state(self, streams: int) -> ModelState:
+        """The state of `streams` streams that have read nothing."""
+        return tuple(layer.cell.zero_state(streams) for layer in self.recurrent)
+
+    @property
+    def state(self) -> ModelState | None:
+        """The training state after the last `loss`, or None before any; the arrays are the layers' own."""
+        states = tuple(layer.state for layer in self.recurrent)
+        return None if states[0] is None else tuple(state for state in states if state is not None)
+
+    def set_state(self, state: ModelState | None) -> None:
+        """Let the next `loss` go on from `state`; None: from zeros."""
+        if state is None:
+            return self.reset_state()
+        for layer, layer_state in zip(self.recurrent, state, strict=True):
+            layer.set_state(*layer_state)
+        return None
+
+    def reset_state(self) -> None:
+        """Let the next `loss` start from zeros."""
+        for layer in self.recurrent:
+            layer.reset_state()

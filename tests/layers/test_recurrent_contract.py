@@ -1,0 +1,278 @@
+"""What every recurrent layer must do. New cells are found by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import array_api_strict
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oracles import StrictBackend, TorchBackend, central_differences, extra_backend
+from weft.backends import State, backends
+from weft.errors import InputError
+from weft.layers import TimeRecurrent, time_layers
+from weft.layers.recurrent import PlainLoop
+
+Floats = Any
+every_cell = pytest.mark.parametrize("layer_type", time_layers().values(), ids=time_layers())
+
+
+def triple(params: Iterable[Any]) -> tuple[Any, Any, Any]:
+    Wx, Wh, b = params
+    return Wx, Wh, b
+
+
+class Case:
+    """A layer with random parameters, inputs, initial state and upstream gradients, none of them zero."""
+
+    def __init__(self, layer_type: type[TimeRecurrent], N: int = 2, T: int = 3, D: int = 4, H: int = 5) -> None:
+        rng = np.random.default_rng(0)
+        G, parts = layer_type.cell_type.gates, len(layer_type.cell_type.state_names)
+        self.params = triple(rng.normal(0, 0.5, shape) for shape in ((D, G * H), (H, G * H), (G * H,)))
+        self.layer = layer_type(*self.params, stateful=True)
+        self.xs = rng.normal(size=(N, T, D))
+        self.state: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+        self.dhs = rng.normal(size=(N, T, H))
+        self.dlast: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+
+    def forward(self) -> tuple[Floats, State]:
+        self.layer.set_state(*self.state)
+        hs = self.layer.forward(self.xs)
+        assert self.layer.state is not None
+        return hs, self.layer.state
+
+    def objective(self) -> float:
+        """A number whose gradients are the upstream gradients: on the outputs and on the last state."""
+        hs, last = self.forward()
+        return float((hs * self.dhs).sum() + sum((s * d).sum() for s, d in zip(last, self.dlast, strict=True)))
+
+    def gradients(self) -> dict[str, Floats]:
+        self.forward()
+        dxs = self.layer.backward(self.dhs, *self.dlast)
+        return {
+            "xs": dxs,
+            **dict(zip(("Wx", "Wh", "b"), self.layer.grads, strict=True)),
+            **{f"first {name}": getattr(self.layer, f"d{name}") for name in self.layer.cell.state_names},
+        }
+
+    def inputs(self) -> dict[str, Floats]:
+        names = [f"first {name}" for name in self.layer.cell.state_names]
+        return {
+            "xs": self.xs,
+            **dict(zip(("Wx", "Wh", "b"), self.params, strict=True)),
+            **dict(zip(names, self.state, strict=True)),
+        }
+
+
+@every_cell
+def test_gradients_equal_central_differences(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    gradients = case.gradients()
+    for name, array in case.inputs().items():
+        expected = central_differences(case.objective, array)
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-6, atol=1e-8, err_msg=name)
+
+
+@every_cell
+def test_gradients_equal_autograd_through_the_same_forward(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type, N=3, T=6, D=2, H=4)
+    gradients = case.gradients()
+    tensors = {name: torch.tensor(array, requires_grad=True) for name, array in case.inputs().items()}
+    with extra_backend(TorchBackend()):
+        cell = layer_type.cell_type(*(tensors[name] for name in ("Wx", "Wh", "b")))
+        initial = tuple(tensors[f"first {name}"] for name in cell.state_names)
+        hs, last, _tape = PlainLoop().forward(cell, tensors["xs"], initial)
+    objective = (hs * torch.tensor(case.dhs)).sum()
+    objective = objective + sum((s * torch.tensor(d)).sum() for s, d in zip(last, case.dlast, strict=True))
+    objective.backward()
+    for name, tensor in tensors.items():
+        assert tensor.grad is not None
+        np.testing.assert_allclose(gradients[name], tensor.grad.numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@every_cell
+@settings(max_examples=15, deadline=None)
+@given(sizes=st.tuples(*(st.integers(1, 4) for _ in range(4))))
+def test_step_by_step_equals_the_whole_block_at_any_size(
+    layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int]
+) -> None:
+    case = Case(layer_type, *sizes)
+    hs, last = case.forward()
+    state = case.state
+    for t in range(sizes[1]):
+        next_state = layer_type.cell_type(*case.params).forward(case.xs[:, t], *state)
+        state = next_state if isinstance(next_state, tuple) else (next_state,)
+        np.testing.assert_allclose(hs[:, t], state[0], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(last, state, rtol=1e-12, atol=1e-14)
+
+
+@every_cell
+def test_backward_of_one_step_equals_a_block_of_one(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type, T=1)
+    block = {name: gradient.copy() for name, gradient in case.gradients().items()}
+    cell = layer_type.cell_type(*case.params)
+    cell.forward(case.xs[:, 0], *case.state)
+    dh, *rest = case.dlast
+    dx, *dstate = cell.backward(case.dhs[:, 0] + dh, *rest)
+    np.testing.assert_allclose(dx, block["xs"][:, 0])
+    for name, gradient in zip(("Wx", "Wh", "b"), cell.grads, strict=True):
+        np.testing.assert_allclose(gradient, block[name])
+    for name, gradient in zip(cell.state_names, dstate, strict=True):
+        np.testing.assert_allclose(gradient, block[f"first {name}"])
+
+
+@every_cell
+def test_a_block_cut_in_two_goes_on_forward_and_is_truncated_backward(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type, T=6)
+    whole, last = case.forward()
+    dxs = case.layer.backward(case.dhs)
+    case.layer.set_state(*case.state)
+    first = case.layer.forward(case.xs[:, :4])
+    dxs_first = case.layer.backward(case.dhs[:, :4])
+    second = case.layer.forward(case.xs[:, 4:])
+    dxs_second = case.layer.backward(case.dhs[:, 4:])
+    assert case.layer.state is not None
+    np.testing.assert_allclose(np.concatenate((first, second), axis=1), whole, rtol=1e-12)
+    np.testing.assert_allclose(case.layer.state, last, rtol=1e-12)
+    np.testing.assert_allclose(dxs_second, dxs[:, 4:], rtol=1e-10)
+    assert np.abs(dxs_first - dxs[:, :4]).max() > 1e-3
+
+
+@every_cell
+def test_the_gradient_left_out_by_truncation_is_the_one_kept_in_dh(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type, T=6)
+    case.forward()
+    dxs = case.layer.backward(case.dhs)
+    case.layer.set_state(*case.state)
+    case.layer.forward(case.xs[:, :4])
+    middle = case.layer.state
+    assert middle is not None
+    case.layer.forward(case.xs[:, 4:])
+    case.layer.backward(case.dhs[:, 4:])
+    carried = [getattr(case.layer, f"d{name}") for name in case.layer.cell.state_names]
+    case.layer.set_state(*case.state)
+    case.layer.forward(case.xs[:, :4])
+    np.testing.assert_allclose(case.layer.backward(case.dhs[:, :4], *carried), dxs[:, :4], rtol=1e-10)
+
+
+@every_cell
+def test_a_stateless_layer_starts_every_block_from_zeros(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    layer = layer_type(*case.params)
+    first = layer.forward(case.xs)
+    np.testing.assert_array_equal(layer.forward(case.xs), first)
+    np.testing.assert_array_equal(layer.h, first[:, -1])
+
+
+@every_cell
+def test_a_stateful_layer_goes_on_until_it_is_reset(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    layer = layer_type(*case.params, stateful=True)
+    first = layer.forward(case.xs)
+    assert np.abs(layer.forward(case.xs) - first).max() > 1e-3
+    layer.reset_state()
+    assert layer.h is None
+    np.testing.assert_array_equal(layer.forward(case.xs), first)
+
+
+@every_cell
+def test_parameters_updated_in_place_are_seen_by_the_next_call(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    case.gradients()
+    for param in case.params:
+        param *= 0.5
+    fresh = Case(layer_type)
+    for param in fresh.params:
+        param *= 0.5
+    np.testing.assert_array_equal(case.forward()[0], fresh.forward()[0])
+    for name, gradient in case.gradients().items():
+        np.testing.assert_array_equal(gradient, fresh.gradients()[name])
+
+
+@every_cell
+def test_backward_overwrites_the_same_gradient_arrays(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    arrays = list(case.layer.grads)
+    once = [gradient.copy() for gradient in arrays if case.gradients()]
+    case.gradients()
+    assert all(now is then for now, then in zip(case.layer.grads, arrays, strict=True))
+    for gradient, expected in zip(arrays, once, strict=True):
+        np.testing.assert_array_equal(gradient, expected)
+
+
+@every_cell
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_of_the_parameters_passes_through(layer_type: type[TimeRecurrent], dtype: str) -> None:
+    case = Case(layer_type)
+    layer = layer_type(*triple(param.astype(dtype) for param in case.params))
+    hs = layer.forward(case.xs.astype(dtype))
+    dxs = layer.backward(case.dhs.astype(dtype))
+    assert {array.dtype.name for array in (hs, dxs, layer.h, layer.dh, *layer.grads)} == {dtype}
+
+
+@every_cell
+def test_unroll_gives_the_numbers_of_forward_and_touches_nothing(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    hs, last = case.forward()
+    case.layer.reset_state()
+    pure_hs, pure_last = case.layer.unroll(case.xs, case.state)
+    np.testing.assert_array_equal(pure_hs, hs)
+    np.testing.assert_array_equal(pure_last, last)
+    assert case.layer.state is None
+
+
+@every_cell
+def test_only_functions_of_the_array_standard_are_used(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    expected = case.gradients()
+    with extra_backend(StrictBackend()):
+        strict = array_api_strict.asarray
+        layer = layer_type(*triple(strict(param) for param in case.params), stateful=True)
+        layer.set_state(*[strict(part) for part in case.state])
+        layer.forward(strict(case.xs))
+        dxs = layer.backward(strict(case.dhs), *[strict(part) for part in case.dlast])
+    np.testing.assert_allclose(np.asarray(dxs), expected["xs"], rtol=1e-10)
+    for name, gradient in zip(("Wx", "Wh", "b"), layer.grads, strict=True):
+        np.testing.assert_allclose(np.asarray(gradient), expected[name], rtol=1e-10)
+
+
+@every_cell
+def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
+    layer_type: type[TimeRecurrent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    class Kernel(PlainLoop):
+        def forward(self, *arguments: Any) -> Any:
+            calls.append("forward")
+            return super().forward(*arguments)
+
+        def backward(self, *arguments: Any) -> Any:
+            calls.append("backward")
+            return super().backward(*arguments)
+
+    plain = {name: gradient.copy() for name, gradient in Case(layer_type).gradients().items()}
+    monkeypatch.setattr(backends[0], "kernels", {layer_type.cell_type.name: Kernel()})
+    for name, gradient in Case(layer_type).gradients().items():
+        np.testing.assert_array_equal(gradient, plain[name])
+    assert calls == ["forward", "backward"]
+
+
+@every_cell
+def test_wrong_shapes_are_named(layer_type: type[TimeRecurrent]) -> None:
+    case = Case(layer_type)
+    Wx, Wh, b = case.params
+    with pytest.raises(InputError, match=r"Wx of .* must have shape \(D, "):
+        layer_type(Wx[:, :-1], Wh, b)
+    with pytest.raises(InputError, match=r"xs must have shape \(N, T, 4\), got \(2, 3, 3\)"):
+        case.layer.forward(case.xs[:, :, :3])
+    case.forward()
+    with pytest.raises(InputError, match="reset_state"):
+        case.layer.forward(case.xs[:1])
+    with pytest.raises(InputError, match="needs a forward before it"):
+        layer_type(Wx, Wh, b).backward(case.dhs)
