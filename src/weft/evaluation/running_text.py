@@ -1,0 +1,142 @@
+"""The log-probability of every token of a running text, exactly, with many streams at once.
+
+A running text is one chain: the state after each token is the state before the next, so cutting it into N streams would
+change what the first tokens of every stream are predicted from. Here the cut is mended:
+
+1. The text is cut into N segments, read side by side; the first from the true state, the others from a guess.
+2. Each other segment is read again from the state that the segment before it ended in, block by block, until its state
+   meets the one of the first reading within rounding. From there on both readings are the same, and it stops.
+3. A segment whose end has changed sends the next one back to 2, until none has.
+
+A recurrent state forgets a wrong beginning after some tens to hundreds of tokens, so nearly all of the text is read
+once, N tokens at a time. One that never forgets is read N times: slower, and still exact. The number depends neither on
+N nor on the block length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends import backend_of
+from weft.errors import InputError
+from weft.model import RNNLM, ModelState
+
+SEGMENT_TOKENS = 4096
+"""Tokens of a segment: long beside what a state remembers, short enough to keep every block's state at hand."""
+
+Ids = NDArray[Any]
+Nats = NDArray[Any]
+
+
+def running_text(
+    model: RNNLM, chunks: Iterable[Ids], first_id: int, streams: int = 1, block_length: int = 64
+) -> Iterator[Nats]:
+    """ln P(token | everything before) in nats of every token of a text, in order.
+
+    `chunks`: the text's token ids, 1-D arrays of any lengths; together they are one text, read after the token
+    `first_id` and from the zero state. Yields arrays that together have one number a token. Memory does not grow with
+    the text. Raises InputError unless `streams` and `block_length` are at least 1.
+    """
+    if streams < 1 or block_length < 1:
+        raise InputError(f"streams and block length must be at least 1, got {streams} and {block_length}")
+    state, last_id = model.zero_state(1), first_id
+    for targets in _rechunk(chunks, streams * SEGMENT_TOKENS):
+        inputs = np.concatenate(([last_id], targets[:-1]))
+        count = min(streams, max(1, len(targets) // (2 * block_length)))
+        length = len(targets) // count
+        cut = count * length
+        segments = _Segments(model, inputs[:cut].reshape(count, -1), targets[:cut].reshape(count, -1), block_length)
+        state = segments.read(state)
+        yield segments.nats.reshape(-1)
+        if cut < len(targets):
+            nats, state = model.log_probabilities(inputs[None, cut:], targets[None, cut:], state)
+            yield _numpy(nats)[0]
+        last_id = int(targets[-1])
+
+
+class _Segments:
+    """Segments of one text, (N, S) inputs and targets, that are read side by side and then mended."""
+
+    def __init__(self, model: RNNLM, inputs: Ids, targets: Ids, block_length: int) -> None:
+        self.model, self.inputs, self.targets = model, inputs, targets
+        self.blocks = [slice(t, t + block_length) for t in range(0, inputs.shape[1], block_length)]
+        self.nats: Nats = np.zeros(inputs.shape)
+        self.states: list[list[Any]] = []  # after every block: the parts of the state, each (N, H)
+
+    def read(self, state: ModelState) -> ModelState:
+        """Fill `nats`, the first segment starting from `state` of one stream; the state after the last segment."""
+        N = self.inputs.shape[0]
+        everything = np.arange(N)
+        parts = [np.concatenate((part, np.zeros((N - 1, part.shape[1]), part.dtype))) for part in _parts(state)]
+        for block in self.blocks:
+            parts = self._read_block(everything, block, parts)
+            self.states.append(parts)
+        stale = everything[1:]
+        while stale.size:
+            changed = self._mend(stale)
+            stale = changed[changed < N - 1] + 1
+        return self._model_state([part[-1:] for part in self.states[-1]])
+
+    def _mend(self, rows: Ids) -> Ids:
+        """Read the segments `rows` again from the ends of those before; returns those whose own end has changed."""
+        parts = [part[rows - 1] for part in self.states[-1]]
+        for number, block in enumerate(self.blocks):
+            parts = self._read_block(rows, block, parts)
+            before = [part[rows] for part in self.states[number]]
+            for part, mended in zip(self.states[number], parts, strict=True):
+                part[rows] = mended
+            apart = ~_same(before, parts)
+            rows, parts = rows[apart], [part[apart] for part in parts]
+            if not rows.size:
+                break
+        return rows
+
+    def _read_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
+        nats, state = self.model.log_probabilities(
+            self.inputs[rows, block], self.targets[rows, block], self._model_state(parts)
+        )
+        self.nats[rows, block] = _numpy(nats)
+        return _parts(state)
+
+    def _model_state(self, parts: list[Any]) -> ModelState:
+        backend = self.model.embedding.backend
+        arrays = iter([backend.asarray(part) for part in parts])
+        return tuple(tuple(next(arrays) for _ in layer.cell.state_names) for layer in self.model.recurrent)
+
+
+def _rechunk(chunks: Iterable[Ids], size: int) -> Iterator[Ids]:
+    """The same tokens in arrays of `size`, the last one shorter."""
+    held: list[Ids] = []
+    count = 0
+    for chunk in chunks:
+        for start in range(0, len(chunk), size):
+            piece = np.asarray(chunk[start : start + size], dtype=np.int64)
+            held.append(piece)
+            count += len(piece)
+            if count >= size:
+                tokens = np.concatenate(held)
+                yield tokens[:size]
+                held, count = [tokens[size:]], count - size
+    if count:
+        yield np.concatenate(held)
+
+
+def _same(before: list[Any], after: list[Any]) -> NDArray[np.bool_]:
+    """Which rows of two states are equal within rounding."""
+    rounding = 8 * np.finfo(before[0].dtype).eps
+    same = np.ones(len(before[0]), dtype=np.bool_)
+    for a, b in zip(before, after, strict=True):
+        same &= (np.abs(a - b) <= rounding * np.maximum(1, np.abs(b))).all(axis=1)
+    return same
+
+
+def _parts(state: ModelState) -> list[Any]:
+    return [_numpy(part) for layer_state in state for part in layer_state]
+
+
+def _numpy(array: Any) -> NDArray[Any]:
+    return backend_of(array).to_numpy(array)

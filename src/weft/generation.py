@@ -1,0 +1,71 @@
+"""Generation: one token after another, each drawn from what the model expects next.
+
+    P(next = v) ∝ exp(score_v / temperature)
+
+over the tokens that are allowed: not banned, among the `top_k` likeliest, and among the smallest set of likeliest
+tokens whose probabilities reach `top_p` (nucleus sampling, Holtzman et al. 2020). Temperature 0 takes the likeliest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends import backend_of
+from weft.errors import InputError
+from weft.model import RNNLM, ModelState
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn. Raises InputError for a value out of its bounds."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    banned: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InputError(f"temperature must be a finite number of at least 0, got {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise InputError(f"top-k must be at least 1, got {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InputError(f"top-p must lie in (0, 1], got {self.top_p}")
+
+    def distribution(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        """Scores (V,) as the probabilities (V,) that the next token is drawn from."""
+        scores = scores.astype(np.float64)
+        scores[list(self.banned)] = -np.inf
+        if np.isneginf(scores).all():
+            raise InputError("every token is banned: allow at least one")
+        if self.temperature == 0:
+            return np.equal(np.arange(len(scores)), np.argmax(scores)).astype(np.float64)
+        scores = (scores - scores.max()) / self.temperature
+        order = np.argsort(-scores, kind="stable")
+        probabilities: NDArray[np.float64] = np.exp(scores)
+        probabilities /= probabilities.sum()
+        if self.top_k is not None:
+            probabilities[order[self.top_k :]] = 0
+            probabilities /= probabilities.sum()
+        if self.top_p is not None:
+            before = np.cumsum(probabilities[order]) - probabilities[order]
+            probabilities[order[before >= self.top_p]] = 0
+            probabilities /= probabilities.sum()
+        return probabilities
+
+
+def generate(
+    model: RNNLM, scores: Any, state: ModelState, sampling: Sampling, rng: np.random.Generator
+) -> Iterator[int]:
+    """Endless token ids of one stream that stands at `state` and expects `scores` (1, V), as `model.step` gave them."""
+    while True:
+        probabilities = sampling.distribution(backend_of(scores).to_numpy(scores)[0])
+        token = int(rng.choice(len(probabilities), p=probabilities))
+        yield token
+        scores, state = model.step(model.embedding.backend.asarray(np.array([token])), state)

@@ -1,0 +1,123 @@
+"""Perplexity is the same whatever the batch: every token once, from all that stands before it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.errors import InputError
+from weft.evaluation import running_text
+from weft.evaluation.evaluate import Evaluation, evaluate
+from weft.evaluation.lines import score_lines
+from weft.evaluation.perplexity import perplexity
+from weft.layers import Loss, time_layers
+from weft.model import RNNLM
+
+V, EOS = 6, 1
+
+
+def small_model(cell: str = "lstm", memory: float = 1.0) -> RNNLM:
+    model = RNNLM(V, 3, 5, 2, cell, seed=0, dtype="float64")
+    for parameter in model.params:
+        parameter *= memory
+    return model
+
+
+def token_by_token(model: RNNLM, ids: Any) -> Any:
+    """The product of conditionals, by the definition: one step at a time."""
+    state, previous, result = model.zero_state(1), EOS, []
+    for token in ids:
+        scores, state = model.step(np.array([previous]), state)
+        result.append(scores[0, token] - np.log(np.exp(scores[0]).sum()))
+        previous = token
+    return np.array(result)
+
+
+def read(model: RNNLM, ids: Any, streams: int, block_length: int, chunk: int = 7) -> Any:
+    chunks = [ids[start : start + chunk] for start in range(0, len(ids), chunk)]
+    return np.concatenate(list(running_text.running_text(model, chunks, EOS, streams, block_length)))
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_text, "SEGMENT_TOKENS", 50)
+
+
+@pytest.mark.parametrize("cell", time_layers())
+@pytest.mark.parametrize(("streams", "block_length"), [(1, 1), (1, 13), (2, 5), (7, 3), (20, 64)])
+@pytest.mark.parametrize("memory", [1.0, 30.0])
+def test_every_batch_gives_the_product_of_conditionals(
+    cell: str, streams: int, block_length: int, memory: float
+) -> None:
+    # With weights 30 times as large the state never forgets its beginning, and every segment has to be read again.
+    model = small_model(cell, memory)
+    ids = np.random.default_rng(0).integers(0, V, 333)
+    np.testing.assert_allclose(
+        read(model, ids, streams, block_length), token_by_token(model, ids), rtol=1e-7, atol=1e-9
+    )
+
+
+def test_a_text_is_read_little_more_than_once_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tokens_read = RNNLM(V, 3, 5, seed=0), 0
+    original = model.log_probabilities
+
+    def counting(xs: Any, ts: Any, state: Any) -> Any:
+        nonlocal tokens_read
+        tokens_read += xs.size
+        return original(xs, ts, state)
+
+    monkeypatch.setattr(model, "log_probabilities", counting)
+    monkeypatch.setattr(running_text, "SEGMENT_TOKENS", 500)
+    ids = np.random.default_rng(0).integers(0, V, 2000)
+    np.concatenate(list(running_text.running_text(model, [ids], EOS, 4, 5)))
+    assert len(ids) < tokens_read < 1.2 * len(ids)
+
+
+def test_an_empty_text_has_no_tokens_and_no_perplexity() -> None:
+    assert list(running_text.running_text(small_model(), [], EOS)) == []
+    with pytest.raises(InputError, match="at least one token"):
+        perplexity(Loss(0.0, 0))
+
+
+def test_evaluation_counts_known_and_unknown_words_apart() -> None:
+    model = small_model()
+    ids, oov = np.array([2, 0, 3, 0, 5]), np.array([False, True, False, True, False])
+    nats = -token_by_token(model, ids)
+    result = evaluate(model, [(ids[:2], oov[:2]), (ids[2:], oov[2:])], EOS, streams=2, block_length=2)
+    assert result.loss.tokens == 5
+    assert result.oov_loss.tokens == 2
+    assert result.perplexity == pytest.approx(math.exp(nats.mean()))
+    assert result.perplexity_without_oov == pytest.approx(math.exp(nats[~oov].mean()))
+    assert Evaluation(Loss(2.0, 1), Loss(2.0, 1)).perplexity_without_oov is None
+
+
+def test_a_uniform_quarter_has_perplexity_four() -> None:
+    assert perplexity(Loss(3 * math.log(4), 3)) == pytest.approx(4)
+    assert perplexity(Loss(0.0, 9)) == 1
+    assert perplexity(Loss(1e6, 1)) == math.inf
+
+
+@pytest.mark.parametrize(("batch_size", "block_length"), [(1, 64), (3, 2), (10, 1), (10, 64)])
+def test_lines_are_scored_from_a_fresh_start_in_their_order(batch_size: int, block_length: int) -> None:
+    model = small_model()
+    rng = np.random.default_rng(0)
+    lines = [rng.integers(0, V, length).tolist() for length in (3, 0, 8, 1, 5, 5, 0, 2)]
+    scores = list(score_lines(model, lines, EOS, batch_size, block_length))
+    assert [len(score) for score in scores] == [len(line) for line in lines]
+    for line, score in zip(lines, scores, strict=True):
+        np.testing.assert_allclose(score, token_by_token(model, line), rtol=1e-10)
+
+
+def test_lines_are_read_no_further_than_needed() -> None:
+    taken = []
+
+    def lines() -> Any:
+        for number in range(100):
+            taken.append(number)
+            yield [2, 3]
+
+    next(score_lines(small_model(), lines(), EOS, batch_size=4))
+    assert len(taken) == 4
