@@ -47,6 +47,9 @@ class TextConfig(_Checked):
     )
     valid: tuple[str, ...] = _setting("Validation text, when it is separate", default=())
     test: tuple[str, ...] = _setting("Test text, when it is separate", default=())
+    train_tokens: int | None = _setting(
+        "Use only this many tokens from the start of the training text (default: all)", default=None, at_least=1
+    )
     valid_fraction: float = _setting("Share of the text held out for validation", at_least=0, below=1)
     test_fraction: float = _setting("Share of the text held out for testing", at_least=0, below=1)
     tokenizer: str = _setting("What a token is", choices=("word", "char", "bpe"))

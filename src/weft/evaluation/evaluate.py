@@ -60,6 +60,14 @@ def evaluate(
     return Evaluation(loss, oov_loss)
 
 
+def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
+    """The cost of a running text given as token ids (L,), which may be a memory map; as `evaluate` otherwise."""
+    loss = NOTHING
+    for nats in running_text(model, [ids], first_id, streams, block_length):
+        loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
+    return loss
+
+
 class _Queue:
     """Marks that go in by chunks of one size and come out by chunks of another."""
 

@@ -1,0 +1,60 @@
+"""`weft demo`: the main job in about a minute, on a text that every Python carries."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft.commands.run_option import RUNS
+from weft.commands.score import print_tsv
+from weft.errors import InputError
+from weft.evaluation.evaluate import evaluate_tokens
+from weft.evaluation.perplexity import perplexity
+from weft.experiment import train_run
+from weft.language_model import LanguageModel, build_model, load
+from weft.reporting import OnStream
+from weft.run_folder import CONFIG, tokens_path
+from weft.text.tokens import open_tokens
+from weft.training.progress import perplexity_text
+
+SENTENCE = "The value of the expression is a new object."
+PROMPT = "The"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="The run folder.")] = RUNS / "demo",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Train again if it is there already.")] = False,
+) -> None:
+    """Train on CPython's language reference; show perplexity before and after, generated lines, and surprisal."""
+    if (out / CONFIG).exists() and not overwrite:
+        print(f"{out} is here already; --overwrite trains it again", file=sys.stderr)
+        lm = load(out)
+    else:
+        trained = train_run(
+            out, {"data": ("builtin",)}, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)
+        )
+        if trained.result.outcome == "interrupted":
+            raise KeyboardInterrupt(f"stopped and saved; go on with: weft train --resume --out {out}")
+        lm = trained.model
+    show(lm, out)
+
+
+def show(lm: LanguageModel, run: Path) -> None:
+    """What a trained model is good for, on standard output."""
+    path = tokens_path(run, "valid")
+    if not path.exists():
+        raise InputError(f"{run} has no validation text; train it again with: weft demo --overwrite")
+    ids = open_tokens(path)
+    untrained = build_model(lm.config.model, lm.tokenizer.vocab_size, lm.config.training.seed)
+    before, after = (evaluate_tokens(model, ids, lm.tokenizer.eos_id, 16) for model in (untrained, lm.model))
+    print(f"perplexity of {after.tokens:,} held-out tokens")
+    print(f"  before training  {perplexity_text(perplexity(before)):>9}")
+    print(f"  after training   {perplexity_text(perplexity(after)):>9}")
+    print(f"\nit writes, after {PROMPT!r}:\n")
+    print(PROMPT + lm.generate(PROMPT, 60, temperature=0.8, seed=1))
+    print(f"\nand reads {SENTENCE!r} with this surprisal:\n")
+    print_tsv(iter([lm.scores(SENTENCE)]))
+    print(f"\nnext: weft next 'The value of the' --run {run}      weft train YOUR.txt")

@@ -1,0 +1,43 @@
+"""Which run a command is about: `--run`, the environment variable WEFT_RUN, or the newest under `runs/`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft.errors import MissingFileError
+from weft.language_model import LanguageModel, load
+from weft.run_folder import CONFIG, METRICS
+
+RUNS = Path("runs")
+
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", "-r", envvar="WEFT_RUN", help="The run folder. [default: the newest under runs/]"),
+]
+
+
+def chosen_run(run: Path | None) -> Path:
+    """`run`, or the newest run under `runs/`, which is then named on standard error; MissingFileError if none."""
+    if run is not None:
+        return run
+    runs = [folder.parent for folder in RUNS.glob(f"*/{CONFIG}")]
+    if not runs:
+        raise MissingFileError(
+            "no run is given and there is none under runs/; train one with `weft train`, or use --run"
+        )
+    newest = max(runs, key=_last_used)
+    print(f"using {newest}", file=sys.stderr)
+    return newest
+
+
+def load_chosen(run: Path | None) -> LanguageModel:
+    """The model of `chosen_run`."""
+    return load(chosen_run(run))
+
+
+def _last_used(run: Path) -> float:
+    return max(path.stat().st_mtime for path in (run / CONFIG, run / METRICS) if path.exists())

@@ -1,0 +1,115 @@
+"""Configurations as TOML: the file a person writes, and the resolved one that a run folder keeps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from weft.config import FIELDS, SECTIONS, Config, check_settings
+from weft.errors import CheckpointError, InputError, MissingFileError, nearest
+from weft.files import write_text_atomically
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT = 1
+"""Version of the run folder; a weft that knows only lower ones refuses it."""
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings stated in a TOML file with tables [text], [model] and [training]; any may be left out.
+
+    Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
+    """
+    settings: dict[str, Any] = {}
+    for section, values in _read_toml(path).items():
+        if section in ("format", "weft"):
+            continue
+        if section not in SECTIONS:
+            known = ", ".join(SECTIONS)
+            raise InputError(f"{path}: unknown table [{section}]{nearest(section, SECTIONS)}; known: {known}")
+        if not isinstance(values, dict):
+            raise InputError(f"{path}: {section} must be a table, [{section}], of settings")
+        keys = [item.name for item in fields(SECTIONS[section])]
+        for key, value in values.items():
+            if key not in keys:
+                raise InputError(f"{path}: unknown key {key!r} in [{section}]{nearest(key, keys)}")
+            settings[key] = value
+    try:
+        return check_settings(settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write every value of `config` to a TOML file, replacing it atomically."""
+    from weft import __version__
+
+    lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
+    for section in SECTIONS:
+        lines += ["", f"[{section}]"]
+        values = getattr(config, section)
+        for item in fields(values):
+            value = getattr(values, item.name)
+            if value is None:
+                lines.append(f"# {item.name}: {item.metadata['help']}")
+            else:
+                lines.append(f"{item.name} = {_toml(value)}")
+    write_text_atomically(path, "\n".join(lines) + "\n")
+
+
+def read_config(path: Path) -> Config:
+    """The configuration that `write_config` wrote.
+
+    Raises MissingFileError where there is none, CheckpointError where it is damaged or from a newer version.
+    """
+    stated = _read_toml(path)
+    version = stated.get("format")
+    if not isinstance(version, int):
+        raise CheckpointError(f"{path} is not the configuration of a run: it has no format number")
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{path} has format {version}, made by a newer weft ({stated.get('weft')}); this one knows up to {FORMAT}: "
+            "upgrade weft"
+        )
+    return config_of(read_settings(path), str(path))
+
+
+def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
+    """A whole configuration from settings that leave no required value open; raises CheckpointError if they do."""
+    missing = [name for name, item in FIELDS.items() if name not in settings and item.default is MISSING]
+    if missing:
+        raise CheckpointError(f"{origin}: {', '.join(missing)} missing")
+    parts: dict[str, Any] = {
+        section: kind(**{item.name: settings[item.name] for item in fields(kind) if item.name in settings})
+        for section, kind in SECTIONS.items()
+    }
+    return Config(**parts)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingFileError(f"no configuration file at {path}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(element) for element in value) + "]"
+    return repr(value)

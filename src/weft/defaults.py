@@ -1,0 +1,150 @@
+"""What weft chooses for a text when a person leaves it open, and why, in one line each.
+
+The sizes are those that do well in a few minutes on two processor cores: small texts get small models and many passes,
+large ones the reverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from weft.config import Config, Settings, TextConfig
+from weft.config_file import config_of
+from weft.text.statistics import TextStatistics
+
+WORDS_FOR_A_WORD_MODEL = 20_000
+"""Below this too few words come twice to learn what follows them."""
+
+LONGEST_MEAN_WORD = 15
+"""Scripts without spaces (Chinese, Japanese, Thai) come out far above this; languages with spaces far below."""
+
+
+class Choices:
+    """Settings that are filled in one after another, with the reason for each that nobody stated."""
+
+    def __init__(self, stated: Settings) -> None:
+        self.values: dict[str, Any] = dict(stated)
+        self.reasons: list[str] = []
+
+    def choose(self, reason: str, **values: Any) -> None:
+        """Fill in those of `values` that are open; the reason is told if there is any."""
+        chosen = {name: value for name, value in values.items() if name not in self.values}
+        self.values.update(chosen)
+        if chosen:
+            shown = ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items())
+            self.reasons.append(f"{shown}: {reason}")
+
+    def text_config(self) -> TextConfig:
+        """The part of the configuration that is about the text, which must be whole by now."""
+        names = {item.name for item in fields(TextConfig)}
+        return TextConfig(**{name: value for name, value in self.values.items() if name in names})
+
+
+def choose_text(stated: Settings, text: TextStatistics, held_out: bool) -> Choices:
+    """The choices that decide what the tokens are and what is held out.
+
+    `text` describes the training text before anything is split off; `held_out`: validation text came with it.
+    """
+    choices = Choices(stated)
+    _choose_tokenizer(choices, text)
+    _choose_split(choices, text, held_out)
+    return choices
+
+
+def choose_training(choices: Choices, tokens: int, types: int) -> Config:
+    """The rest of the configuration, for a training text of so many tokens of so many types."""
+    _choose_model(choices, tokens, types)
+    _choose_blocks(choices, tokens)
+    _choose_optimizer(choices)
+    _choose_epochs(choices, tokens)
+    return config_of(choices.values)
+
+
+def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
+    if text.mean_word_length > LONGEST_MEAN_WORD:
+        choices.choose(f"the text has hardly any spaces ({text.mean_word_length:.0f} letters a word)", tokenizer="char")
+    elif text.words < WORDS_FOR_A_WORD_MODEL:
+        choices.choose(f"{text.words:,} words are too few for a model of words", tokenizer="char")
+    else:
+        choices.choose(f"{text.words:,} words, {text.mean_word_length:.1f} letters each", tokenizer="word")
+    if choices.values["tokenizer"] == "word" and text.words >= WORDS_FOR_A_WORD_MODEL:
+        if text.has_unk:
+            choices.choose("the text has <unk> for its rare words already", min_count=1)
+        else:
+            choices.choose("words seen once teach the model what an unknown word is like", min_count=2)
+        if text.distinct_words > 10_000 and not text.has_unk:
+            size = 10_000 if text.words < 5_000_000 else 30_000
+            choices.choose(f"the most frequent of {text.distinct_words:,} or more different words", vocab_size=size)
+
+
+def _choose_split(choices: Choices, text: TextStatistics, held_out: bool) -> None:
+    length = text.characters if choices.values["tokenizer"] == "char" else text.words
+    if held_out:
+        choices.choose("validation text is given", valid_fraction=0.0, test_fraction=0.0)
+    elif length < 1000 or text.lines < 10:
+        choices.choose("the text is too short to hold anything out", valid_fraction=0.0, test_fraction=0.0)
+    elif length < 200_000:
+        choices.choose("the end of the text tells whether the model learns or memorises", valid_fraction=0.1)
+        choices.choose("a text this short is better used for training", test_fraction=0.0)
+    else:
+        share = round(min(0.05, 100_000 / length), 4)
+        choices.choose("held out at the end of the text", valid_fraction=share, test_fraction=share)
+
+
+def _choose_model(choices: Choices, tokens: int, types: int) -> None:
+    of_characters = types < 1000
+    if tokens < 5_000:
+        size, dropout = 32, 0.0
+    elif tokens < 50_000:
+        size, dropout = 128, 0.2
+    elif tokens < 500_000:
+        size, dropout = (256, 0.2) if of_characters else (128, 0.3)
+    elif tokens < 5_000_000:
+        size, dropout = (384, 0.1) if of_characters else (200, 0.2)
+    else:
+        size, dropout = (512, 0.0) if of_characters else (256, 0.1)
+    about = f"for {tokens:,} training tokens of {types:,} types"
+    choices.choose("gates let it remember further back than a simple rnn", cell="lstm")
+    choices.choose(about, hidden_size=size)
+    hidden_size = choices.values["hidden_size"]
+    if of_characters:
+        choices.choose("few types need no large embedding", embedding_size=min(64, hidden_size))
+    else:
+        choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
+    if choices.values["embedding_size"] == hidden_size and not of_characters:
+        choices.choose("one matrix for the embedding and the output learns from both", tied=True)
+    choices.choose(about, dropout=dropout)
+
+
+def _choose_blocks(choices: Choices, tokens: int) -> None:
+    longest = 64 if choices.values["tokenizer"] == "char" else 35
+    length = choices.values.get("bptt") or max(1, min(longest, tokens))
+    choices.choose("how far back the gradient reaches", bptt=length)
+    streams = max(1, min(20, tokens // (length * 40)))
+    choices.choose("streams of text side by side", batch_size=streams)
+
+
+def _choose_optimizer(choices: Choices) -> None:
+    choices.choose("needs the least tuning", optimizer="adamw")
+    optimizer = choices.values["optimizer"]
+    if optimizer == "adamw":
+        choices.choose("falls to a fiftieth at the end", schedule="cosine", lr=4e-3)
+    else:
+        lr = {"sgd": 20.0, "momentum": 2.0}[optimizer]
+        choices.choose("as usual with clipping; a quarter whenever validation stalls", schedule="plateau", lr=lr)
+
+
+def _choose_epochs(choices: Choices, tokens: int) -> None:
+    steps = max(1, tokens // (choices.values["batch_size"] * choices.values["bptt"]))
+    by_size = 60 if tokens < 5_000 else 30 if tokens < 50_000 else 12 if tokens < 500_000 else 6
+    if tokens >= 3_000_000:
+        by_size = 3 if tokens < 10_000_000 else 1
+    epochs = max(by_size, -(-300 // steps))
+    choices.choose(
+        f"{epochs * steps:,} steps of {choices.values['batch_size']} x {choices.values['bptt']} tokens", epochs=epochs
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

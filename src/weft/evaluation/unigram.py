@@ -1,0 +1,27 @@
+"""The unigram model: every token at its frequency in the training text, whatever stands before it.
+
+    P(v) = (count(v) + 1) / (total + V)
+
+with one added to every count (Laplace), so that nothing is impossible. What a model has learnt of context is what it
+does better than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.layers.softmax import NOTHING, Loss
+
+
+def unigram_loss(counts: Sequence[int], chunks: Iterable[NDArray[Any]]) -> Loss:
+    """What a text, given as chunks of token ids, costs the unigram model of the training counts (V,)."""
+    smoothed = np.asarray(counts, dtype=np.float64) + 1
+    nats = np.log(smoothed.sum()) - np.log(smoothed)
+    loss = NOTHING
+    for ids in chunks:
+        loss = loss.plus(Loss(float(nats[ids].sum()), len(ids)))
+    return loss

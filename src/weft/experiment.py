@@ -1,0 +1,208 @@
+"""A run from text to trained model: choose, tokenize, train; or go on where a run was interrupted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.config import Config, Settings, TrainingConfig, check_settings
+from weft.config_file import read_config, read_settings, write_config
+from weft.defaults import choose_text, choose_training
+from weft.errors import InputError
+from weft.evaluation.evaluate import evaluate_tokens
+from weft.language_model import LanguageModel, build_model, load
+from weft.layers import Loss, time_layer
+from weft.model import RNNLM
+from weft.reporting import Reporter, Silent
+from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, check_free, check_run, new_run, oov_path, tokens_path
+from weft.sources import Fetch, Texts, open_texts, split_texts
+from weft.text.batches import Blocks
+from weft.text.download import fetch_corpus
+from weft.text.statistics import text_statistics
+from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
+from weft.text.tokens import open_tokens, write_tokens
+from weft.training import Trainer, TrainingResult, newest_checkpoint
+
+CHANGEABLE = ("epochs", "max_steps", "patience", "save_every")
+"""Settings that may differ when a run is resumed; any other would make it another run."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended: how, and the best model of it."""
+
+    run: Path
+    result: TrainingResult
+    model: LanguageModel
+
+
+def train(
+    data: str | Path | list[str | Path] | None = None,
+    *,
+    out: str | Path | None = None,
+    config: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> LanguageModel:
+    """Train a language model on a text and return the best one.
+
+    data: files, folders, globs, 'builtin' or a named corpus. out: the run folder; without one nothing is kept on disk.
+    config: a TOML file of settings, over which `settings` win; both are the fields of `weft.config`, and those left
+    out are chosen for the text. resume: go on with the run at `out`. overwrite: replace it.
+
+    Raises InputError or MissingFileError for what cannot be used, and KeyboardInterrupt after Ctrl-C, when the run at
+    `out` has been saved and can be resumed.
+    """
+    stated = stated_settings(config, data, settings)
+    reporter = reporter or Silent()
+    with tempfile.TemporaryDirectory() as temporary:
+        run = Path(temporary) / "run" if out is None else Path(out)
+        trained = train_run(run, stated, resume=resume, overwrite=overwrite, reporter=reporter)
+    if trained.result.outcome == "interrupted":
+        raise KeyboardInterrupt(f"stopped at step {trained.result.step}")
+    return trained.model
+
+
+def stated_settings(config: str | Path | None, data: Any, settings: Settings) -> dict[str, Any]:
+    """Settings from a file, and over them those given one by one; raises InputError for any that is wrong."""
+    stated = read_settings(Path(config)) if config is not None else {}
+    stated.update(check_settings({name: value for name, value in settings.items() if value is not None}))
+    if data is not None:
+        stated.update(check_settings({"data": data}))
+    return stated
+
+
+def train_run(
+    run: Path,
+    stated: Settings,
+    *,
+    resume: bool,
+    overwrite: bool,
+    reporter: Reporter,
+    fetch: Fetch = fetch_corpus,
+) -> Trained:
+    """Prepare the run folder `run`, or take it up again, and train."""
+    if resume:
+        check_run(run)
+        config = _resumed_config(read_config(run / CONFIG), stated, run)
+        return _train(run, config, reporter)
+    if not stated.get("data"):
+        raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
+    check_free(run, overwrite)
+    if "cell" in stated:
+        time_layer(stated["cell"])
+    with new_run(run) as folder:
+        config = _prepare(folder, stated, reporter, fetch)
+    return _train(run, config, reporter)
+
+
+def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
+    """Choose what is open, fit the tokenizer, and write tokens and configuration into `folder`."""
+    texts = open_texts(stated["data"], stated.get("valid", ()), stated.get("test", ()), fetch)
+    if "valid_fraction" in stated and not stated.get("valid"):
+        texts = replace(texts, valid=None)
+    with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
+        statistics = text_statistics(texts.train.pieces(on_bytes))
+    choices = choose_text(stated, statistics, held_out=texts.valid is not None)
+    about_text = choices.text_config()
+    texts = split_texts(texts, about_text, statistics.characters)
+    with reporter.reading("building the vocabulary", texts.size_in_bytes) as on_bytes:
+        tokenizer = fit_tokenizer(
+            about_text.tokenizer,
+            texts.train.pieces(on_bytes),
+            lowercase=about_text.lowercase,
+            vocab_size=about_text.vocab_size,
+            min_count=about_text.min_count,
+        )
+    tokenizer.save(folder / TOKENIZER)
+    tokens = _write_splits(folder, texts, tokenizer, reporter)
+    config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
+    for reason in choices.reasons:
+        reporter.note(reason)
+    Blocks(open_tokens(tokens_path(folder, "train")), config.training.batch_size, config.training.bptt)
+    write_config(folder / CONFIG, config)
+    counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
+    reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
+    return config
+
+
+def _write_splits(folder: Path, texts: Texts, tokenizer: Tokenizer, reporter: Reporter) -> dict[str, int]:
+    tokens = {}
+    for split in SPLITS:
+        source = getattr(texts, split)
+        if source is not None:
+            with reporter.reading(f"tokenizing ({split})", texts.size_in_bytes) as on_bytes:
+                ids = encode_pieces(tokenizer, source.pieces(on_bytes))
+                tokens[split] = write_tokens(tokens_path(folder, split), ids, tokenizer.vocab_size, tokenizer.kind)
+        if source is not None and split in HELD_OUT:
+            marks = (np.array(tokenizer.encode_with_oov(piece)[1], dtype=np.uint8) for piece in source.pieces())
+            write_tokens(oov_path(folder, split), marks, 2, "oov")
+    return tokens
+
+
+def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
+    kept = {**vars(config.text), **vars(config.model), **vars(config.training)}
+    for name, value in stated.items():
+        if name not in CHANGEABLE and kept[name] != value:
+            raise InputError(
+                f"{run} was trained with {name} {kept[name]!r}, not {value!r}; a resumed run can change only "
+                f"{', '.join(CHANGEABLE)}"
+            )
+    changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
+    return replace(config, training=replace(config.training, **changes))
+
+
+def _train(run: Path, config: Config, reporter: Reporter) -> Trained:
+    tokenizer = load_tokenizer(run / TOKENIZER)
+    ids = open_tokens(tokens_path(run, "train"))
+    model = build_model(config.model, tokenizer.vocab_size, config.training.seed)
+    blocks = Blocks(ids, config.training.batch_size, config.training.bptt)
+    for line in describe_model(model, config.training):
+        reporter.note(line)
+    trainer = Trainer(
+        model,
+        blocks,
+        config.training,
+        run=run,
+        validate=_validation(run, model, tokenizer, config.training),
+        progress=reporter.training(),
+    )
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
+        reporter.note(f"going on from step {trainer.step:,}")
+    write_config(run / CONFIG, config)
+    result = trainer.train()
+    return Trained(run, result, load(run))
+
+
+def _validation(run: Path, model: RNNLM, tokenizer: Tokenizer, config: TrainingConfig) -> Callable[[], Loss] | None:
+    path = tokens_path(run, "valid")
+    if not path.exists():
+        return None
+    ids = open_tokens(path)
+    return lambda: evaluate_tokens(model, ids, tokenizer.eos_id, config.batch_size, config.bptt)
+
+
+def describe_model(model: RNNLM, config: TrainingConfig) -> list[str]:
+    """One line a named parameter, their sum, and about how much memory training takes."""
+    parameters = model.named_parameters()
+    width = max(map(len, parameters))
+    lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
+    total = sum(array.size for array in parameters.values())
+    megabytes = model.training_bytes(config.batch_size, config.bptt, _COPIES[config.optimizer]) / 1e6
+    return ["parameters:", *lines, f"  {total:,} in all; training takes about {megabytes:,.0f} MB of memory"]
+
+
+_COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{size:,}" for size in shape)

@@ -1,0 +1,195 @@
+"""LanguageModel: a trained model, its tokenizer and its configuration; what people hold in their hands.
+
+Every text is read after an explicit start, the `<eos>` token: the first word is predicted too. Units are nats for
+log-probabilities and bits for surprisal (1 bit = ln 2 nats).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends import random_generator
+from weft.config import Config, ModelConfig
+from weft.config_file import read_config
+from weft.errors import CheckpointError, InputError, MissingFileError
+from weft.evaluation.evaluate import Evaluation, evaluate
+from weft.evaluation.lines import score_lines
+from weft.generation import Sampling, generate
+from weft.model import RNNLM
+from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
+from weft.streaming import TextState
+from weft.text.tokenizer import Tokenizer, load_tokenizer
+from weft.training.checkpoint import newest_checkpoint
+from weft.training.tensors import load_weights
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """One token of a text and what it cost the model. `oov`: it stands for a word outside the vocabulary."""
+
+    token: str
+    logprob_nats: float
+    oov: bool
+
+    @property
+    def surprisal_bits(self) -> float:
+        """-log2 P(token | everything before it)."""
+        return -self.logprob_nats / math.log(2)
+
+
+class LanguageModel:
+    """A language model of text: P(text) = Π P(token | the tokens before it)."""
+
+    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.config = config
+
+    def logprob(self, text: str, eos: bool = True) -> float:
+        """ln P(text) in nats, the end of the line included unless `eos` is False."""
+        return math.fsum(score.logprob_nats for score in self.scores(text, eos))
+
+    def surprisal(self, text: str, eos: bool = True) -> list[tuple[str, float]]:
+        """Every token of the text with its surprisal in bits."""
+        return [(score.token, score.surprisal_bits) for score in self.scores(text, eos)]
+
+    def scores(self, text: str, eos: bool = True) -> list[TokenScore]:
+        """Every token of the text with its log-probability."""
+        return next(self.score_lines([text], eos=eos))
+
+    def score_lines(self, lines: Iterable[str], batch_size: int = 32, eos: bool = True) -> Iterator[list[TokenScore]]:
+        """The scores of each line, read from a fresh start, in their order and in constant memory."""
+        encoded, kept = tee(self._encode(line, eos) for line in lines)
+        nats = score_lines(self.model, (ids for ids, _oov in encoded), self.tokenizer.eos_id, batch_size)
+        for (ids, oov), logprobs in zip(kept, nats, strict=True):
+            rows = zip(ids, logprobs.tolist(), oov, strict=True)
+            yield [TokenScore(self.tokenizer.token(id), logprob, unknown) for id, logprob, unknown in rows]
+
+    def perplexity(self, text: str, eos: bool = True) -> float:
+        """exp(mean nats per token) of the text as one running text; raises InputError if it has no token."""
+        ids, oov = (np.array(values) for values in self._encode(text, eos))
+        return evaluate(self.model, [(ids, oov.astype(bool))], self.tokenizer.eos_id).perplexity
+
+    def evaluate(self, pieces: Iterable[str], batch_size: int = 16, bptt: int = 64) -> Evaluation:
+        """The cost of a running text given in pieces, in which every "\\n" is an <eos>; every token counts once.
+
+        The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow with the text.
+        """
+        return evaluate(self.model, self.chunks(pieces), self.tokenizer.eos_id, batch_size, bptt)
+
+    def next(self, text: str = "", k: int = 10) -> list[tuple[str, float]]:
+        """The k likeliest tokens after `text`, with their probabilities, the likeliest first."""
+        return self.start().push(text).next(k)
+
+    def start(self) -> TextState:
+        """The state before the first token, to be pushed on token by token."""
+        return TextState.start(self.model, self.tokenizer)
+
+    def generate(self, prompt: str = "", max_tokens: int = 100, **options: Any) -> str:
+        """The continuation of `prompt` by `max_tokens` tokens; the options are those of `generate_pieces`."""
+        return "".join(self.generate_pieces(prompt, max_tokens, **options))
+
+    def generate_pieces(
+        self,
+        prompt: str = "",
+        max_tokens: int = 100,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | np.random.Generator | None = None,
+        ban: Sequence[str] = ("<unk>",),
+    ) -> Iterator[str]:
+        """The continuation of `prompt`, piece by piece as it is drawn.
+
+        temperature: 0 takes the likeliest token; top_k, top_p: draw among the likeliest; ban: tokens never drawn.
+        Raises InputError for a value out of its bounds and for a banned token that is not in the vocabulary.
+        """
+        if max_tokens < 1:
+            raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
+        sampling = Sampling(temperature, top_k, top_p, self._banned(ban))
+        rng = seed if isinstance(seed, np.random.Generator) else random_generator(seed)
+        start = self.start().push(prompt)
+        decoder = self.tokenizer.decoder()
+        for id in self.tokenizer.encode(prompt):
+            decoder.push(id)
+
+        def pieces() -> Iterator[str]:
+            for id in islice(generate(self.model, start.scores, start.state, sampling, rng), max_tokens):
+                yield decoder.push(id)
+            yield decoder.flush()
+
+        return pieces()
+
+    def _banned(self, tokens: Sequence[str]) -> frozenset[int]:
+        banned = set()
+        for token in tokens:
+            id = self.tokenizer.id(token)
+            if id is not None:
+                banned.add(id)
+            elif token != "<unk>":  # the default, which not every tokenizer has
+                raise InputError(f"cannot ban {token!r}: it is not a token of this model")
+        return frozenset(banned)
+
+    def _encode(self, text: str, eos: bool) -> tuple[list[int], list[bool]]:
+        ids, oov = self.tokenizer.encode_with_oov(text.replace("\r\n", "\n"))
+        return ([*ids, self.tokenizer.eos_id], [*oov, False]) if eos else (ids, oov)
+
+    def chunks(self, pieces: Iterable[str]) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+        """Pieces of text as token ids and marks of those that stand for words outside the vocabulary."""
+        for piece in pieces:
+            ids, oov = self.tokenizer.encode_with_oov(piece)
+            yield np.array(ids, dtype=int), np.array(oov, dtype=bool)
+
+
+def load(run: str | Path) -> LanguageModel:
+    """The best model of a run folder, or the last one where there is no best yet.
+
+    Raises MissingFileError where there is no run, CheckpointError where it is damaged or from a newer weft.
+    """
+    run = Path(run)
+    check_run(run)
+    config = read_config(run / CONFIG)
+    weights = run / WEIGHTS
+    if not weights.exists():
+        newest = newest_checkpoint(run)
+        if newest is None:
+            raise MissingFileError(
+                f"{run} holds no model yet; `weft train --resume --out {run}` goes on with the training"
+            )
+        weights = newest / WEIGHTS
+    tokenizer = load_tokenizer(run / TOKENIZER)
+    model = build_model(config.model, tokenizer.vocab_size, seed=0)
+    _fill(model, weights)
+    return LanguageModel(model, tokenizer, config)
+
+
+def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
+    """A fresh model of the configured shape."""
+    return RNNLM(
+        vocab_size,
+        config.embedding_size,
+        config.hidden_size,
+        config.layers,
+        config.cell,
+        config.dropout,
+        config.tied,
+        seed=seed,
+    )
+
+
+def _fill(model: RNNLM, path: Path) -> None:
+    parameters = model.named_parameters()
+    weights = load_weights(path, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
+    for name, parameter in parameters.items():
+        if not np.isfinite(weights[name]).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite numbers")
+        parameter[...] = weights[name]

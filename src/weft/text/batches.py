@@ -1,0 +1,62 @@
+"""Mini-batches for truncated back-propagation through time.
+
+A text of L tokens is read as N parallel streams. Stream i starts at token i * (L // N); block k reads
+
+    xs[i, t] = ids[(i * (L // N) + k * T + t) mod L]        ts[i, t] = ids[(i * (L // N) + k * T + t + 1) mod L]
+
+for t = 0 ... T - 1, so that every stream goes on where its last block ended and wraps round at the end of the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.errors import InputError
+
+
+class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
+    """The endless iterator of blocks `(xs, ts)`, two int64 arrays of shape (N, T): the tokens and those that follow.
+
+    ids           1-D token ids, L of them; of a memory map only the entries needed are read
+    batch_size    N, the number of streams
+    block_length  T, the time steps in a block
+    position      tokens already read of every stream; pass the `position` of another `Blocks` to go on from there
+
+    Raises InputError when L < N * T, or when a number is out of range.
+    """
+
+    def __init__(
+        self, ids: NDArray[np.integer[Any]] | Sequence[int], batch_size: int, block_length: int, position: int = 0
+    ) -> None:
+        # A plain array over a memory map still reads from it, and drops the cost of the map's own class.
+        self._ids = np.asarray(ids)
+        if batch_size < 1 or block_length < 1:
+            raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
+        if position < 0:
+            raise InputError(f"the position in the text must be at least 0, got {position}")
+        length, needed = self._ids.size, batch_size * block_length
+        if length < needed:
+            raise InputError(
+                f"the text has {length:,} tokens, but {batch_size} streams with a block of {block_length} tokens need "
+                f"at least {needed:,}: lower --batch-size or --bptt, or give more text"
+            )
+        if self._ids.ndim != 1 or not np.issubdtype(self._ids.dtype, np.integer):
+            raise InputError(
+                f"token ids must be whole numbers in one dimension, got {self._ids.dtype} of shape {self._ids.shape}"
+            )
+        self.position = position
+        self.blocks_per_epoch = max(1, length // needed)
+        self._starts = np.arange(batch_size, dtype=np.int64)[:, None] * (length // batch_size)
+        self._steps = np.arange(block_length, dtype=np.int64)
+
+    def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        length = self._ids.size
+        places = (self._starts + (self.position + self._steps)) % length
+        xs = self._ids[places].astype(np.int64)
+        ts = self._ids[(places + 1) % length].astype(np.int64)
+        self.position += self._steps.size
+        return xs, ts

@@ -1,0 +1,145 @@
+"""Where the bytes of a text come from: files, gzip files, standard input and the built-in text, again and again."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import tempfile
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from weft.errors import InputError, MissingFileError
+from weft.text.builtin import builtin_text
+
+BLOCK_BYTES = 1 << 16
+
+
+class ByteSource(Protocol):
+    """Bytes under a name."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that `blocks` gives; None while unknown."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes from the beginning, in blocks of BLOCK_BYTES."""
+
+
+def file_source(path: Path) -> ByteSource:
+    """The source for a path: a gzip file by its ending, anything that cannot be read twice spooled."""
+    if path.suffix == ".gz":
+        return GzipSource(path)
+    return FileSource(path) if path.is_file() else SpooledSource(str(path), lambda: path.open("rb"))
+
+
+class FileSource:
+    """A file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.name = str(path)
+
+    @property
+    def size(self) -> int | None:
+        with _our_errors(self.name):
+            return self._path.stat().st_size
+
+    def blocks(self) -> Iterator[bytes]:
+        with _our_errors(self.name), self._path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+
+
+class GzipSource:
+    """A file compressed with gzip; its bytes are the decompressed ones."""
+
+    size = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.name = str(path)
+
+    def blocks(self) -> Iterator[bytes]:
+        with _our_errors(self.name), gzip.open(self._path, "rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+
+
+class BuiltinSource:
+    """The built-in text."""
+
+    name = "builtin"
+
+    @cached_property
+    def _text(self) -> bytes:
+        return builtin_text().encode("utf-8")
+
+    @property
+    def size(self) -> int | None:
+        return len(self._text)
+
+    def blocks(self) -> Iterator[bytes]:
+        for start in range(0, len(self._text), BLOCK_BYTES):
+            yield self._text[start : start + BLOCK_BYTES]
+
+
+class SpooledSource:
+    """What can be read only once: kept in a temporary file, which goes when this object does."""
+
+    def __init__(self, name: str, open_stream: Callable[[], AbstractContextManager[BinaryIO]]) -> None:
+        self.name = name
+        self._open_stream = open_stream
+        self._spool: BinaryIO | None = None
+        self.size: int | None = None
+
+    def blocks(self) -> Iterator[bytes]:
+        with _our_errors(self.name):
+            spool = self._spool or self._filled()
+            position = 0
+            while True:
+                # Several readers share the file, so each says where it is.
+                spool.seek(position)
+                block = spool.read(BLOCK_BYTES)
+                if not block:
+                    return
+                yield block
+                position += len(block)
+
+    def _filled(self) -> BinaryIO:
+        spool = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 (closed by the finalizer)
+        weakref.finalize(self, spool.close)
+        with self._open_stream() as stream:
+            shutil.copyfileobj(stream, spool)
+        self.size = spool.tell()
+        self._spool = spool
+        return spool
+
+
+def standard_input() -> AbstractContextManager[BinaryIO]:
+    """The bytes of standard input; raises InputError when it is closed."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("standard input is closed")
+    return nullcontext(sys.stdin.buffer)
+
+
+@contextmanager
+def _our_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingFileError(f"{name} is no longer there") from None
+    except EOFError:
+        raise InputError(f"{name} is cut short: the end of the compressed data is missing") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{name} is not a gzip file, or is damaged: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror or error}") from None

@@ -1,0 +1,23 @@
+"""Truncated back-propagation through time: the trainer, and what it is made of."""
+
+from __future__ import annotations
+
+from weft.training.checkpoint import load_checkpoint, newest_checkpoint
+from weft.training.metrics import EpochMetrics, read_metrics
+from weft.training.progress import NoProgress, PlainProgress, Progress, progress_on
+from weft.training.tensors import load_weights
+from weft.training.trainer import Trainer, TrainingResult
+
+__all__ = [
+    "EpochMetrics",
+    "NoProgress",
+    "PlainProgress",
+    "Progress",
+    "Trainer",
+    "TrainingResult",
+    "load_checkpoint",
+    "load_weights",
+    "newest_checkpoint",
+    "progress_on",
+    "read_metrics",
+]

@@ -1,0 +1,153 @@
+"""The state of a run on disk: at every instant at least one complete checkpoint exists.
+
+    RUN/model.safetensors                 weights of the best model so far, by name
+    RUN/checkpoints/step-00001234/        everything to continue as if nothing had happened:
+        model.safetensors                 weights by name
+        training.safetensors              optimizer.NAME ..., and state.LAYER.INDEX, the hidden state, each (N, H)
+        training.json                     step, position, random generator, schedule, scores
+
+A checkpoint is written to a folder with a temporary name (it starts with a dot), synced and renamed; only then are
+the older ones removed. What a crash leaves under a temporary name is ignored, and removed by the next checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+
+from weft.backends import State
+from weft.errors import CheckpointError
+from weft.files import sync_folder, write_text_atomically
+from weft.training.interfaces import Floats, NamedArrays
+from weft.training.tensors import Shapes, load_weights, read_tensors, write_tensors
+from weft.training.training_state import TrainingState
+
+WEIGHTS = "model.safetensors"
+ARRAYS = "training.safetensors"
+STATE = "training.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One moment of a run."""
+
+    weights: NamedArrays
+    optimizer: Mapping[str, np.ndarray[Any, Any]]
+    hidden: tuple[State, ...]
+    training: TrainingState
+
+
+def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
+    """Write `checkpoint` into the run folder `run` and remove the older ones; returns the new one's folder.
+
+    Raises CheckpointError if it cannot be written (a full disk, say); what was there before is then still valid.
+    """
+    target = checkpoint_folder(run, checkpoint.training.step)
+    with _writing(run, f"the checkpoint {target.name}") as folder:
+        write_tensors(folder / WEIGHTS, checkpoint.weights)
+        write_tensors(folder / ARRAYS, _to_arrays(checkpoint))
+        write_text_atomically(folder / STATE, json.dumps(checkpoint.training.to_json(), indent=1) + "\n")
+        sync_folder(folder)
+        if target.exists():  # only a run that goes on from an older checkpoint comes by a step again
+            shutil.rmtree(target)
+        folder.rename(target)
+        sync_folder(target.parent)
+    for other in _complete(run):
+        if other != target:
+            shutil.rmtree(other, ignore_errors=True)
+    return target
+
+
+def save_best_weights(run: Path, weights: NamedArrays) -> None:
+    """Replace the weights that `weft.load` reads by `weights`, all at once; raises CheckpointError as above."""
+    with _writing(run, f"the best weights, {WEIGHTS}") as folder:
+        write_tensors(folder / WEIGHTS, weights)
+        (folder / WEIGHTS).replace(run / WEIGHTS)
+        sync_folder(run)
+
+
+def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
+    """Read the checkpoint in the folder `path`, of a model with the parameters `expected`, shapes by name.
+
+    Raises CheckpointError, naming the file, if any of it is missing, damaged, from a newer version or of another model.
+    """
+    try:
+        training = TrainingState.from_json(json.loads((path / STATE).read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path / STATE} cannot be used: {reason}") from error
+    weights = load_weights(path / WEIGHTS, expected)
+    arrays = read_tensors(path / ARRAYS)
+    optimizer = {name.removeprefix("optimizer."): a for name, a in arrays.items() if name.startswith("optimizer.")}
+    return Checkpoint(weights, optimizer, _hidden(path / ARRAYS, arrays), training)
+
+
+def checkpoint_folder(run: Path, step: int) -> Path:
+    """Where the checkpoint of a run at a step is kept."""
+    return run / "checkpoints" / f"step-{step:08d}"
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The folder of the complete checkpoint with most steps, or None when there is none yet."""
+    return max(_complete(run), key=_step, default=None)
+
+
+def _complete(run: Path) -> list[Path]:
+    return [path for path in (run / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)]
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
+
+
+@contextmanager
+def _writing(run: Path, what: str) -> Iterator[Path]:
+    """Yield a fresh temporary folder; at the end nothing is left of it, nor of those that a crash left."""
+    folder = run / "checkpoints" / ".saving.tmp"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_temporaries(run)
+        folder.mkdir()
+        yield folder
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        kept = newest_checkpoint(run)
+        raise CheckpointError(
+            f"{run}: could not write {what} ({reason}); "
+            + (f"the previous checkpoint {kept.name} is still valid" if kept else "there is no earlier checkpoint")
+        ) from error
+    finally:
+        _remove_temporaries(run)
+
+
+def _remove_temporaries(run: Path) -> None:
+    for path in (run / "checkpoints").glob(".*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _to_arrays(checkpoint: Checkpoint) -> dict[str, Floats]:
+    arrays = {f"optimizer.{name}": array for name, array in checkpoint.optimizer.items()}
+    for layer, state in enumerate(checkpoint.hidden):
+        arrays |= {f"state.{layer}.{index}": array for index, array in enumerate(state)}
+    return arrays
+
+
+def _hidden(path: Path, arrays: Mapping[str, Floats]) -> tuple[State, ...]:
+    layers: dict[int, dict[int, Floats]] = {}
+    for name, array in arrays.items():
+        if name.startswith("optimizer."):
+            continue
+        match = re.fullmatch(r"state\.(\d+)\.(\d+)", name)
+        if match is None:
+            raise CheckpointError(f"{path} has an unexpected tensor {name!r}")
+        layers.setdefault(int(match[1]), {})[int(match[2])] = array
+    return tuple(tuple(state[index] for index in sorted(state)) for _, state in sorted(layers.items()))

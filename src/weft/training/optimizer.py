@@ -1,0 +1,153 @@
+"""How gradients become updates: SGD, SGD with momentum, AdamW.
+
+An optimizer is made on the model's named parameters and changes these arrays in place. In the equations w is a
+parameter, g its gradient, eta the learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from weft.config import TrainingConfig
+from weft.errors import CheckpointError
+from weft.training.interfaces import Floats, NamedArrays
+
+PIECE = 1 << 15
+"""Elements updated at a time: few enough for every temporary array to stay in the processor's cache."""
+
+
+class Optimizer(ABC):
+    """Parameters, and whatever arrays the update rule remembers from one step to the next."""
+
+    def __init__(self, parameters: NamedArrays) -> None:
+        self.parameters = dict(parameters)
+        self._memory: dict[str, np.ndarray[Any, Any]] = {}
+
+    @abstractmethod
+    def update(self, gradients: NamedArrays, lr: float) -> None:
+        """One step: change every parameter in place by its gradient in `gradients`, with learning rate `lr`."""
+
+    def state(self) -> dict[str, np.ndarray[Any, Any]]:
+        """What must be saved to continue: the live arrays by name, not copies."""
+        return dict(self._memory)
+
+    def load_state(self, state: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Continue from a saved `state()`, bit for bit; raises CheckpointError if it is of another model or optimizer.
+
+        Nothing is changed unless all of it fits.
+        """
+        for name in self._memory.keys() | state.keys():
+            if name not in state:
+                raise CheckpointError(f"the optimizer's saved state lacks {name!r}")
+            if name not in self._memory:
+                raise CheckpointError(f"the optimizer's saved state has an unexpected array {name!r}")
+            _check_alike(name, state[name], self._memory[name])
+        for name, array in self._memory.items():
+            array[...] = state[name]
+
+    def _remember(self, prefix: str) -> dict[str, Floats]:
+        """An array of zeros for every parameter, by the parameter's name."""
+        memory = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
+        self._memory.update({f"{prefix}.{name}": array for name, array in memory.items()})
+        return memory
+
+
+class SGD(Optimizer):
+    """w <- w - eta g"""
+
+    def update(self, gradients: NamedArrays, lr: float) -> None:
+        for name, parameter in self.parameters.items():
+            for w, g in _pieces(parameter, gradients[name]):
+                w -= lr * g
+
+
+class Momentum(Optimizer):
+    """v <- mu v + g,  w <- w - eta v, with v = 0 at first.
+
+    The heavy-ball method (Polyak 1964), with eta outside the sum, so that a change of it acts at once.
+    """
+
+    def __init__(self, parameters: NamedArrays, momentum: float = 0.9) -> None:
+        super().__init__(parameters)
+        self.momentum = momentum
+        self._velocity = self._remember("velocity")
+
+    def update(self, gradients: NamedArrays, lr: float) -> None:
+        for name, parameter in self.parameters.items():
+            for w, g, v in _pieces(parameter, gradients[name], self._velocity[name]):
+                v *= self.momentum
+                v += g
+                w -= lr * v
+
+
+class AdamW(Optimizer):
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019).
+
+        m <- beta1 m + (1 - beta1) g            m' = m / (1 - beta1^t)
+        v <- beta2 v + (1 - beta2) g^2          v' = v / (1 - beta2^t)
+        w <- w - eta lambda w - eta m' / (sqrt(v') + eps)
+
+    at step t = 1, 2, ..., with m = v = 0 at first. The decay lambda shrinks matrices only: a bias, having one
+    dimension, is left out. beta2 is 0.99 rather than the customary 0.999: blocks of text are small and their gradients
+    change quickly.
+    """
+
+    def __init__(
+        self,
+        parameters: NamedArrays,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters)
+        self.betas = betas
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self._mean = self._remember("mean")
+        self._square = self._remember("square")
+        self._steps = self._memory["steps"] = np.zeros(1, dtype=np.int64)
+
+    def update(self, gradients: NamedArrays, lr: float) -> None:
+        beta1, beta2 = self.betas
+        self._steps += 1
+        steps = int(self._steps[0])
+        mean_correction = 1 - beta1**steps
+        root_correction = math.sqrt(1 - beta2**steps)
+        for name, parameter in self.parameters.items():
+            decay = lr * self.weight_decay if parameter.ndim > 1 else 0.0
+            for w, g, m, v in _pieces(parameter, gradients[name], self._mean[name], self._square[name]):
+                m += (1 - beta1) * (g - m)
+                v *= beta2
+                v += (1 - beta2) * (g * g)
+                if decay:
+                    w *= 1 - decay
+                w -= (lr / mean_correction) * (m / (np.sqrt(v) / root_correction + self.eps))
+
+
+def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer:
+    """The optimizer that `config` names, on `parameters`."""
+    if config.optimizer == "momentum":
+        return Momentum(parameters, config.momentum)
+    if config.optimizer == "adamw":
+        return AdamW(parameters, weight_decay=config.weight_decay)
+    return SGD(parameters)
+
+
+def _pieces(*arrays: Floats) -> Iterator[tuple[Floats, ...]]:
+    """The same few rows of every array, as views, until all rows were seen."""
+    rows = len(arrays[0])
+    step = max(1, PIECE * rows // max(1, arrays[0].size))
+    for start in range(0, rows, step):
+        yield tuple(array[start : start + step] for array in arrays)
+
+
+def _check_alike(name: str, saved: np.ndarray[Any, Any], own: np.ndarray[Any, Any]) -> None:
+    if saved.shape != own.shape or saved.dtype != own.dtype:
+        raise CheckpointError(
+            f"the optimizer's saved {name!r} is {saved.dtype} {saved.shape}, expected {own.dtype} {own.shape}"
+        )

@@ -1,0 +1,249 @@
+"""Truncated back-propagation through time, from the first block to the last.
+
+For each block: loss, gradients, clipping, learning rate, update. The hidden state goes on from block to block and
+from epoch to epoch; gradients end at the block's edge.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.config import TrainingConfig
+from weft.errors import CheckpointError, TrainingDivergedError
+from weft.evaluation.perplexity import mean_nats
+from weft.layers.softmax import NOTHING, Loss
+from weft.training.checkpoint import Checkpoint, load_checkpoint
+from weft.training.gradients import clip_by_global_norm, global_norm
+from weft.training.interfaces import BlockSource, Trainable
+from weft.training.interruption import StopRequest, stop_on_signal
+from weft.training.metrics import EpochMetrics
+from weft.training.optimizer import make_optimizer
+from weft.training.progress import NoProgress, Progress, Status
+from weft.training.run_record import NoRecord, Record, RunRecord
+from weft.training.same_run import check_same_run
+from weft.training.schedule import make_schedule
+from weft.training.training_state import TrainingState
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended."""
+
+    outcome: str
+    """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted'."""
+    step: int
+    """Blocks trained on."""
+    epoch: int
+    """Whole passes through the text."""
+    best: Loss | None
+    """Best loss at the end of an epoch: validation, or training when nothing is held out; None before the first."""
+    train: Loss | None
+    """Training loss of the last epoch that ended."""
+
+
+class Trainer:
+    """Trains `model` on `blocks` as `config` says.
+
+    run       folder for checkpoints, metrics and the curve; None: nothing is written
+    validate  the loss on held-out text; called at the end of each epoch, it must leave the model as it is
+    progress  told of every step
+
+    The model with the best validation loss is kept as `run/model.safetensors`; with nothing held out, that of the last
+    epoch. Until the first epoch has ended it is that of the last checkpoint. A run that `max_steps` ends within an
+    epoch is validated there too, of which learning rate and patience take no note.
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        blocks: BlockSource,
+        config: TrainingConfig,
+        *,
+        run: Path | None = None,
+        validate: Callable[[], Loss] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
+        self.progress: Progress = progress or NoProgress()
+        self.record: Record = RunRecord(run) if run else NoRecord()
+        steps = config.epochs * blocks.blocks_per_epoch
+        self.total_steps = steps if config.max_steps is None else min(steps, config.max_steps)
+        self.optimizer = make_optimizer(config, model.named_parameters())
+        self.schedule = make_schedule(config, self.total_steps)
+        self.step = self.epoch = self.epochs_without_improvement = 0
+        self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
+        self.train_loss: Loss | None = None
+        self.best: Loss | None = None
+
+    def resume(self, checkpoint: Path) -> None:
+        """Continue from the checkpoint in the folder `checkpoint` as if the run had never stopped, bit for bit.
+
+        More epochs than before may be asked for; under the schedule 'cosine' the learning rate then goes on along the
+        longer run's curve. Raises CheckpointError if the checkpoint is damaged or of another run: another model,
+        optimizer, schedule, batch size or length of the text.
+        """
+        parameters = self.model.named_parameters()
+        saved = load_checkpoint(checkpoint, {name: array.shape for name, array in parameters.items()})
+        state = saved.training
+        check_same_run(checkpoint, saved, self.model, self.blocks, self.config)
+        self.optimizer.load_state(saved.optimizer)
+        self.schedule.load_state(state.schedule_state)
+        for name, array in parameters.items():
+            array[...] = saved.weights[name]
+        self.model.set_state(saved.hidden)
+        _restore_random_state(self.model.rng, state.random_state, checkpoint)
+        self.blocks.position = state.position
+        self.step, self.epoch = state.step, state.epoch
+        self.epoch_loss, self.epoch_seconds = state.epoch_loss, state.epoch_seconds
+        self.train_loss, self.best = state.train, state.best
+        self.epochs_without_improvement = state.epochs_without_improvement
+        if self.config.schedule == "cosine" and state.total_steps != self.total_steps:
+            self.progress.note(
+                f"the run was to have {state.total_steps:,} steps and now has {self.total_steps:,}: the learning rate "
+                f"goes on along the new cosine curve, at {self.schedule.lr(self.step):.3g}"
+            )
+
+    def train(self) -> TrainingResult:
+        """Train until the epochs are done, nothing improves any more, or a signal asks to stop.
+
+        On the first SIGINT or SIGTERM the step is finished and a checkpoint saved; the second raises KeyboardInterrupt
+        at once. Raises TrainingDivergedError when the loss or the gradient is no longer finite, before the parameters
+        are touched, and InputError when the run folder cannot be written. The last checkpoint is valid after each.
+        """
+        # What overflows is found by `_check_finite`, and told in our own words.
+        with stop_on_signal() as stop, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            try:
+                outcome = self._outcome(stop)
+                if outcome is None:
+                    outcome = self._train(stop)
+                else:
+                    self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
+            finally:
+                self.progress.close()
+        return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
+
+    def _train(self, stop: StopRequest) -> str:
+        self.record.begin(self.step)
+        first, began = self.step, time.perf_counter()
+        saved = began
+        outcome = None
+        while outcome is None:
+            lr = self._train_block()
+            seconds_a_step = (time.perf_counter() - began) / (self.step - first)
+            self.progress.stepped(self._status(lr, seconds_a_step * (self.total_steps - self.step)))
+            epoch_ended = self.step == (self.epoch + 1) * self.blocks.blocks_per_epoch
+            if epoch_ended:
+                self._end_epoch(lr)
+            elif self.step == self.total_steps:
+                self._evaluate(lr)
+            outcome = self._outcome(stop)
+            if epoch_ended or outcome or time.perf_counter() - saved >= self.config.save_every:
+                self._save()
+                saved = time.perf_counter()
+        return outcome
+
+    def _outcome(self, stop: StopRequest) -> str | None:
+        """Why the run is over, or None if it is not."""
+        if self.step >= self.total_steps:
+            return "finished"
+        if self.config.patience is not None and self.epochs_without_improvement >= self.config.patience:
+            return "stopped early"
+        return "interrupted" if stop.made else None
+
+    def _train_block(self) -> float:
+        """One step; returns its learning rate."""
+        began = time.perf_counter()
+        xs, ts = next(self.blocks)
+        loss = self.model.loss(xs, ts)
+        self._check_finite("loss", loss.nats, self.step + 1)
+        self.model.backward()
+        gradients = self.model.named_gradients()
+        self._check_finite("norm of the gradient", clip_by_global_norm(gradients, self.config.clip), self.step + 1)
+        lr = self.schedule.lr(self.step)
+        self.optimizer.update(gradients, lr)
+        self.step += 1
+        self.epoch_loss = self.epoch_loss.plus(loss)
+        self.epoch_seconds += time.perf_counter() - began
+        return lr
+
+    def _end_epoch(self, lr: float) -> None:
+        self.epoch += 1
+        score, improved = self._evaluate(lr)
+        self.schedule.epoch_ended(mean_nats(score))
+        self.epochs_without_improvement = 0 if improved else self.epochs_without_improvement + 1
+        self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
+
+    def _evaluate(self, lr: float) -> tuple[Loss, bool]:
+        """Validate, and keep what came out; returns the loss that counts, and whether it is the best so far."""
+        train = self.train_loss = self.epoch_loss
+        valid = self.validate() if self.validate else None
+        score = valid or train
+        self._check_finite("validation loss", score.nats, self.step)
+        self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
+        improved = self.best is None or mean_nats(score) < mean_nats(self.best)
+        if improved:
+            self.best = score
+        if improved or valid is None:
+            self.record.keep_best(self.model.named_parameters())
+        metrics = EpochMetrics.of(self.step, self.blocks.blocks_per_epoch, train, valid, lr, self.epoch_seconds)
+        self.record.epoch_ended(metrics)
+        self.progress.epoch_ended(metrics)
+        return score, improved
+
+    def _save(self) -> None:
+        self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
+        if self.best is None:
+            self.record.keep_best(self.model.named_parameters())
+        self.record.save(self._checkpoint())
+
+    def _checkpoint(self) -> Checkpoint:
+        training = TrainingState(
+            step=self.step,
+            epoch=self.epoch,
+            position=self.blocks.position,
+            blocks_per_epoch=self.blocks.blocks_per_epoch,
+            total_steps=self.total_steps,
+            optimizer=self.config.optimizer,
+            schedule=self.config.schedule,
+            schedule_state=self.schedule.state(),
+            random_state=self.model.rng.bit_generator.state,
+            epoch_loss=self.epoch_loss,
+            epoch_seconds=self.epoch_seconds,
+            train=self.train_loss,
+            best=self.best,
+            epochs_without_improvement=self.epochs_without_improvement,
+        )
+        return Checkpoint(self.model.named_parameters(), self.optimizer.state(), self.model.state or (), training)
+
+    def _status(self, lr: float, seconds_left: float) -> Status:
+        return Status(
+            step=self.step,
+            total_steps=self.total_steps,
+            epoch=self.epoch + 1,
+            epochs=self.config.epochs,
+            loss=self.epoch_loss,
+            lr=lr,
+            tokens_per_second=self.epoch_loss.tokens / max(self.epoch_seconds, 1e-9),
+            seconds_left=seconds_left,
+        )
+
+    def _check_finite(self, what: str, value: float, step: int) -> None:
+        if not math.isfinite(value):
+            raise TrainingDivergedError(
+                f"training diverged: the {what} became {value} at step {step:,}; "
+                f"{self.record.last_checkpoint()}; try a lower --lr or a lower --clip"
+            )
+
+
+def _restore_random_state(rng: np.random.Generator, state: Mapping[str, Any], checkpoint: Path) -> None:
+    try:
+        rng.bit_generator.state = dict(state)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{checkpoint}: its random generator state cannot be used ({error!r})") from error

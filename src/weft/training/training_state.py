@@ -1,0 +1,88 @@
+"""Where a run is, apart from its arrays: what a checkpoint keeps as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from weft.errors import CheckpointError
+from weft.layers.softmax import Loss
+from weft.training.tensors import FORMAT
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingState:
+    """A run between two steps."""
+
+    step: int
+    """Blocks trained on so far."""
+    epoch: int
+    """Whole passes through the text so far."""
+    position: int
+    """Of the block source, before the next block."""
+    blocks_per_epoch: int
+    total_steps: int
+    """Steps that the run was to have, which the schedule 'cosine' depends on."""
+    optimizer: str
+    schedule: str
+    schedule_state: Mapping[str, Any]
+    random_state: Mapping[str, Any]
+    """State of the model's bit generator."""
+    epoch_loss: Loss
+    """Training loss of the unfinished epoch so far."""
+    epoch_seconds: float
+    """Seconds spent training in the unfinished epoch so far."""
+    train: Loss | None
+    """Training loss of the epoch before."""
+    best: Loss | None
+    """Best loss at the end of an epoch: validation, or training when nothing is held out."""
+    epochs_without_improvement: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values, each loss as its nats and tokens, with the format version."""
+        values = asdict(self)
+        for name in ("epoch_loss", "train", "best"):
+            loss = getattr(self, name)
+            values[name] = None if loss is None else {"nats": loss.nats, "tokens": loss.tokens}
+        return {"format": FORMAT, **values}
+
+    @classmethod
+    def from_json(cls, values: Any) -> TrainingState:
+        """Read `to_json()` back; raises CheckpointError if it is from a newer version, incomplete or of other types."""
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            raise CheckpointError("it is not a training state with a format version")
+        if values["format"] > FORMAT:
+            raise CheckpointError(
+                f"it has format version {values['format']}, this weft reads up to {FORMAT}: install a newer weft"
+            )
+        return cls(
+            **{name: _whole_number(values, name) for name in WHOLE_NUMBERS},
+            **{name: _typed(values, name, str) for name in ("optimizer", "schedule")},
+            **{name: _typed(values, name, dict) for name in ("schedule_state", "random_state")},
+            **{name: _loss(values, name) for name in ("train", "best")},
+            epoch_loss=_loss(values, "epoch_loss") or Loss(0.0, 0),
+            epoch_seconds=_typed(values, "epoch_seconds", float),
+        )
+
+
+WHOLE_NUMBERS = ("step", "epoch", "position", "blocks_per_epoch", "total_steps", "epochs_without_improvement")
+
+
+def _typed(values: Mapping[str, Any], name: str, expected: type) -> Any:
+    if not isinstance(values.get(name), expected):
+        raise CheckpointError(f"its {name!r} should be of type {expected.__name__}, got {values.get(name)!r}")
+    return values[name]
+
+
+def _whole_number(values: Mapping[str, Any], name: str) -> Any:
+    if _typed(values, name, int) < 0:
+        raise CheckpointError(f"its {name!r} should not be negative, got {values[name]}")
+    return values[name]
+
+
+def _loss(values: Mapping[str, Any], name: str) -> Any:
+    if name in values and values[name] is None:
+        return None
+    loss = _typed(values, name, dict)
+    return Loss(_typed(loss, "nats", float), _whole_number(loss, "tokens"))

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import threading
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.errors import InputError, MissingFileError
+from weft.text import open_corpus
+from weft.text.byte_sources import BLOCK_BYTES
+from weft.text.pieces import LONGEST_PIECE
+
+
+def read(*sources: str | Path) -> list[str]:
+    return list(open_corpus(sources).pieces())
+
+
+def write(path: Path, data: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+    return path
+
+
+def test_every_line_is_a_piece_and_the_last_gets_its_line_end(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.txt", "one\n\ntwo")
+    second = write(tmp_path / "b.txt", "three\n")
+    corpus = open_corpus([first, second])
+    assert list(corpus.pieces()) == ["one\n", "\n", "two\n", "three\n"]
+    assert list(corpus.pieces()) == ["one\n", "\n", "two\n", "three\n"]
+    assert corpus.names == (str(first), str(second))
+    assert corpus.size_in_bytes == 14
+
+
+def test_blank_lines_around_text_are_text_too(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.txt", " \nx\n\n")) == [" \n", "x\n", "\n"]
+
+
+def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
+    text = "a\r\nb\rc\x0bd\x0ce\x85f\u2028g\r\r\nh\r"
+    assert read(write(tmp_path / "a.txt", text)) == ["a\n", "b\rc\x0bd\x0ce\x85f\u2028g\r\n", "h\n"]
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_the_pieces_are_the_text_in_any_script(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    text = "x" + text
+    path = write(tmp_path_factory.mktemp("text") / "a.txt", text)
+    expected = (
+        text.replace("\r\n", "\n").removesuffix("\n").removesuffix("\r" if not text.endswith("\n") else "") + "\n"
+    )
+    assert "".join(read(path)) == expected
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_characters_and_line_ends_on_the_border_of_two_blocks_are_whole(tmp_path: Path, shift: int) -> None:
+    text = "x" * (BLOCK_BYTES - 8 + shift) + "好😀é\r\nend\r\n"
+    assert "".join(read(write(tmp_path / "a.txt", text))) == text.replace("\r\n", "\n")
+    line_end = "x" * (BLOCK_BYTES - 1) + "\r\ny\n"
+    assert read(write(tmp_path / "b.txt", line_end)) == ["x" * (BLOCK_BYTES - 1) + "\n", "y\n"]
+
+
+def test_a_long_line_comes_in_pieces_cut_before_white_space(tmp_path: Path) -> None:
+    text = " ".join(f"word{n}" for n in range(40_000))
+    pieces = read(write(tmp_path / "a.txt", text + "\nshort\n"))
+    assert "".join(pieces) == text + "\nshort\n"
+    assert len(pieces) == 2 + len(text) // LONGEST_PIECE
+    assert all(piece[0] == " " for piece in pieces[1:-1])
+    assert [piece.endswith("\n") for piece in pieces] == [False] * (len(pieces) - 2) + [True, True]
+    assert max(map(len, pieces)) <= LONGEST_PIECE + 1
+
+
+@pytest.mark.parametrize("length", [LONGEST_PIECE - 1, LONGEST_PIECE, LONGEST_PIECE + 1, 3 * LONGEST_PIECE])
+@pytest.mark.parametrize("character", ["x", "好"])
+def test_a_line_without_white_space_is_cut_at_the_limit(tmp_path: Path, length: int, character: str) -> None:
+    pieces = read(write(tmp_path / "a.txt", character * length + "\n"))
+    assert "".join(pieces) == character * length + "\n"
+    assert len(pieces) == -(-length // LONGEST_PIECE)
+
+
+@pytest.mark.parametrize("space", [0, 1, 5, LONGEST_PIECE - 1, LONGEST_PIECE, LONGEST_PIECE + 1])
+def test_a_word_that_fits_in_a_piece_is_never_cut(tmp_path: Path, space: int) -> None:
+    text = "x" * space + " " + "y" * (LONGEST_PIECE - 1) + " z"
+    pieces = read(write(tmp_path / "a.txt", text))
+    assert "".join(pieces) == text + "\n"
+    assert [word for piece in pieces for word in piece.split() if "y" in word] == ["y" * (LONGEST_PIECE - 1)]
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    def peak(size: int) -> int:
+        path = write(tmp_path / f"{size}.txt", b"word " * (size // 5))
+        tracemalloc.start()
+        for _ in open_corpus([path]).pieces():
+            pass
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return memory
+
+    assert peak(8_000_000) < 1.2 * peak(1_000_000)
+
+
+def test_a_byte_order_mark_is_not_text(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.txt", b"\xef\xbb\xbfone\n")) == ["one\n"]
+
+
+def test_a_folder_is_its_text_files_sorted_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.txt", "a/z.txt", "a/.hidden.txt", ".git/x.txt", "c"):
+        write(tmp_path / name, name)
+    picture = write(tmp_path / "picture.png", b"\x89PNG\r\n\x1a\n\0\0")
+    empty = write(tmp_path / "empty.txt", b"")
+    corpus = open_corpus([tmp_path])
+    assert list(corpus.pieces()) == ["a/z.txt\n", "b.txt\n", "c\n"]
+    assert set(corpus.skipped) == {str(picture), str(empty)}
+
+
+def test_patterns_are_expanded_without_a_shell(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt", "a.md", "in/c.txt"):
+        write(tmp_path / name, name)
+    assert read(str(tmp_path / "*.txt")) == ["a.txt\n", "b.txt\n"]
+    assert read(str(tmp_path / "**" / "*.txt")) == ["a.txt\n", "b.txt\n", "in/c.txt\n"]
+    assert sorted(read(str(tmp_path / "**"))) == ["a.md\n", "a.txt\n", "b.txt\n", "in/c.txt\n"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    assert read(str(write(tmp_path / "part[1].txt", "one"))) == ["one\n"]
+
+
+def test_gzip_is_read_through(tmp_path: Path) -> None:
+    corpus = open_corpus([write(tmp_path / "a.txt.gz", gzip.compress("好\nend".encode()))])
+    assert list(corpus.pieces()) == list(corpus.pieces()) == ["好\n", "end\n"]
+    assert corpus.size_in_bytes is None
+
+
+def stdin_of(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_standard_input_can_be_read_twice_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"line {n}\n" for n in range(20_000))
+    stdin_of(monkeypatch, text.encode())
+    corpus = open_corpus(["-"])
+    assert corpus.size_in_bytes is None
+    both = list(zip(corpus.pieces(), corpus.pieces(), strict=True))
+    assert "".join(one for one, _ in both) == "".join(other for _, other in both) == text
+    assert corpus.size_in_bytes == len(text)
+
+
+def test_standard_input_cannot_be_named_twice() -> None:
+    with pytest.raises(InputError, match="twice"):
+        open_corpus(["-", "-"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=["one\ntwo\n"])
+    writer.start()
+    corpus = open_corpus([pipe])
+    assert list(corpus.pieces()) == list(corpus.pieces()) == ["one\n", "two\n"]
+    writer.join()
+
+
+def test_the_built_in_text_is_the_language_reference() -> None:
+    corpus = open_corpus(["builtin"])
+    text = "".join(corpus.pieces())
+    assert 300_000 < len(text) < 1_000_000
+    assert "raise AssertionError" in text
+    assert text == "".join(corpus.pieces())
+    assert corpus.size_in_bytes == len(text.encode())
+
+
+def test_a_python_without_its_reference_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(InputError, match="without its language reference"):
+        read("builtin")
+
+
+def test_the_bytes_read_are_reported_up_to_the_size(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{n}.txt", "words\n" * 30_000) for n in range(2)]
+    told: list[int] = []
+    corpus = open_corpus(paths)
+    for _ in corpus.pieces(told.append):
+        pass
+    assert told == sorted(told)
+    assert len(told) > 4
+    assert told[-1] == corpus.size_in_bytes == 360_000
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b" \n\t\n", "only white space"),
+        (b"abc\xffdef", r"not UTF-8: invalid start byte 0xff at byte 3;"),
+        (b"\xef\xbb\xbfabc\xffdef", r"0xff at byte 6;"),
+        (b"x" * BLOCK_BYTES + b"\n\xe5\xa5", rf"at byte {BLOCK_BYTES + 1};"),
+        (b"x" * (BLOCK_BYTES - 1) + b"\xe5\xa5x", rf"0xe5 at byte {BLOCK_BYTES - 1};"),
+        (b"x" * BLOCK_BYTES + b"abc\0", rf"looks binary: .* byte {BLOCK_BYTES + 3}$"),
+        ("hello".encode("utf-16"), "looks like UTF-16 .*iconv -f UTF-16 -t UTF-8"),
+        ("hello".encode("utf-32"), "looks like UTF-32"),
+        (gzip.compress(b"hello"), r"gzip.*\.gz"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_name_and_place(tmp_path: Path, data: bytes, message: str) -> None:
+    path = write(tmp_path / "a.txt", data)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (gzip.compress(b"hello" * 100)[:-12], "cut short"),
+        (b"no gzip", "not a gzip file"),
+        (gzip.compress(b"hello" * 100)[:-8] + bytes(8), "not a gzip file, or is damaged"),
+        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"abc\xff"), "byte 3 of the decompressed text"),
+    ],
+    ids=["cut short", "no gzip", "wrong checksum", "empty", "not UTF-8"],
+)
+def test_bad_gzip_files_are_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(write(tmp_path / "a.gz", data))
+
+
+def test_what_is_not_there_is_refused_with_a_hint(tmp_path: Path) -> None:
+    write(tmp_path / "train.txt", "x")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(MissingFileError, match=r'tain\.txt \(did you mean "train\.txt"\?\)'):
+        open_corpus([tmp_path / "tain.txt"])
+    with pytest.raises(MissingFileError, match="no file matches the pattern"):
+        open_corpus([str(tmp_path / "*.md")])
+    with pytest.raises(InputError, match="no text file in"):
+        open_corpus([tmp_path / "bare"])
+    with pytest.raises(InputError, match="no text is given"):
+        open_corpus([])
+
+
+def test_a_folder_of_pictures_has_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", b"\x89PNG\0")
+    with pytest.raises(InputError, match="no text file in"):
+        open_corpus([tmp_path])
+
+
+def test_utf_16_in_a_folder_is_not_left_out_silently(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "hello")
+    write(tmp_path / "b.txt", "hello".encode("utf-16"))
+    with pytest.raises(InputError, match=r"b\.txt looks like UTF-16"):
+        read(tmp_path)
+
+
+def test_a_file_that_goes_away_or_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.txt", "x")
+    corpus = open_corpus([path])
+    path.unlink()
+    with pytest.raises(MissingFileError, match=r"a\.txt is no longer there"):
+        list(corpus.pieces())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write(path, "x")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"cannot read .*a\.txt: Permission denied"):
+        list(corpus.pieces())

@@ -1,0 +1,235 @@
+"""Interrupted and resumed = never interrupted, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.errors import CheckpointError
+from weft.training import NoProgress, Trainer, TrainingResult, newest_checkpoint, read_metrics
+
+MakeTrainer = Callable[..., Trainer]
+MID_EPOCH = 22
+pytestmark = pytest.mark.usefixtures("no_drawing")
+
+
+class SignalAt(NoProgress):
+    """Sends this process a signal after a step."""
+
+    def __init__(self, step: int, number: int = signal.SIGINT, times: int = 1) -> None:
+        self.step, self.number, self.times = step, number, times
+        self.notes: list[str] = []
+
+    def stepped(self, status: Any) -> None:
+        if status.step == self.step:
+            for _ in range(self.times):
+                signal.raise_signal(self.number)
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+class CrashAt(SignalAt):
+    def stepped(self, status: Any) -> None:
+        if status.step == self.step:
+            raise RuntimeError("power cut")
+
+
+def resumed(trainer: Trainer, run: Path) -> Trainer:
+    checkpoint = newest_checkpoint(run)
+    assert checkpoint is not None
+    trainer.resume(checkpoint)
+    return trainer
+
+
+def everything(trainer: Trainer) -> dict[str, Any]:
+    """All that the next step depends on, as bytes and JSON values."""
+    assert trainer.model.state is not None
+    arrays = {**trainer.model.named_parameters(), **trainer.optimizer.state()}
+    return {
+        "arrays": {name: array.tobytes() for name, array in arrays.items()},
+        "hidden": [[part.tobytes() for part in state] for state in trainer.model.state],
+        "random": trainer.model.rng.bit_generator.state,
+        "schedule": trainer.schedule.state(),
+        "position": trainer.blocks.position,
+        "epoch_loss": trainer.epoch_loss,
+        "epochs_without_improvement": trainer.epochs_without_improvement,
+    }
+
+
+def metrics_of(run: Path) -> list[dict[str, Any]]:
+    timed = ("seconds", "tokens_per_second")
+    return [
+        {name: value for name, value in asdict(metrics).items() if name not in timed}
+        for metrics in read_metrics(run / "metrics.jsonl")
+    ]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "plateau", "cosine"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
+def test_interrupted_within_an_epoch_and_resumed_equals_uninterrupted(
+    make_trainer: MakeTrainer, tmp_path: Path, optimizer: str, schedule: str
+) -> None:
+    settings = {"optimizer": optimizer, "schedule": schedule}
+    straight = make_trainer(run=tmp_path / "straight", **settings)
+    expected = straight.train()
+
+    run = tmp_path / "cut"
+    stopped = make_trainer(run=run, progress=SignalAt(MID_EPOCH), **settings).train()
+    assert (stopped.outcome, stopped.step, stopped.epoch) == ("interrupted", MID_EPOCH, 1)
+    successor = resumed(make_trainer(run=run, model_seed=99, **settings), run)
+    assert successor.train() == expected
+    assert everything(successor) == everything(straight)
+    assert metrics_of(run) == metrics_of(tmp_path / "straight")
+    best, expected_best = (folder / "model.safetensors" for folder in (run, tmp_path / "straight"))
+    assert best.read_bytes() == expected_best.read_bytes()
+
+
+@pytest.mark.parametrize("crash_at", [16, 17, 31, 32, 40])
+def test_a_crash_anywhere_loses_only_the_steps_since_the_checkpoint(
+    make_trainer: MakeTrainer, tmp_path: Path, crash_at: int
+) -> None:
+    straight = make_trainer(run=tmp_path / "straight", schedule="plateau", patience=2)
+    expected = straight.train()
+    run = tmp_path / "cut"
+    settings = {"run": run, "schedule": "plateau", "patience": 2, "save_every": 1e-9}
+    with pytest.raises(RuntimeError, match="power cut"):
+        make_trainer(progress=CrashAt(crash_at), **settings).train()
+    successor = resumed(make_trainer(**settings), run)
+    assert successor.step == crash_at - 1
+    assert successor.train() == expected
+    assert everything(successor) == everything(straight)
+
+
+def test_a_crash_between_metrics_and_checkpoint_does_not_double_an_epoch(
+    make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    trainer = make_trainer(save_every=1e-9)
+    save = trainer.record.save
+
+    def save_until_the_second_epoch_ends(checkpoint: Any) -> None:
+        if checkpoint.training.step == 32:
+            raise RuntimeError("power cut")
+        save(checkpoint)
+
+    monkeypatch.setattr(trainer.record, "save", save_until_the_second_epoch_ends)
+    with pytest.raises(RuntimeError):
+        trainer.train()
+    assert [line["step"] for line in metrics_of(run)] == [16, 32]
+    resumed(make_trainer(), run).train()
+    assert [line["step"] for line in metrics_of(run)] == [16, 32, 48]
+
+
+def test_resuming_twice_equals_once(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    straight = make_trainer(run=None, optimizer="adamw")
+    straight.train()
+    run = tmp_path / "run"
+    make_trainer(progress=SignalAt(5), optimizer="adamw").train()
+    resumed(make_trainer(progress=SignalAt(16), optimizer="adamw"), run).train()
+    last = resumed(make_trainer(optimizer="adamw"), run)
+    last.train()
+    assert everything(last) == everything(straight)
+
+
+def test_sigterm_stops_like_ctrl_c(make_trainer: MakeTrainer) -> None:
+    result = make_trainer(progress=SignalAt(3, signal.SIGTERM)).train()
+    assert (result.outcome, result.step) == ("interrupted", 3)
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_checkpoint_before_is_valid(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        make_trainer(progress=SignalAt(9, times=2), save_every=1e-9).train()
+    assert resumed(make_trainer(), tmp_path / "run").step == 8
+
+
+@pytest.mark.parametrize("step", [3, 48])
+def test_signal_handlers_are_put_back(make_trainer: MakeTrainer, step: int) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    make_trainer(run=None, progress=SignalAt(step)).train()
+    with pytest.raises(RuntimeError):
+        make_trainer(run=None, progress=CrashAt(step)).train()
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+def test_outside_the_main_thread_training_runs_without_signal_handlers(make_trainer: MakeTrainer) -> None:
+    results: list[TrainingResult] = []
+    trainer = make_trainer(run=None)
+    thread = threading.Thread(target=lambda: results.append(trainer.train()))
+    thread.start()
+    thread.join()
+    assert [result.outcome for result in results] == ["finished"]
+
+
+def test_a_finished_run_has_nothing_to_do_and_says_so(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    expected = make_trainer().train()
+    heard = SignalAt(-1)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert resumed(make_trainer(progress=heard), tmp_path / "run").train() == expected
+    assert heard.notes == ["nothing to do: the run finished at step 48 (epoch 3)"]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == files
+
+
+def test_a_finished_run_goes_on_with_more_epochs_as_if_they_had_been_asked_for(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    straight = make_trainer(run=None, epochs=3, optimizer="momentum", schedule="plateau")
+    straight.train()
+    make_trainer(epochs=2, optimizer="momentum", schedule="plateau").train()
+    longer = resumed(make_trainer(epochs=3, optimizer="momentum", schedule="plateau"), tmp_path / "run")
+    assert longer.train().epoch == 3
+    assert everything(longer) == everything(straight)
+
+
+def test_a_longer_cosine_says_that_the_curve_is_another(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    make_trainer(epochs=2, schedule="cosine").train()
+    heard = SignalAt(-1)
+    longer = resumed(make_trainer(epochs=3, schedule="cosine", progress=heard), tmp_path / "run")
+    assert len(heard.notes) == 1
+    assert "was to have 32 steps and now has 48" in heard.notes[0]
+    assert longer.schedule.lr(32) == make_trainer(epochs=3, schedule="cosine").schedule.lr(32)
+    assert longer.train().epoch == 3
+
+
+OTHER_RUNS: dict[str, tuple[dict[str, Any], str]] = {
+    "optimizer": ({"optimizer": "adamw"}, "optimizer was sgd and would now be adamw"),
+    "schedule": ({"schedule": "cosine"}, "schedule was constant and would now be cosine"),
+    "bptt": ({"bptt": 8}, "blocks in an epoch was 16 and would now be 8"),
+    "batch size": ({"batch_size": 4, "bptt": 3}, r"hidden state was \(3, 5\).* would now be \(4, 5\)"),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_RUNS)
+def test_a_checkpoint_of_another_run_is_refused(make_trainer: MakeTrainer, tmp_path: Path, other: str) -> None:
+    make_trainer(epochs=1).train()
+    settings, words = OTHER_RUNS[other]
+    with pytest.raises(CheckpointError, match=words):
+        resumed(make_trainer(**settings), tmp_path / "run")
+
+
+def test_a_tampered_random_state_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    make_trainer(epochs=1).train()
+    checkpoint = newest_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    state = json.loads((checkpoint / "training.json").read_text("utf-8"))
+    state["random_state"]["state"] = {"state": "one"}
+    (checkpoint / "training.json").write_text(json.dumps(state), "utf-8")
+    with pytest.raises(CheckpointError, match="random generator state"):
+        make_trainer().resume(checkpoint)
+
+
+def test_a_lower_learning_rate_takes_effect_on_resuming(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    make_trainer(epochs=1, schedule="plateau", lr=4.0).train()
+    lowered = resumed(make_trainer(schedule="plateau", lr=1.0), tmp_path / "run")
+    assert lowered.schedule.lr(lowered.step) == 1.0
+    assert not np.isnan(lowered.model.named_parameters()["output.b"]).any()
