@@ -8,9 +8,11 @@ chosen for the text (`weft.defaults`).
 from __future__ import annotations
 
 import math
+import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any
 
 from weft.errors import InputError, nearest
@@ -27,8 +29,10 @@ def _setting(
     above: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] = (),
+    only_with: tuple[str, str] | None = None,
 ) -> Any:
-    metadata = {"help": help, "at_least": at_least, "above": above, "below": below, "choices": choices}
+    bounds = {"at_least": at_least, "above": above, "below": below, "choices": choices}
+    metadata = {"help": help, **bounds, "only_with": only_with}
     return field(default=default, metadata=metadata) if default is not MISSING else field(metadata=metadata)
 
 
@@ -36,6 +40,19 @@ class _Checked:
     def __post_init__(self) -> None:
         for item in fields(typing.cast(Any, self)):
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+        for item in fields(typing.cast(Any, self)):
+            self._check_has_effect(item)
+
+    def _check_has_effect(self, item: Field[Any]) -> None:
+        value = getattr(self, item.name)
+        if item.metadata["only_with"] is None or value == item.default:
+            return
+        other, needed = item.metadata["only_with"]
+        if getattr(self, other) != needed:
+            raise InputError(
+                f"{item.name} {value!r} has no effect with {other} {getattr(self, other)!r}, only with {needed!r}: "
+                f"leave {item.name} out, or set {other}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +74,14 @@ class TextConfig(_Checked):
     vocab_size: int | None = _setting("Most token types to keep (default: no limit)", default=None, at_least=3)
     min_count: int = _setting("Token types seen less often than this become <unk>", default=1, at_least=1)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in ("valid", "test"):
+            if getattr(self, part) and getattr(self, f"{part}_fraction"):
+                raise InputError(
+                    f"{part} names a text and {part}_fraction holds one out as well: give only one of them"
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(_Checked):
@@ -69,6 +94,7 @@ class ModelConfig(_Checked):
     dropout: float = _setting(
         "Share of activations dropped after the embedding and every layer", default=0.0, at_least=0, below=1
     )
+    embedding_std: float = _setting("Standard deviation of the embedding at the start", default=0.1, above=0)
     tied: bool = _setting("Use the embedding as the output weights too (needs D = H)", default=False)
 
 
@@ -82,13 +108,23 @@ class TrainingConfig(_Checked):
     max_steps: int | None = _setting("Stop after this many blocks, whatever the epochs", default=None, at_least=1)
     optimizer: str = _setting("How gradients become updates", choices=("sgd", "momentum", "adamw"))
     lr: float = _setting("Learning rate", above=0)
-    momentum: float = _setting("Momentum of the optimizer 'momentum'", default=0.9, at_least=0, below=1)
-    weight_decay: float = _setting("Decoupled weight decay of 'adamw'", default=0.0, at_least=0)
+    momentum: float = _setting(
+        "Momentum of the optimizer 'momentum'",
+        default=0.9,
+        at_least=0,
+        below=1,
+        only_with=("optimizer", "momentum"),
+    )
+    weight_decay: float = _setting(
+        "Decoupled weight decay of 'adamw'", default=0.0, at_least=0, only_with=("optimizer", "adamw")
+    )
     schedule: str = _setting(
         "Learning rate: constant, plateau (a quarter when validation does not improve), or cosine (after a warm-up)",
         choices=("constant", "plateau", "cosine"),
     )
-    warmup: int = _setting("Steps of linear warm-up of the schedule 'cosine'", default=100, at_least=0)
+    warmup: int = _setting(
+        "Steps of linear warm-up of the schedule 'cosine'", default=100, at_least=0, only_with=("schedule", "cosine")
+    )
     clip: float = _setting("Largest global norm of the gradient", default=0.25, above=0)
     patience: int | None = _setting(
         "Stop after this many epochs without a better validation (default: never)", default=None, at_least=1
@@ -124,22 +160,66 @@ def checked(item: Field[Any], value: Any) -> Any:
     """`value` in the type of the field `item`; raises InputError if it is not of it or out of bounds."""
     if value is None and item.default is None:
         return None
-    name, hint = item.name, TYPES[item.name]
-    if hint == tuple[str, ...]:
-        value = (value,) if isinstance(value, str) or not isinstance(value, (tuple, list)) else tuple(value)
-        return tuple(str(source) for source in value)
-    if hint in (int, int | None):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InputError(f"{name} must be a whole number, got {value!r}")
-    elif hint is float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InputError(f"{name} must be a finite number, got {value!r}")
-        value = float(value)
-    elif not isinstance(value, hint):
-        expected = {bool: "true or false", str: "a string"}[hint]
-        raise InputError(f"{name} must be {expected}, got {value!r}")
+    value = _CONVERTERS[TYPES[item.name]](item.name, value)
     _check_bounds(item, value)
     return value
+
+
+def _sources(name: str, value: Any) -> tuple[str, ...]:
+    stated = value if isinstance(value, (tuple, list)) else (value,)
+    sources = tuple(os.fspath(source) if isinstance(source, os.PathLike) else source for source in stated)
+    for source in sources:
+        if not isinstance(source, str):
+            raise InputError(f"{name} must be a name or path, or a list of them, got {value!r}")
+        if any(map(_is_surrogate, source)):
+            raise InputError(f"{name} {source!r} is not a name in UTF-8: rename the file")
+    return sources
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str) or any(map(_is_surrogate, value)):
+        raise InputError(f"{name} must be a string, got {value!r}")
+    return value
+
+
+def _is_surrogate(character: str) -> bool:
+    # Python reads file names that are not UTF-8 with these; no TOML file can hold them.
+    return "\ud800" <= character <= "\udfff"
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, got {value!r}")
+    return value
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} must be a whole number, got {value!r}")
+    return int(value)
+
+
+def _finite_number(name: str, value: Any) -> float:
+    message = f"{name} must be a finite number, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(message)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise InputError(message) from None
+    if not math.isfinite(number):
+        raise InputError(message)
+    return number
+
+
+_CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
+    tuple[str, ...]: _sources,
+    str: _string,
+    bool: _truth,
+    int: _whole_number,
+    int | None: _whole_number,
+    float: _finite_number,
+}
 
 
 def _check_bounds(item: Field[Any], value: Any) -> None:

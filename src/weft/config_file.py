@@ -26,8 +26,12 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
     """
+    return _settings_of(path, _read_toml(path))
+
+
+def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
-    for section, values in _read_toml(path).items():
+    for section, values in tables.items():
         if section in ("format", "weft"):
             continue
         if section not in SECTIONS:
@@ -38,12 +42,17 @@ def read_settings(path: Path) -> dict[str, Any]:
         keys = [item.name for item in fields(SECTIONS[section])]
         for key, value in values.items():
             if key not in keys:
-                raise InputError(f"{path}: unknown key {key!r} in [{section}]{nearest(key, keys)}")
+                raise InputError(f"{path}: unknown key {key!r} in [{section}]{_place_of(key) or nearest(key, keys)}")
             settings[key] = value
     try:
         return check_settings(settings)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _place_of(key: str) -> str:
+    place = next((section for section, kind in SECTIONS.items() if key in kind.__dataclass_fields__), None)
+    return f"; it belongs in [{place}]" if place else ""
 
 
 def write_config(path: Path, config: Config) -> None:
@@ -68,16 +77,23 @@ def read_config(path: Path) -> Config:
 
     Raises MissingFileError where there is none, CheckpointError where it is damaged or from a newer version.
     """
-    stated = _read_toml(path)
-    version = stated.get("format")
+    try:
+        tables = _read_toml(path)
+        _check_format(path, tables)
+        return config_of(_settings_of(path, tables), str(path))
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _check_format(path: Path, tables: dict[str, Any]) -> None:
+    version = tables.get("format")
     if not isinstance(version, int):
         raise CheckpointError(f"{path} is not the configuration of a run: it has no format number")
     if version > FORMAT:
         raise CheckpointError(
-            f"{path} has format {version}, made by a newer weft ({stated.get('weft')}); this one knows up to {FORMAT}: "
+            f"{path} has format {version}, made by a newer weft ({tables.get('weft')}); this one knows up to {FORMAT}: "
             "upgrade weft"
         )
-    return config_of(read_settings(path), str(path))
 
 
 def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
@@ -94,14 +110,15 @@ def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Some editors begin a file with a byte-order mark, which TOML does not know.
+        return tomllib.loads(path.read_bytes().decode("utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
         raise MissingFileError(f"no configuration file at {path}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start})") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
+from weft.text.pieces import LONGEST_PIECE
 from weft.text.statistics import TextStatistics
 
 WORDS_FOR_A_WORD_MODEL = 20_000
@@ -80,15 +81,18 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
 
 def _choose_split(choices: Choices, text: TextStatistics, held_out: bool) -> None:
     length = text.characters if choices.values["tokenizer"] == "char" else text.words
+    places_to_cut = text.lines + text.characters // LONGEST_PIECE
+    if choices.values.get("test"):
+        choices.choose("test text is given", test_fraction=0.0)
     if held_out:
         choices.choose("validation text is given", valid_fraction=0.0, test_fraction=0.0)
-    elif length < 1000 or text.lines < 10:
+    elif length < 1000 or places_to_cut < 10:
         choices.choose("the text is too short to hold anything out", valid_fraction=0.0, test_fraction=0.0)
     elif length < 200_000:
         choices.choose("the end of the text tells whether the model learns or memorises", valid_fraction=0.1)
         choices.choose("a text this short is better used for training", test_fraction=0.0)
     else:
-        share = round(min(0.05, 100_000 / length), 4)
+        share = float(f"{min(0.05, 100_000 / length):.2g}")
         choices.choose("held out at the end of the text", valid_fraction=share, test_fraction=share)
 
 
@@ -106,9 +110,14 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         size, dropout = (512, 0.0) if of_characters else (256, 0.1)
     about = f"for {tokens:,} training tokens of {types:,} types"
     choices.choose("gates let it remember further back than a simple rnn", cell="lstm")
+    tied = choices.values.get("tied", False)
+    if tied and "embedding_size" in choices.values:
+        choices.choose(
+            "as the embedding, whose matrix is the output's too", hidden_size=choices.values["embedding_size"]
+        )
     choices.choose(about, hidden_size=size)
     hidden_size = choices.values["hidden_size"]
-    if of_characters:
+    if of_characters and not tied:
         choices.choose("few types need no large embedding", embedding_size=min(64, hidden_size))
     else:
         choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
@@ -119,9 +128,9 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
 
 def _choose_blocks(choices: Choices, tokens: int) -> None:
     longest = 64 if choices.values["tokenizer"] == "char" else 35
-    length = choices.values.get("bptt") or max(1, min(longest, tokens))
-    choices.choose("how far back the gradient reaches", bptt=length)
-    streams = max(1, min(20, tokens // (length * 40)))
+    of_a_stream = tokens // choices.values.get("batch_size", 1)
+    choices.choose("how far back the gradient reaches", bptt=max(1, min(longest, of_a_stream)))
+    streams = max(1, min(20, tokens // (choices.values["bptt"] * 40)))
     choices.choose("streams of text side by side", batch_size=streams)
 
 
@@ -129,10 +138,11 @@ def _choose_optimizer(choices: Choices) -> None:
     choices.choose("needs the least tuning", optimizer="adamw")
     optimizer = choices.values["optimizer"]
     if optimizer == "adamw":
-        choices.choose("falls to a fiftieth at the end", schedule="cosine", lr=4e-3)
+        choices.choose("the learning rate falls to a fiftieth at the end", schedule="cosine")
+        choices.choose("does well with adamw on small models", lr=4e-3)
     else:
-        lr = {"sgd": 20.0, "momentum": 2.0}[optimizer]
-        choices.choose("as usual with clipping; a quarter whenever validation stalls", schedule="plateau", lr=lr)
+        choices.choose("a quarter of the learning rate whenever validation stalls", schedule="plateau")
+        choices.choose(f"as usual for {optimizer} with clipped gradients", lr={"sgd": 20.0, "momentum": 2.0}[optimizer])
 
 
 def _choose_epochs(choices: Choices, tokens: int) -> None:

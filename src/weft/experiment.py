@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,26 @@ import numpy as np
 from weft.config import Config, Settings, TrainingConfig, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
-from weft.errors import InputError
+from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
 from weft.layers import Loss, time_layer
 from weft.model import RNNLM
-from weft.reporting import Reporter, Silent
-from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, check_free, check_run, new_run, oov_path, tokens_path
+from weft.reporting import Reporter, Silent, describe_model, note_skipped
+from weft.run_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    HELD_OUT,
+    SPLITS,
+    TOKENIZER,
+    WEIGHTS,
+    check_free,
+    check_run,
+    new_run,
+    oov_path,
+    tokens_path,
+    writing,
+)
 from weft.sources import Fetch, Texts, open_texts, split_texts
 from weft.text.batches import Blocks
 from weft.text.download import fetch_corpus
@@ -42,7 +56,7 @@ class Trained:
 
 
 def train(
-    data: str | Path | list[str | Path] | None = None,
+    data: str | Path | Sequence[str | Path] | None = None,
     *,
     out: str | Path | None = None,
     config: str | Path | None = None,
@@ -55,19 +69,23 @@ def train(
 
     data: files, folders, globs, 'builtin' or a named corpus. out: the run folder; without one nothing is kept on disk.
     config: a TOML file of settings, over which `settings` win; both are the fields of `weft.config`, and those left
-    out are chosen for the text. resume: go on with the run at `out`. overwrite: replace it.
+    out are chosen for the text. resume: go on with the run at `out`. overwrite: replace it. reporter: told how it goes,
+    for instance `weft.reporting.OnStream(sys.stderr)`; without one nothing is printed.
 
     Raises InputError or MissingFileError for what cannot be used, and KeyboardInterrupt after Ctrl-C, when the run at
     `out` has been saved and can be resumed.
     """
     stated = stated_settings(config, data, settings)
     reporter = reporter or Silent()
+    if out is not None:
+        return train_run(Path(out), stated, resume=resume, overwrite=overwrite, reporter=reporter).model
+    if resume or overwrite:
+        raise InputError("resume and overwrite are about the run folder `out`, which is not given")
     with tempfile.TemporaryDirectory() as temporary:
-        run = Path(temporary) / "run" if out is None else Path(out)
-        trained = train_run(run, stated, resume=resume, overwrite=overwrite, reporter=reporter)
-    if trained.result.outcome == "interrupted":
-        raise KeyboardInterrupt(f"stopped at step {trained.result.step}")
-    return trained.model
+        try:
+            return train_run(Path(temporary) / "run", stated, resume=False, overwrite=False, reporter=reporter).model
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped; without a run folder, `out`, nothing is kept") from None
 
 
 def stated_settings(config: str | Path | None, data: Any, settings: Settings) -> dict[str, Any]:
@@ -88,24 +106,40 @@ def train_run(
     reporter: Reporter,
     fetch: Fetch = fetch_corpus,
 ) -> Trained:
-    """Prepare the run folder `run`, or take it up again, and train."""
+    """Prepare the run folder `run`, or take it up again, and train.
+
+    Raises KeyboardInterrupt when a signal has stopped the training, which can then be resumed.
+    """
+    if resume and overwrite:
+        raise InputError("resume goes on with a run and overwrite replaces it: give only one of them")
     if resume:
         check_run(run)
-        config = _resumed_config(read_config(run / CONFIG), stated, run)
-        return _train(run, config, reporter)
+        config = read_config(run / CONFIG)
+        config = _resumed_config(config, stated, run)
+        return _train(run, config, _fresh_model(run, config), reporter)
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
-    if "cell" in stated:
-        time_layer(stated["cell"])
+    _check_model(stated)
     with new_run(run) as folder:
         config = _prepare(folder, stated, reporter, fetch)
-    return _train(run, config, reporter)
+        model = _fresh_model(folder, config)
+    return _train(run, config, model, reporter)
+
+
+def _check_model(stated: Settings) -> None:
+    """Raise InputError for what would come to light only after all of the text has been read."""
+    if "cell" in stated:
+        time_layer(stated["cell"])
+    sizes = [stated[name] for name in ("embedding_size", "hidden_size") if name in stated]
+    if stated.get("tied") and len(set(sizes)) > 1:
+        raise InputError(f"tied weights need embedding_size = hidden_size, got {sizes[0]} and {sizes[1]}")
 
 
 def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
     """Choose what is open, fit the tokenizer, and write tokens and configuration into `folder`."""
     texts = open_texts(stated["data"], stated.get("valid", ()), stated.get("test", ()), fetch)
+    note_skipped(reporter, texts.skipped)
     if "valid_fraction" in stated and not stated.get("valid"):
         texts = replace(texts, valid=None)
     with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
@@ -124,9 +158,9 @@ def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -
     tokenizer.save(folder / TOKENIZER)
     tokens = _write_splits(folder, texts, tokenizer, reporter)
     config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
+    Blocks(open_tokens(tokens_path(folder, "train")), config.training.batch_size, config.training.bptt)
     for reason in choices.reasons:
         reporter.note(reason)
-    Blocks(open_tokens(tokens_path(folder, "train")), config.training.batch_size, config.training.bptt)
     write_config(folder / CONFIG, config)
     counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
     reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
@@ -151,18 +185,22 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     kept = {**vars(config.text), **vars(config.model), **vars(config.training)}
     for name, value in stated.items():
         if name not in CHANGEABLE and kept[name] != value:
+            before, now = (", ".join(shown) if isinstance(shown, tuple) else shown for shown in (kept[name], value))
             raise InputError(
-                f"{run} was trained with {name} {kept[name]!r}, not {value!r}; a resumed run can change only "
+                f"{run} was trained with {name} {before}, not {now}; a resumed run can change only "
                 f"{', '.join(CHANGEABLE)}"
             )
     changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
     return replace(config, training=replace(config.training, **changes))
 
 
-def _train(run: Path, config: Config, reporter: Reporter) -> Trained:
+def _fresh_model(run: Path, config: Config) -> RNNLM:
+    return build_model(config.model, load_tokenizer(run / TOKENIZER).vocab_size, config.training.seed)
+
+
+def _train(run: Path, config: Config, model: RNNLM, reporter: Reporter) -> Trained:
     tokenizer = load_tokenizer(run / TOKENIZER)
     ids = open_tokens(tokens_path(run, "train"))
-    model = build_model(config.model, tokenizer.vocab_size, config.training.seed)
     blocks = Blocks(ids, config.training.batch_size, config.training.bptt)
     for line in describe_model(model, config.training):
         reporter.note(line)
@@ -176,10 +214,17 @@ def _train(run: Path, config: Config, reporter: Reporter) -> Trained:
     )
     checkpoint = newest_checkpoint(run)
     if checkpoint is not None:
+        reporter.note(f"going on from the checkpoint {checkpoint.name}")
         trainer.resume(checkpoint)
-        reporter.note(f"going on from step {trainer.step:,}")
-    write_config(run / CONFIG, config)
+    elif (run / WEIGHTS).exists() and not (run / CHECKPOINTS).exists():
+        raise MissingFileError(f"{run} holds a model and no checkpoint: there is nothing to go on from")
+    with writing(run):
+        write_config(run / CONFIG, config)
     result = trainer.train()
+    if result.outcome == "interrupted":
+        raise KeyboardInterrupt(
+            f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}"
+        )
     return Trained(run, result, load(run))
 
 
@@ -189,20 +234,3 @@ def _validation(run: Path, model: RNNLM, tokenizer: Tokenizer, config: TrainingC
         return None
     ids = open_tokens(path)
     return lambda: evaluate_tokens(model, ids, tokenizer.eos_id, config.batch_size, config.bptt)
-
-
-def describe_model(model: RNNLM, config: TrainingConfig) -> list[str]:
-    """One line a named parameter, their sum, and about how much memory training takes."""
-    parameters = model.named_parameters()
-    width = max(map(len, parameters))
-    lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
-    total = sum(array.size for array in parameters.values())
-    megabytes = model.training_bytes(config.batch_size, config.bptt, _COPIES[config.optimizer]) / 1e6
-    return ["parameters:", *lines, f"  {total:,} in all; training takes about {megabytes:,.0f} MB of memory"]
-
-
-_COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(f"{size:,}" for size in shape)

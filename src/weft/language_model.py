@@ -106,7 +106,7 @@ class LanguageModel:
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | np.random.Generator | None = None,
-        ban: Sequence[str] = ("<unk>",),
+        ban: str | Sequence[str] = ("<unk>",),
     ) -> Iterator[str]:
         """The continuation of `prompt`, piece by piece as it is drawn.
 
@@ -115,7 +115,7 @@ class LanguageModel:
         """
         if max_tokens < 1:
             raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
-        sampling = Sampling(temperature, top_k, top_p, self._banned(ban))
+        sampling = Sampling(temperature, top_k, top_p, self._banned([ban] if isinstance(ban, str) else ban))
         rng = seed if isinstance(seed, np.random.Generator) else random_generator(seed)
         start = self.start().push(prompt)
         decoder = self.tokenizer.decoder()
@@ -173,17 +173,26 @@ def load(run: str | Path) -> LanguageModel:
 
 
 def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
-    """A fresh model of the configured shape."""
-    return RNNLM(
-        vocab_size,
-        config.embedding_size,
-        config.hidden_size,
-        config.layers,
-        config.cell,
-        config.dropout,
-        config.tied,
-        seed=seed,
-    )
+    """A fresh model of the configured shape; raises InputError for one that does not fit into memory."""
+    try:
+        return RNNLM(
+            vocab_size,
+            config.embedding_size,
+            config.hidden_size,
+            config.layers,
+            config.cell,
+            config.dropout,
+            config.tied,
+            embedding_std=config.embedding_std,
+            seed=seed,
+        )
+    except InputError:
+        raise
+    except (MemoryError, OverflowError, ValueError) as error:  # the last two for sizes that no array can have
+        raise InputError(
+            f"a model of embedding size {config.embedding_size:,} and hidden size {config.hidden_size:,} is too large "
+            f"for this machine: {error}"
+        ) from error
 
 
 def _fill(model: RNNLM, path: Path) -> None:

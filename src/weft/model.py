@@ -37,7 +37,10 @@ class RNNLM:
     vocab_size V, embedding_size D, hidden_size H, and `layers` recurrent layers of the cell type named `cell`.
     `dropout`: share of activations dropped after the embedding and after every layer, while training. `tied`: the
     output weights are the embedding's, transposed (Press & Wolf 2017; Inan et al. 2017), which needs D = H.
-    `rows`: the output layer's slice (see `TimeOutputWithLoss`). Raises InputError for an unknown cell or wrong sizes.
+    `embedding_std`: standard deviation of the embedding to start training from; the other matrices have one over the
+    root of their number of rows. `rows`: the output layer's slice (see `TimeOutputWithLoss`).
+
+    Raises InputError for an unknown cell or wrong sizes.
 
     `params` and `grads` are lists in the order of `named_parameters()`, updated in place.
     """
@@ -52,6 +55,7 @@ class RNNLM:
         dropout: float = 0.0,
         tied: bool = False,
         *,
+        embedding_std: float = 0.1,
         seed: int | None = None,
         dtype: str = "float32",
         rows: int | None = None,
@@ -69,7 +73,7 @@ class RNNLM:
         def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return values.astype(dtype)
 
-        self.embedding = TimeEmbedding(array(self.rng.uniform(-0.1, 0.1, (vocab_size, embedding_size))))
+        self.embedding = TimeEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for index in range(layers):
             inputs = embedding_size if index == 0 else hidden_size
@@ -79,8 +83,7 @@ class RNNLM:
         W = self.embedding.params[0]
         bias = array(np.zeros(vocab_size))
         if not tied:
-            bound = hidden_size**-0.5
-            output = array(self.rng.uniform(-bound, bound, (hidden_size, vocab_size)))
+            output = array(self.rng.normal(0, hidden_size**-0.5, (hidden_size, vocab_size)))
         self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
         self.dropouts = [TimeDropout(dropout, self.rng) for _ in range(layers + 1)]
         self.params = list(self.named_parameters().values())

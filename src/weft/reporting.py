@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TextIO
 
+from weft.config import TrainingConfig
+from weft.model import RNNLM
 from weft.training.progress import NoProgress, Progress, progress_on
 
 OnBytes = Callable[[int], None]
+
+COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
+"""Arrays that an optimizer keeps beside each parameter."""
 
 
 class Reporter(Protocol):
@@ -22,6 +27,27 @@ class Reporter(Protocol):
 
     def training(self) -> Progress:
         """Told of every training step."""
+
+
+def note_skipped(reporter: Reporter, skipped: Sequence[str]) -> None:
+    """Name the files that were met and not read, if any."""
+    if skipped:
+        more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
+        reporter.note(f"not read, because they are empty or binary: {', '.join(skipped[:3])}{more}")
+
+
+def describe_model(model: RNNLM, config: TrainingConfig) -> list[str]:
+    """One line a named parameter, their sum, and about how much memory training takes."""
+    parameters = model.named_parameters()
+    width = max(map(len, parameters))
+    lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
+    total = sum(array.size for array in parameters.values())
+    megabytes = model.training_bytes(config.batch_size, config.bptt, COPIES[config.optimizer]) / 1e6
+    return ["parameters:", *lines, f"  {total:,} in all; training takes about {max(1, megabytes):,.0f} MB of memory"]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(f"{size:,}" for size in shape)
 
 
 class Silent:

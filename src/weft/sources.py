@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weft.config import TextConfig
-from weft.errors import InputError
+from weft.errors import InputError, MissingFileError, nearest
 from weft.text.corpus import OnBytes, open_corpus
-from weft.text.named import named_corpus
+from weft.text.named import CATALOGUE, named_corpus
 from weft.text.split import PieceSource, split_corpus
 
 Fetch = Callable[[str], dict[str, Path]]
@@ -25,27 +26,44 @@ class Texts:
     test: PieceSource | None
     size_in_bytes: int | None
     """Bytes of the training source, before anything is split off; None if unknown."""
+    skipped: tuple[str, ...]
+    """Files met in folders and by patterns that are empty or binary, and are not read."""
 
 
-def open_texts(data: tuple[str, ...], valid: tuple[str, ...], test: tuple[str, ...], fetch: Fetch) -> Texts:
+def open_texts(data: Sequence[str], valid: Sequence[str], test: Sequence[str], fetch: Fetch) -> Texts:
     """Open the texts named; a corpus known by name brings its own validation and test text, unless others are given.
 
     A file or folder of that name goes before the corpus. Raises InputError and MissingFileError as `open_corpus` does.
     """
-    sources: list[str | Path] = list(data)
-    if len(data) == 1 and named_corpus(data[0]) is not None and not Path(data[0]).exists():
-        files = fetch(data[0])
-        sources = [files["train"]]
-        own = {split: open_corpus([files[split]]) if split in files else None for split in ("valid", "test")}
-    else:
-        own = {"valid": None, "test": None}
-    train = open_corpus(sources)
-    return Texts(
-        train,
-        open_corpus(valid) if valid else own["valid"],
-        open_corpus(test) if test else own["test"],
-        train.size_in_bytes,
-    )
+    files = corpus_files(data, fetch)
+    sources: dict[str, Sequence[str | Path]] = {"train": data} if files is None else {k: [v] for k, v in files.items()}
+    sources |= {split: given for split, given in (("valid", valid), ("test", test)) if given}
+    opened = {split: open_corpus(source) for split, source in sources.items()}
+    skipped = [name for corpus in opened.values() for name in corpus.skipped]
+    train = opened["train"]
+    return Texts(train, opened.get("valid"), opened.get("test"), train.size_in_bytes, tuple(skipped))
+
+
+def corpus_files(sources: Sequence[str], fetch: Fetch) -> dict[str, Path] | None:
+    """The files of the named corpus that `sources` is, by split; None where it is files, folders and the like.
+
+    Raises MissingFileError for a bare name that is none of these, with the nearest, and InputError for a corpus among
+    other texts.
+    """
+    for source in sources:
+        if not source:
+            raise InputError("the name of a text is empty")
+        path = Path(source).expanduser()
+        if path.exists() or glob.has_magic(source) or source in ("-", "builtin"):
+            continue
+        if named_corpus(source) is None and path.name == source:
+            known = [*CATALOGUE, "builtin", *(entry.name for entry in Path().iterdir())]
+            raise MissingFileError(f"there is no file, folder or corpus {source}{nearest(source, known)}")
+        if named_corpus(source) is not None:
+            if len(sources) > 1:
+                raise InputError(f"the corpus {source} is given with other texts; give it alone")
+            return fetch(source)
+    return None
 
 
 def split_texts(texts: Texts, config: TextConfig, characters: int) -> Texts:
@@ -58,7 +76,7 @@ def split_texts(texts: Texts, config: TextConfig, characters: int) -> Texts:
         if config.tokenizer == "bpe":
             raise InputError("train_tokens counts words or characters; it cannot be used with the tokenizer bpe")
         train = FirstTokens(train, config.train_tokens, config.tokenizer == "word")
-    return Texts(train, valid, test, texts.size_in_bytes)
+    return replace(texts, train=train, valid=valid, test=test)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class TextState:
         """The state after reading on by `text`, in which a line end is an `<eos>`."""
         state, scores, total = self.state, self.scores, self.logprob_nats
         surprisals = []
-        for id in self.tokenizer.encode(text):
+        for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
             nats = -float(_log_softmax(self._numpy(scores))[id])
             surprisals.append((self.tokenizer.token(id), nats / math.log(2)))
             total -= nats

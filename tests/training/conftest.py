@@ -49,10 +49,13 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
             "optimizer": "sgd",
             "lr": 0.5,
             "schedule": "constant",
-            "warmup": 5,
-            "weight_decay": 0.01,
+            **settings,
         }
-        config = TrainingConfig(**(chosen | settings))
+        if chosen["optimizer"] == "adamw":
+            chosen.setdefault("weight_decay", 0.01)
+        if chosen["schedule"] == "cosine":
+            chosen.setdefault("warmup", 5)
+        config = TrainingConfig(**chosen)
         blocks = Blocks(text, config.batch_size, config.bptt)
 
         def loss_on_held_out_text() -> Loss:

@@ -26,5 +26,10 @@ def backend_of(array: Array) -> Backend:
 
 
 def random_generator(seed: int | None = None) -> np.random.Generator:
-    """The generator of every random number in weft; without a seed it is seeded by the system."""
+    """The generator of every random number in weft; without a seed it is seeded by the system.
+
+    Raises InputError for a seed below 0.
+    """
+    if seed is not None and seed < 0:
+        raise InputError(f"seed must be at least 0, got {seed}")
     return np.random.default_rng(seed)

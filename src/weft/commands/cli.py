@@ -1,14 +1,18 @@
 """The command `weft`: gathers the commands, and turns every mistake into one line and an exit code.
 
-0: done. 2: the input cannot be used. 130: stopped by Ctrl-C. 1: a fault of weft's own.
+0: done, or nobody reads the output any more. 2: the input cannot be used. 130: stopped by Ctrl-C. 1: a fault of weft's
+own.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 
@@ -18,18 +22,14 @@ from weft.commands.demo import demo
 from weft.commands.eval import evaluate_text
 from weft.commands.generate import generate
 from weft.commands.info import info
+from weft.commands.mistakes import UsageMistake, in_one_line
 from weft.commands.next import next_tokens
 from weft.commands.score import score
-from weft.commands.train import train_command
-from weft.errors import WeftError, nearest
-
-# Typer carries its own copy of click in some versions and not in others; this name is right in both.
-ClickException: Any = typer.BadParameter.__mro__[2]
+from weft.commands.train import TrainCommand, train_command
+from weft.errors import WeftError
 
 app = typer.Typer(
     name="weft",
-    help="Recurrent language models: train on your text, then perplexity, surprisal, generation.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -44,8 +44,25 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "data": data,
 }
+
+
+class _Interrupted(Exception):
+    """Stands for a KeyboardInterrupt or BrokenPipeError, of which Typer would make an exit code without a word."""
+
+
+def _passed_on(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except (KeyboardInterrupt, BrokenPipeError) as interrupt:
+            raise _Interrupted from interrupt
+
+    return run
+
+
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=TrainCommand if _name == "train" else None)(_passed_on(_command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -60,17 +77,19 @@ def weft(
 ) -> None:
     """Recurrent language models: train on your text, then perplexity, surprisal, generation.
 
+    Start with `weft demo`, or `weft train YOUR.txt`. Results go to standard output, everything else to standard error.
     `--debug` anywhere on the line shows the full trace of an error.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     options = given[: given.index("--")] if "--" in given else given
     debug = "--debug" in options
     if debug:
         given.remove("--debug")
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets its text
@@ -79,34 +98,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
-    except (WeftError, ClickException) as error:
-        if debug:
-            raise
-        return _tell(_one_line(error), 2)
-    except KeyboardInterrupt as interrupt:
+        try:
+            code = app(arguments, prog_name="weft", standalone_mode=False)
+            sys.stdout.flush()
+            return int(code or 0)
+        except _Interrupted as interrupted:
+            raise interrupted.__cause__ or interrupted from None
+    except (KeyboardInterrupt, typer.Abort) as interrupt:
         return _tell(str(interrupt) or "stopped", 130)
-    except typer.Abort:
-        return _tell("stopped", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that flushing at exit does not complain
-        return 0
     except Exception as error:
         if debug:
-            raise
-        return _tell(f"unexpected {type(error).__name__}: {error}; run it again with --debug for the trace", 1)
+            traceback.print_exc()
+        return _answer(error)
 
 
-def _one_line(error: Any) -> str:
+def _answer(error: Exception) -> int:
     if isinstance(error, WeftError):
-        return str(error)
-    message = str(error.format_message())
-    command = message.removeprefix("No such command '").split("'")[0].rstrip(".")
-    if message.startswith("No such command") and "did you mean" not in message.lower():
-        message = f"no such command {command!r}{nearest(command, COMMANDS)}; known: {', '.join(COMMANDS)}"
-    return " ".join(message.split())
+        return _tell(str(error), 2)
+    if isinstance(error, UsageMistake):
+        return _tell(in_one_line(error, COMMANDS), 2)
+    if isinstance(error, MemoryError):
+        return _tell(f"not enough memory: {error or 'lower the sizes'}", 2)
+    if isinstance(error, OSError):
+        _forget_output()
+        if isinstance(error, BrokenPipeError):
+            return 0
+        return _tell(f"cannot read or write {error.filename or 'the output'}: {error.strerror or error}", 2)
+    return _tell(f"unexpected {type(error).__name__}: {error}; run it again with --debug for the trace", 1)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _forget_output() -> None:
+    """Let nothing fail once more when Python flushes standard output at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(message: str, code: int) -> int:
-    print(f"weft: {message}", file=sys.stderr)
+    print(f"weft: {' '.join(message.split())}", file=sys.stderr)
     return code

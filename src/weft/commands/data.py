@@ -20,10 +20,15 @@ _HEADER = ("name", "what it is", "size (MB)", "licence", "where it is")
 
 def data(
     name: Annotated[
-        str | None, typer.Argument(help="Corpus to fetch, if it is not here, and to print the paths of; none: list all")
+        str | None,
+        typer.Argument(metavar="NAME", help="The corpus to fetch, if it is not here yet.", show_default=False),
     ] = None,
 ) -> None:
-    """List the named corpora, or fetch one and print where its files are."""
+    """List the named corpora, or fetch one.
+
+    Without NAME: what there is, its size and licence, and where it is. With NAME: the paths of its files, fetched if
+    they are not here. The environment variable WEFT_DATA names the folder they are kept in.
+    """
     if name is None:
         from rich.console import Console
 

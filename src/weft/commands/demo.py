@@ -25,20 +25,20 @@ PROMPT = "The"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The run folder.")] = RUNS / "demo",
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run folder.")] = RUNS / "demo",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Train again if it is there already.")] = False,
 ) -> None:
-    """Train on CPython's language reference; show perplexity before and after, generated lines, and surprisal."""
+    """Train on a text that every Python has, and show the result.
+
+    The text is CPython's language reference. Shown are the perplexity before and after, some generated text, and the
+    surprisal of a sentence.
+    """
     if (out / CONFIG).exists() and not overwrite:
         print(f"{out} is here already; --overwrite trains it again", file=sys.stderr)
         lm = load(out)
     else:
-        trained = train_run(
-            out, {"data": ("builtin",)}, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)
-        )
-        if trained.result.outcome == "interrupted":
-            raise KeyboardInterrupt(f"stopped and saved; go on with: weft train --resume --out {out}")
-        lm = trained.model
+        stated = {"data": ("builtin",)}
+        lm = train_run(out, stated, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)).model
     show(lm, out)
 
 

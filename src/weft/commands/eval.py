@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from weft.commands.data import fetch_with_bar
+from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.errors import InputError, MissingFileError, nearest
 from weft.evaluation.evaluate import Evaluation, evaluate
@@ -20,10 +22,10 @@ from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
 from weft.layers import Loss
 from weft.layers.softmax import NOTHING
-from weft.reporting import OnStream
+from weft.reporting import OnStream, note_skipped
 from weft.run_folder import HELD_OUT, oov_path, tokens_path
+from weft.sources import corpus_files
 from weft.text.corpus import open_corpus
-from weft.text.named import named_corpus
 from weft.text.tokens import open_tokens
 
 Chunks = Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]
@@ -33,31 +35,41 @@ def evaluate_text(
     text: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Files, folders, globs, .gz, '-', or a named corpus. [default: the run's own held-out text]"
+            metavar="TEXT",
+            help="Files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that `weft data` lists.  "
+            "[default: the run's own held-out text]",
+            show_default=False,
         ),
     ] = None,
     run: RunOption = None,
     split: Annotated[
-        str, typer.Option(help="Which held-out text of the run, or of a named corpus: valid or test.")
-    ] = "test",
-    batch_size: Annotated[int, typer.Option(help="Streams read side by side; does not change the numbers.")] = 16,
-    bptt: Annotated[int, typer.Option(help="Tokens in a block; does not change the numbers.")] = 64,
+        str | None,
+        typer.Option(
+            metavar="|".join(HELD_OUT),
+            help="Which text of the run, or of a corpus.  [default: test, or valid where the run has no test text]",
+            show_default=False,
+        ),
+    ] = None,
+    batch_size: BatchSize = 16,
+    bptt: Annotated[
+        int,
+        typer.Option(
+            parser=whole_number, metavar="N", help="Tokens in a block; the speed changes, the numbers do not."
+        ),
+    ] = 64,
 ) -> None:
-    """The perplexity of a text: every token predicted once, from all that stands before it."""
-    if split not in HELD_OUT:
+    """The perplexity of a text.
+
+    Every token is predicted once, from all that stands before it. Tokens out of the vocabulary (OOV) are counted apart.
+    """
+    if split is not None and split not in HELD_OUT:
         raise InputError(f"--split must be one of {', '.join(HELD_OUT)}, got {split!r}{nearest(split, HELD_OUT)}")
+    at_least_one(batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
     lm = load(folder)
-    reporter = OnStream(sys.stderr)
     unigram = _Unigram(lm)
-    if text:
-        corpus = open_corpus(_sources(text, split))
-        with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
-            result = evaluate(
-                lm.model, unigram.watch(lm.chunks(corpus.pieces(on_bytes))), *_reading(lm, batch_size, bptt)
-            )
-    else:
-        result = evaluate(lm.model, unigram.watch(_own_text(folder, split)), *_reading(lm, batch_size, bptt))
+    with _chunks(lm, folder, text or [], split) as chunks:
+        result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")
 
@@ -89,26 +101,41 @@ class _Unigram:
             yield ids, oov
 
 
-def _reading(lm: LanguageModel, batch_size: int, bptt: int) -> tuple[int, int, int]:
-    return lm.tokenizer.eos_id, batch_size, bptt
+@contextmanager
+def _chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
+    """The tokens of the text named, or of the run's own, with progress on standard error."""
+    reporter = OnStream(sys.stderr)
+    if not text:
+        chosen = split or _own_split(run)
+        reporter.note(f"the {chosen} text of {run}")
+        yield _own_text(run, chosen)
+        return
+    corpus = open_corpus(_sources(text, split or "test"))
+    note_skipped(reporter, corpus.skipped)
+    with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
+        yield lm.chunks(corpus.pieces(on_bytes))
 
 
 def _sources(text: list[str], split: str) -> list[str | Path]:
-    if len(text) == 1 and named_corpus(text[0]) is not None and not Path(text[0]).exists():
-        files = fetch_with_bar(text[0])
-        if split not in files:
-            raise InputError(f"the corpus {text[0]} has no {split} text; it has {', '.join(files)}")
-        return [files[split]]
-    return list(text)
+    files = corpus_files(text, fetch_with_bar)
+    if files is None:
+        return list(text)
+    if split not in files:
+        raise InputError(f"the corpus {text[0]} has no {split} text; it has {', '.join(files)}")
+    return [files[split]]
+
+
+def _own_split(run: Path) -> str:
+    for split in ("test", "valid"):
+        if tokens_path(run, split).exists():
+            return split
+    raise MissingFileError(f"{run} has no text of its own that was held out: name a text to evaluate")
 
 
 def _own_text(run: Path, split: str) -> Chunks:
-    path = tokens_path(run, split)
-    if not path.exists():
-        other = next((name for name in HELD_OUT if tokens_path(run, name).exists()), None)
-        hint = f"; it has --split {other}" if other else ""
-        raise MissingFileError(f"{run} has no {split} text{hint}; or name a text to evaluate")
-    ids, oov = open_tokens(path), open_tokens(oov_path(run, split))
+    if not tokens_path(run, split).exists():
+        raise MissingFileError(f"{run} has no {split} text: name a text to evaluate, or leave --split out")
+    ids, oov = open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
     size = 1 << 16
     for start in range(0, len(ids), size):
         yield ids[start : start + size].astype(int), oov[start : start + size].astype(bool)

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
-import numpy as np
 import typer
 
+from weft.backends import random_generator
+from weft.commands.option_types import at_least_one, number, whole_number
 from weft.commands.run_option import RunOption, load_chosen
-from weft.errors import InputError
+from weft.text.lines import read_lines
 
 
 def generate(
-    prompt: Annotated[str, typer.Option(help="The beginning of the text; '-' reads it from standard input.")] = "",
+    prompt: Annotated[
+        str, typer.Option(metavar="TEXT", help="The beginning of the text; '-' reads it from standard input.")
+    ] = "",
     run: RunOption = None,
-    max_tokens: Annotated[int, typer.Option(help="Tokens to write.")] = 100,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token, 1 draws as the model says.")] = 1.0,
-    top_k: Annotated[int | None, typer.Option(help="Draw among so many of the likeliest tokens.")] = None,
+    max_tokens: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Tokens to write.")] = 100,
+    temperature: Annotated[
+        float,
+        typer.Option(parser=number, metavar="X", help="1 draws as the model says, 0 takes the likeliest token."),
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option(parser=whole_number, metavar="N", help="Draw among so many of the likeliest tokens.")
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Draw among the likeliest tokens of this joint probability.")
+        float | None,
+        typer.Option(parser=number, metavar="X", help="Draw among the likeliest tokens of this joint probability."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the random numbers. [default: another one each time]")
+        int | None,
+        typer.Option(
+            parser=whole_number, metavar="N", help="Seed of the random numbers.  [default: another one each time]"
+        ),
     ] = None,
-    num_samples: Annotated[int, typer.Option(help="Texts to write, divided by a line of ---.")] = 1,
-    ban: Annotated[list[str] | None, typer.Option(help="A token never to write; repeatable. [default: <unk>]")] = None,
+    num_samples: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Texts to write, divided by a line of ---.")
+    ] = 1,
+    ban: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOKEN", help="A token never to write; repeatable.  [default: <unk>]", show_default=False),
+    ] = None,
 ) -> None:
     """Continue a text, token by token as they are drawn."""
-    if num_samples < 1:
-        raise InputError(f"--num-samples must be at least 1, got {num_samples}")
+    at_least_one(num_samples=num_samples, max_tokens=max_tokens)
+    first = random_generator(seed)
     lm = load_chosen(run)
     if prompt == "-":
-        prompt = sys.stdin.read().rstrip("\n")
-    generators = np.random.default_rng(seed).spawn(num_samples)
-    for number, rng in enumerate(generators):
-        if number:
+        prompt = "\n".join(read_lines("-"))
+    for index, rng in enumerate([first, *first.spawn(num_samples - 1)]):
+        if index:
             print("---")
         pieces = lm.generate_pieces(
             prompt,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from weft.commands.run_option import chosen_run
+from weft.commands.run_option import RunOption, chosen_run
 from weft.language_model import load
 from weft.run_folder import METRICS, SPLITS, tokens_path
 from weft.text.tokens import open_tokens
@@ -17,17 +17,20 @@ from weft.training.progress import epoch_line
 
 
 def info(
-    run: Annotated[Path | None, typer.Argument(help="The run folder. [default: the newest under runs/]")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="The run folder; the same as --run.", show_default=False)
+    ] = None,
+    run: RunOption = None,
 ) -> None:
-    """The configuration, the parameters and the history of a run."""
-    folder = chosen_run(run)
+    """The settings, the parameters and the history of a run."""
+    folder = chosen_run(folder or run)
     lm = load(folder)
     print(f"run\t{folder}")
     for section in (lm.config.text, lm.config.model, lm.config.training):
         for item in fields(section):
             value = getattr(section, item.name)
             if value not in (None, ()):
-                print(f"{item.name}\t{', '.join(value) if isinstance(value, tuple) else value}")
+                print(f"{item.name}\t{_shown(value)}")
     print(f"vocabulary\t{lm.tokenizer.vocab_size}")
     for split in SPLITS:
         if tokens_path(folder, split).exists():
@@ -40,3 +43,9 @@ def info(
     print(f"last_checkpoint\t{checkpoint.name if checkpoint else ''}")
     for metrics in read_metrics(folder / METRICS):
         print(epoch_line(metrics))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -7,20 +7,24 @@ from typing import Annotated
 
 import typer
 
+from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.run_option import RunOption, load_chosen
 from weft.commands.score import visible
 
 
 def next_tokens(
-    text: Annotated[str, typer.Argument(help="The text so far; '' is the start of a line.")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text so far; without it, the start of a line.")] = "",
     run: RunOption = None,
-    k: Annotated[int, typer.Option("-k", "--top", help="How many tokens to show.")] = 10,
+    top: Annotated[
+        int, typer.Option("--top", "-k", parser=whole_number, metavar="N", help="How many tokens to show.")
+    ] = 10,
 ) -> None:
-    """The likeliest next tokens with their probabilities, the likeliest first."""
+    """The likeliest next tokens with their probabilities."""
+    at_least_one(top=top)
     lm = load_chosen(run)
     _ids, oov = lm.tokenizer.encode_with_oov(text)
     if any(oov):
         print(f"{sum(oov)} of {len(oov)} tokens are not in the vocabulary and are read as <unk>", file=sys.stderr)
     print("token\tprobability")
-    for token, probability in lm.next(text, k):
+    for token, probability in lm.next(text, top):
         print(f"{visible(token)}\t{probability:.6f}")

@@ -16,7 +16,14 @@ RUNS = Path("runs")
 
 RunOption = Annotated[
     Path | None,
-    typer.Option("--run", "-r", envvar="WEFT_RUN", help="The run folder. [default: the newest under runs/]"),
+    typer.Option(
+        "--run",
+        "-r",
+        metavar="FOLDER",
+        envvar="WEFT_RUN",
+        show_envvar=False,
+        help="The run folder.  [default: WEFT_RUN, or the newest under runs/]",
+    ),
 ]
 
 
@@ -27,7 +34,7 @@ def chosen_run(run: Path | None) -> Path:
     runs = [folder.parent for folder in RUNS.glob(f"*/{CONFIG}")]
     if not runs:
         raise MissingFileError(
-            "no run is given and there is none under runs/; train one with `weft train`, or use --run"
+            "no run is given and there is none under runs/: train one with `weft train`, or name one with --run"
         )
     newest = max(runs, key=_last_used)
     print(f"using {newest}", file=sys.stderr)

@@ -1,19 +1,21 @@
-"""`weft train`: train a language model on a text. Its flags are the fields of `weft.config`."""
+"""`weft train`: train a language model on a text. Its options are the fields of `weft.config`."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import sys
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from weft.commands.data import fetch_with_bar
+from weft.commands.option_types import number, whole_number
 from weft.commands.run_option import RUNS
-from weft.config import FIELDS, TYPES
+from weft.config import SECTIONS, TYPES
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
@@ -28,17 +30,26 @@ from weft.training.progress import perplexity_text
 def train_command(
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="Training text: files, folders, globs, .gz, '-', 'builtin', or a corpus of `weft data`."),
+        typer.Argument(
+            metavar="TEXT",
+            help="Training text: files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that "
+            "`weft data` lists.",
+            show_default=False,
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder. [default: runs/ and the text's name]")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings; flags win over it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The run folder.  [default: the text's name, under runs/]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; options win over it.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run where it was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run if there is one.")] = False,
     **settings: Any,
 ) -> None:
     """Train a language model on a text.
 
-    Whatever is not stated is chosen for the text, and said. Ctrl-C saves; --resume goes on.
+    A setting without a default is chosen for the text, and the choice explained. Ctrl-C saves; --resume goes on.
     """
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
@@ -48,10 +59,6 @@ def train_command(
     trained = train_run(
         run, stated, resume=resume, overwrite=overwrite, reporter=OnStream(sys.stderr), fetch=fetch_with_bar
     )
-    if trained.result.outcome == "interrupted":
-        raise KeyboardInterrupt(
-            f"stopped at step {trained.result.step:,} and saved; go on with: weft train --resume --out {run}"
-        )
     for line in summary(trained):
         typer.echo(line)
 
@@ -59,8 +66,9 @@ def train_command(
 def default_name(data: tuple[str, ...], resume: bool) -> str:
     """The name of a run by its text: `my` for texts/my.txt.gz, `stdin` for "-"."""
     if not data:
-        what = "which run to go on with: name it with --out" if resume else "the text: name a file, or try `weft demo`"
-        raise InputError(f"it is not said {what}")
+        if resume:
+            raise InputError("no run is given to go on with: name its folder with --out, or its text")
+        raise InputError("no text is given: name a file or folder, or see `weft demo` and `weft data`")
     if data[0] == "-":
         return "stdin"
     path = Path(re.sub(r"[*?\[].*", "", data[0]) or "text")
@@ -70,7 +78,8 @@ def default_name(data: tuple[str, ...], resume: bool) -> str:
 def summary(trained: Trained) -> list[str]:
     """What came out, for standard output."""
     lm, run = trained.model, trained.run
-    lines = [f"{trained.result.outcome} after {trained.result.step:,} steps; the best model is in {run}"]
+    steps = trained.result.step
+    lines = [f"{trained.result.outcome} after {steps:,} step{'s' * (steps != 1)}; the best model is in {run}"]
     for split, title in (("valid", "validation"), ("test", "test")):
         path = tokens_path(run, split)
         if path.exists():
@@ -85,23 +94,45 @@ def summary(trained: Trained) -> list[str]:
     return lines
 
 
-def _parameter(item: Field[Any]) -> inspect.Parameter:
-    """A field of the configuration as a flag that is None when it is not stated."""
+class TrainCommand(TyperCommand):
+    """Its help lists the settings under the sections of the configuration file."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments and options, section by section."""
+        records: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                usual = "Options" if parameter.param_type_name == "option" else "Arguments"
+                section = getattr(parameter, "rich_help_panel", None) or usual
+                records.setdefault(section, []).append(record)
+        for section in sorted(records, key=["Arguments", "Options", *SECTIONS].index):
+            with formatter.section(f"Settings, [{section}]" if section in SECTIONS else section):
+                formatter.write_dl(records[section])
+
+
+def _parameter(section: str, item: Field[Any]) -> inspect.Parameter:
+    """A field of the configuration as an option that is None when it is not stated."""
     hint = TYPES[item.name]
-    hint = list[str] | None if hint == tuple[str, ...] else hint | None
     text = item.metadata["help"]
-    if item.metadata["choices"]:
-        text += f" ({', '.join(item.metadata['choices'])})"
-    if item.default is MISSING and item.name != "data":
-        text += " [chosen for the text]"
-    elif item.default not in (None, (), MISSING):
-        text += f" [default: {str(item.default).lower() if isinstance(item.default, bool) else item.default}]"
-    annotation = Annotated[hint, typer.Option(help=text, show_default=False)]  # type: ignore[valid-type]
+    if item.default not in (None, (), MISSING):
+        text += f"  [default: {str(item.default).lower() if isinstance(item.default, bool) else item.default}]"
+    options: dict[str, Any] = {"help": text, "show_default": False, "rich_help_panel": section}
+    if hint in (int, int | None):
+        options |= {"metavar": "N", "parser": whole_number}
+    elif hint is float:
+        options |= {"metavar": "X", "parser": number}
+    elif hint is not bool:
+        options["metavar"] = "|".join(item.metadata["choices"]) or ("TEXT" if hint == tuple[str, ...] else "NAME")
+    if hint == tuple[str, ...]:
+        options["help"] += "; may be repeated"
+    hint = list[str] | None if hint == tuple[str, ...] else hint | None
+    annotation = Annotated[hint, typer.Option(**options)]  # type: ignore[valid-type]
     return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 _own = inspect.signature(train_command, eval_str=True)
-_flags = [_parameter(item) for item in FIELDS.values()]
+_flags = [_parameter(section, item) for section, kind in SECTIONS.items() for item in fields(kind)]
 _parameters = [parameter for parameter in _own.parameters.values() if parameter.name != "settings"]
 train_command.__signature__ = _own.replace(parameters=[*_parameters, *_flags])  # type: ignore[attr-defined]
 train_command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*_parameters, *_flags]}

@@ -110,10 +110,9 @@ class Cell(Layer, ABC):
 
     @classmethod
     def initial_parameters(cls, rng: np.random.Generator, D: int, H: int) -> list[np.ndarray[Any, Any]]:
-        """Wx, Wh and b to start training from: uniform within ±1/√H, biases zero (float64)."""
-        bound = H**-0.5
-        Wx = rng.uniform(-bound, bound, (D, cls.gates * H))
-        Wh = rng.uniform(-bound, bound, (H, cls.gates * H))
+        """Wx, Wh and b to start training from: normal with standard deviations 1/√D and 1/√H, and zero (float64)."""
+        Wx = rng.normal(0, D**-0.5, (D, cls.gates * H))
+        Wh = rng.normal(0, H**-0.5, (H, cls.gates * H))
         return [Wx, Wh, 0 * Wh[0]]
 
 

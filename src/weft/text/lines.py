@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -13,14 +14,15 @@ from weft.errors import InputError, MissingFileError
 def read_lines(source: str) -> Iterator[str]:
     """The lines of the file `source`, or of standard input for "-", without their ends; empty lines stay in place.
 
-    Raises MissingFileError, and InputError for what is not UTF-8 (with the line and the byte offset) or not a file.
+    Raises MissingFileError, and InputError for what is not a file of UTF-8 text, with the line and byte offset.
     """
     name = "standard input" if source == "-" else source
     try:
         with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as file:
             offset = 0
             for number, line in enumerate(file, start=1):
-                yield _decoded(line, name, number, offset)
+                mark = codecs.BOM_UTF8 if offset == 0 and line.startswith(codecs.BOM_UTF8) else b""
+                yield _decoded(line[len(mark) :], name, number, offset + len(mark))
                 offset += len(line)
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {source}") from None
@@ -29,8 +31,10 @@ def read_lines(source: str) -> Iterator[str]:
 
 
 def _decoded(line: bytes, name: str, number: int, offset: int) -> str:
+    if (zero := line.find(0)) >= 0:
+        raise InputError(f"{name} looks binary: there is a zero byte in line {number}, at byte {offset + zero:,}")
     try:
-        text = line.decode("utf-8-sig" if offset == 0 else "utf-8")
+        text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{name} is not UTF-8: line {number}, byte {offset + error.start:,}; convert it to UTF-8 first"

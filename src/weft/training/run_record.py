@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_aft
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
+SECONDS_BETWEEN_DRAWINGS = 2.0
+"""Drawing takes a tenth of a second: of many short epochs, not each is drawn, but always the last."""
 
 
 class Record(Protocol):
@@ -35,12 +39,17 @@ class Record(Protocol):
     def last_checkpoint(self) -> str:
         """A few words on what a person can go back to."""
 
+    def close(self) -> None:
+        """The run is over, however it ended."""
+
 
 class RunRecord:
     """A run folder; every error on writing becomes an InputError that says what is still valid."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
+        self._drawn = -math.inf
+        self._curve_is_old = False
 
     def begin(self, step: int) -> None:
         with self._writing(METRICS):
@@ -50,8 +59,9 @@ class RunRecord:
     def epoch_ended(self, metrics: EpochMetrics) -> None:
         with self._writing(METRICS):
             append_metrics(self.run / METRICS, metrics)
-        with self._writing(CURVE):
-            draw_curve(self.run / CURVE, read_metrics(self.run / METRICS))
+        self._curve_is_old = True
+        if time.monotonic() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
+            self.close()
 
     def keep_best(self, weights: NamedArrays) -> None:
         save_best_weights(self.run, weights)
@@ -62,6 +72,13 @@ class RunRecord:
     def last_checkpoint(self) -> str:
         newest = newest_checkpoint(self.run)
         return f"the checkpoint {newest} is kept" if newest else "no checkpoint had been saved yet"
+
+    def close(self) -> None:
+        if self._curve_is_old:
+            with self._writing(CURVE):
+                draw_curve(self.run / CURVE, read_metrics(self.run / METRICS))
+            self._drawn = time.monotonic()
+            self._curve_is_old = False
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:
@@ -86,3 +103,5 @@ class NoRecord:
 
     def last_checkpoint(self) -> str:
         return "no checkpoints are kept without a run folder"
+
+    def close(self) -> None: ...

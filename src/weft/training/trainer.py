@@ -17,7 +17,7 @@ import numpy as np
 
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError, TrainingDivergedError
-from weft.evaluation.perplexity import mean_nats
+from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.layers.softmax import NOTHING, Loss
 from weft.training.checkpoint import Checkpoint, load_checkpoint
 from weft.training.gradients import clip_by_global_norm, global_norm
@@ -30,6 +30,9 @@ from weft.training.run_record import NoRecord, Record, RunRecord
 from weft.training.same_run import check_same_run
 from weft.training.schedule import make_schedule
 from weft.training.training_state import TrainingState
+
+SECONDS_BETWEEN_EPOCH_SAVES = 1.0
+"""Epochs that are over sooner are not each worth a checkpoint; resuming from the one before gives the same bits."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class Trainer:
                     self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
             finally:
                 self.progress.close()
+                self.record.close()
         return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
 
     def _train(self, stop: StopRequest) -> str:
@@ -144,7 +148,8 @@ class Trainer:
             elif self.step == self.total_steps:
                 self._evaluate(lr)
             outcome = self._outcome(stop)
-            if epoch_ended or outcome or time.perf_counter() - saved >= self.config.save_every:
+            every = min(self.config.save_every, SECONDS_BETWEEN_EPOCH_SAVES) if epoch_ended else self.config.save_every
+            if outcome or time.perf_counter() - saved >= every:
                 self._save()
                 saved = time.perf_counter()
         return outcome
@@ -163,6 +168,7 @@ class Trainer:
         xs, ts = next(self.blocks)
         loss = self.model.loss(xs, ts)
         self._check_finite("loss", loss.nats, self.step + 1)
+        self._check_finite("perplexity", perplexity(loss), self.step + 1)
         self.model.backward()
         gradients = self.model.named_gradients()
         self._check_finite("norm of the gradient", clip_by_global_norm(gradients, self.config.clip), self.step + 1)
@@ -186,6 +192,7 @@ class Trainer:
         valid = self.validate() if self.validate else None
         score = valid or train
         self._check_finite("validation loss", score.nats, self.step)
+        self._check_finite("validation perplexity", perplexity(score), self.step)
         self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
         improved = self.best is None or mean_nats(score) < mean_nats(self.best)
         if improved:

@@ -1,0 +1,38 @@
+"""Numbers on the command line. Given to Typer as parsers, so that a message can say what was given."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def whole_number(text: str | int) -> int:
+    """`text` as an int; raises typer.BadParameter if it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a whole number, got {text!r}") from None
+
+
+def number(text: str | float) -> float:
+    """`text` as a float; raises typer.BadParameter if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number, metavar="N", help="Read so many side by side; the speed changes, the numbers do not."
+    ),
+]
+
+
+def at_least_one(**sizes: int) -> None:
+    """Raise typer.BadParameter for a size below 1, under the name of its option."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise typer.BadParameter(f"expected at least 1, got {size}", param_hint=f"'--{name.replace('_', '-')}'")

@@ -1,0 +1,62 @@
+"""What the tests of the command line share: small texts and sizes, and what a command answers."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+SIZES: dict[str, Any] = {"hidden_size": 8, "embedding_size": 8, "batch_size": 2, "bptt": 10}
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in SIZES.items()]
+
+
+RUN_FILES = [
+    "checkpoints", "config.toml", "curve.png", "data", "metrics.jsonl", "model.safetensors", "tokenizer.json",
+]  # fmt: skip
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    def refusal(self) -> str:
+        """The one line on standard error with which the command ended, having answered nothing."""
+        assert self.code == 2
+        assert self.out == ""
+        assert "Traceback" not in self.err
+        assert self.err.count("weft: ") == 1
+        last = self.err.splitlines()[-1]
+        assert last.startswith("weft: ")
+        return last.removeprefix("weft: ")
+
+
+class RunWeft(Protocol):
+    """The command within this process."""
+
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Answer: ...
+
+
+class StartWeft(Protocol):
+    """The command in a process of its own, after some lines of Python."""
+
+    def __call__(self, *arguments: object, before: str = "", **streams: int) -> subprocess.Popen[bytes]: ...
+
+
+def write_text(path: Path, lines: int = 150) -> Path:
+    """A text of few words at `path`."""
+    words = ["the", "cat", "dog", "sat", "ran", "on", "a", "mat", "and", "then", "it", "slept"]
+    draw = random.Random(1)
+    path.write_text("".join(" ".join(draw.choices(words, k=8)) + "\n" for _ in range(lines)), encoding="utf-8")
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

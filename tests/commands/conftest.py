@@ -1,0 +1,71 @@
+"""The command `weft` as a person runs it, on texts and models that take moments."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+from command_line import SIZES, Answer, RunWeft, StartWeft, write_text
+from weft.commands.cli import main
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, without the person's own settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("WEFT_RUN", "WEFT_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run_weft(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunWeft:
+
+    def run(*arguments: object, stdin: bytes = b"") -> Answer:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def start_weft() -> StartWeft:
+    def start(*arguments: object, before: str = "", **streams: int) -> subprocess.Popen[bytes]:
+        # Where signals are ignored (in the background of a script), Python would not turn them into exceptions.
+        own = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        program = f"{own}\n{before}\nfrom weft.commands.cli import main; main()"
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        return subprocess.Popen(command, stdin=pipes["stdin"], stdout=pipes["stdout"], stderr=pipes["stderr"])
+
+    return start
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A small text of few words."""
+    return write_text(tmp_path / "my.txt")
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    text = write_text(folder / "my.txt")
+    weft.train(text, out=folder / "run", epochs=1, tokenizer="word", test_fraction=0.1, **SIZES)
+    return folder / "run"
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> Path:
+    """A run of one epoch on words, for one test alone."""
+    return Path(shutil.copytree(trained_once, tmp_path / "trained"))

@@ -1,0 +1,143 @@
+"""The command line as a whole: help, misspellings, exit codes, and what becomes of output that nobody takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+from command_line import RunWeft, StartWeft
+from weft.commands import cli
+from weft.commands.cli import COMMANDS
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_help_fits_a_terminal(run_weft: RunWeft, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    answer = run_weft(*command.split(), "--help")
+    assert answer.code == 0
+    assert answer.out.startswith(f"Usage: weft {command}".rstrip())
+    assert max(map(len, answer.out.splitlines())) <= 80
+    assert "..." not in answer.out.partition("Commands:")[2]  # no description is cut off
+    assert "\x1b" not in answer.out
+
+
+def test_without_a_command_the_help_is_shown(run_weft: RunWeft) -> None:
+    assert run_weft() == run_weft("--help")
+
+
+def test_the_help_of_train_lists_every_setting_under_its_section(run_weft: RunWeft) -> None:
+    shown = run_weft("train", "--help").out
+    sections = ["Arguments:", "Options:", "Settings, [text]:", "Settings, [model]:", "Settings, [training]:"]
+    places = [shown.index(section) for section in sections]
+    assert places == sorted(places)
+    for setting, section in (("--out", 1), ("--vocab-size", 2), ("--hidden-size", 3), ("--lr", 4)):
+        assert [*places, len(shown)][section] < shown.index(f"  {setting} ") < [*places, len(shown)][section + 1]
+
+
+def test_version(run_weft: RunWeft) -> None:
+    assert run_weft("--version").out == f"weft {weft.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("trian", "no such command 'trian' (did you mean \"train\"?)"),
+        ("--versio", 'no such option --versio (did you mean "--version"?)'),
+        ("train --hiden-size 3", 'no such option --hiden-size (did you mean "--hidden-size"?)'),
+        ("train --hidden_size 3", 'no such option --hidden_size (did you mean "--hidden-size"?)'),
+        ("train --nhid 3", "no such option --nhid; here it is called --hidden-size"),
+        ("generate --max-token 3", 'no such option --max-token (did you mean "--max-tokens"?)'),
+        ("next you say", "unexpected argument 'say': put quotes around a text with spaces"),
+        ("next -k x", "expected a whole number, got 'x'"),
+        ("next -k 0", "expected at least 1, got 0"),
+        ("generate --temperature hot", "expected a number, got 'hot'"),
+        ("train --layers", "requires an argument"),
+    ],
+)
+def test_what_is_misspelt_is_told_in_one_line_with_the_nearest(run_weft: RunWeft, line: str, expected: str) -> None:
+    assert expected in run_weft(*line.split()).refusal()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        (OSError(28, "No space left on device", "there.txt"), 2, "cannot read or write there.txt: No space left"),
+        (MemoryError("cannot allocate 9 GB"), 2, "not enough memory: cannot allocate 9 GB"),
+        (RuntimeError("a fault\nin two lines"), 1, "unexpected RuntimeError: a fault in two lines; run it again with"),
+        (KeyboardInterrupt(), 130, "stopped"),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line(
+    run_weft: RunWeft, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, expected: str
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    answer = run_weft("next")
+    assert (answer.code, answer.out) == (code, "")
+    assert answer.err.startswith(f"weft: {expected}")
+    assert answer.err.count("\n") == 1
+
+
+def test_debug_shows_the_trace_and_keeps_the_exit_code(run_weft: RunWeft) -> None:
+    answer = run_weft("next", "--run", "nowhere", "--debug")
+    assert answer.code == 2
+    assert "Traceback" in answer.err
+    assert answer.err.splitlines()[-1] == "weft: no run folder at nowhere; `weft train` makes one"
+
+
+def test_debug_can_be_a_text(run_weft: RunWeft, trained: Path) -> None:
+    assert "<unk>" in run_weft("score", "--run", trained, "--", "--debug").out
+
+
+def test_a_reader_that_goes_away_is_no_mistake(start_weft: StartWeft, trained: Path) -> None:
+    Path("long.txt").write_text("the cat sat\n" * 5000, encoding="utf-8")
+    process = start_weft("score", "--run", trained, "--file", "long.txt")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"line\t")
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+
+
+def test_output_that_cannot_be_written_is_one_line(start_weft: StartWeft, trained: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start_weft("next", "--run", trained, stdout=full.fileno())
+    _out, err = process.communicate()
+    assert process.returncode == 2
+    assert err == b"weft: cannot read or write the output: No space left on device\n"
+
+
+def test_closed_streams_do_no_harm(start_weft: StartWeft, trained: Path) -> None:
+    closed = "import os, sys; os.close(2); sys.stderr = None"
+    out, _err = start_weft("next", "--run", trained, before=closed).communicate()
+    assert out.startswith(b"token\tprobability\n")
+
+
+def test_a_terminal_without_unicode_gets_the_text_escaped(start_weft: StartWeft, trained: Path) -> None:
+    before = "import sys; sys.stdout.reconfigure(encoding='ascii')"
+    out, err = start_weft(
+        "generate", "--run", trained, "--prompt", "你", "--max-tokens", 1, before=before
+    ).communicate()
+    assert out.startswith(b"\\u4f60")
+    assert err == b""
+
+
+def test_completion_knows_the_commands(start_weft: StartWeft, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_WEFT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "weft tra")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert start_weft().communicate()[0].split() == [b"train"]
+
+
+def test_python_minus_m_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "weft", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"weft {weft.__version__}\n"
+    assert done.stderr == ""

@@ -1,0 +1,169 @@
+"""Every setting is checked against its own type and bounds, and no setting is taken and then ignored."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.config import FIELDS, SECTIONS, TYPES, ModelConfig, TextConfig, TrainingConfig, check_settings, checked
+from weft.errors import InputError
+
+NUMBERS = [name for name, hint in TYPES.items() if hint in (int, float, int | None)]
+
+
+def text_config(**settings: Any) -> TextConfig:
+    return TextConfig(
+        **{"data": "a.txt", "valid_fraction": 0.1, "test_fraction": 0, "tokenizer": "word"} | settings  # type: ignore[arg-type]
+    )
+
+
+def training_config(**settings: Any) -> TrainingConfig:
+    required = {"batch_size": 2, "bptt": 3, "epochs": 1, "optimizer": "sgd", "lr": 1, "schedule": "constant"}
+    return TrainingConfig(**required | settings)  # type: ignore[arg-type]
+
+
+def test_no_two_sections_share_a_name() -> None:
+    assert len(FIELDS) == sum(len(fields(section)) for section in SECTIONS.values())
+
+
+def test_every_setting_has_help() -> None:
+    assert [name for name, item in FIELDS.items() if not item.metadata["help"]] == []
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        text_config().tokenizer = "char"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_is_taken_at_its_bound_or_refused_there_as_stated(name: str) -> None:
+    item = FIELDS[name]
+    at_least, above, below = (item.metadata[bound] for bound in ("at_least", "above", "below"))
+    assert at_least is not None or above is not None, "every number has a lower bound"
+    if at_least is not None:
+        assert checked(item, at_least) == at_least
+        with pytest.raises(InputError, match=f"{name} must be at least {at_least:g}, got {at_least - 1}"):
+            checked(item, at_least - 1)
+    if above is not None:
+        with pytest.raises(InputError, match=f"{name} must be above {above:g}"):
+            checked(item, above)
+    if below is not None:
+        with pytest.raises(InputError, match=f"{name} must be below {below:g}"):
+            checked(item, below)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [True, "1", [1], float("nan"), float("inf"), -float("inf"), 1j])
+def test_what_is_not_a_finite_number_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a (finite|whole) number, got"):
+        checked(FIELDS[name], value)
+
+
+def test_a_whole_number_beyond_a_float_is_refused_where_a_float_is_wanted() -> None:
+    with pytest.raises(InputError, match="lr must be a finite number"):
+        check_settings({"lr": 10**400})
+
+
+def test_half_a_layer_is_refused() -> None:
+    with pytest.raises(InputError, match=r"layers must be a whole number, got 1\.5"):
+        check_settings({"layers": 1.5})
+
+
+@pytest.mark.parametrize(("name", "value"), [("layers", np.int64(2)), ("lr", np.float32(0.5)), ("lr", 2)])
+def test_numbers_of_numpy_become_plain_numbers(name: str, value: Any) -> None:
+    stored = check_settings({name: value})[name]
+    assert stored == value
+    assert type(stored) is TYPES[name]
+
+
+@pytest.mark.parametrize("value", [1, 0, "true", None])
+def test_only_true_and_false_are_truth(value: Any) -> None:
+    with pytest.raises(InputError, match="tied must be true or false"):
+        check_settings({"tied": value})
+
+
+def test_none_stands_for_no_limit_only_where_that_is_the_default() -> None:
+    assert check_settings({"patience": None}) == {"patience": None}
+    with pytest.raises(InputError, match="lr must be a finite number, got None"):
+        check_settings({"lr": None})
+
+
+@pytest.mark.parametrize(("name", "wrong", "right"), [("tokenizer", "words", "word"), ("optimizer", "adam", "adamw")])
+def test_a_misspelt_choice_gets_the_nearest_one(name: str, wrong: str, right: str) -> None:
+    with pytest.raises(InputError, match=rf"{name} must be one of .*, got '{wrong}' \(did you mean \"{right}\"\?\)"):
+        check_settings({name: wrong})
+
+
+def test_a_misspelt_setting_gets_the_nearest_one() -> None:
+    with pytest.raises(InputError, match=r"unknown setting 'hiden_size' \(did you mean \"hidden_size\"\?\)"):
+        check_settings({"hiden_size": 3})
+
+
+def test_sources_may_be_one_or_many_names_or_paths() -> None:
+    assert text_config(data="a").data == ("a",)
+    assert text_config(data=Path("a/b")).data == (str(Path("a/b")),)
+    assert text_config(data=["a", Path("b")]).data == ("a", "b")
+
+
+@pytest.mark.parametrize("value", [5, None, ["a", 5], [["a"]], b"a", {"a"}])
+def test_what_cannot_be_a_source_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match="data must be a name or path, or a list of them, got"):
+        check_settings({"data": value})
+
+
+def test_a_file_name_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(InputError, match=r"data 'caf\\udce9.txt' is not a name in UTF-8: rename the file"):
+        check_settings({"data": "caf\udce9.txt"})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 0.5},
+        {"momentum": 0.5, "optimizer": "adamw"},
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.1, "optimizer": "momentum"},
+        {"warmup": 7},
+        {"warmup": 7, "schedule": "plateau"},
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any]) -> None:
+    (name, value), *_ = settings.items()
+    with pytest.raises(InputError, match=f"{name} {value} has no effect with"):
+        training_config(**settings)
+
+
+def test_a_setting_is_taken_with_what_it_belongs_to() -> None:
+    assert training_config(momentum=0.5, optimizer="momentum").momentum == 0.5
+    assert training_config(weight_decay=0.1, optimizer="adamw").weight_decay == 0.1
+    assert training_config(warmup=7, schedule="cosine").warmup == 7
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+def test_a_part_cannot_be_a_text_and_a_share_at_once(part: str) -> None:
+    both: dict[str, Any] = {"valid_fraction": 0, part: "v.txt", f"{part}_fraction": 0.2}
+    with pytest.raises(InputError, match=f"{part} names a text and {part}_fraction holds one out as well"):
+        text_config(**both)
+
+
+@given(st.integers(), st.floats())
+def test_whatever_is_taken_has_the_type_of_its_field(whole: int, real: float) -> None:
+    for name in NUMBERS:
+        for value in (whole, real):
+            try:
+                stored = checked(FIELDS[name], value)
+            except InputError:
+                continue
+            assert isinstance(stored, TYPES[name])
+            assert stored == type(stored)(value)
+
+
+def test_the_model_takes_any_name_of_a_cell() -> None:
+    # Cells are found in weft.layers, which knows their names.
+    assert ModelConfig(cell="my_cell", embedding_size=1, hidden_size=1).cell == "my_cell"

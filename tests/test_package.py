@@ -1,0 +1,115 @@
+"""The package as a whole: what it imports, what it offers, what it ships, and that the README's map of it is true."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weft
+
+PACKAGE = Path(weft.__file__).parent
+README = Path(__file__).parents[1] / "README.md"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES = 300
+HEAVY = {"matplotlib", "torch", "numba", "rich", "typer", "tokenizers", "numpy"}
+
+
+def packages_loaded_by(code: str) -> set[str]:
+    """The top-level packages that are not of the standard library and that `code` loads in a fresh interpreter."""
+    script = f"""
+import sys
+before = set(sys.modules)
+{code}
+loaded = {{name.partition(".")[0] for name in set(sys.modules) - before}}
+print(*(loaded - sys.stdlib_module_names))
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+def test_importing_weft_loads_nothing_but_the_standard_library() -> None:
+    assert packages_loaded_by("import weft") == {"weft"}
+
+
+def test_using_a_model_loads_neither_plotting_nor_the_command_line() -> None:
+    loaded = packages_loaded_by("from weft import LanguageModel, load, train")
+    assert loaded & HEAVY == {"numpy"}
+
+
+def test_the_command_line_starts_without_plotting() -> None:
+    loaded = packages_loaded_by("import weft.commands.cli")
+    assert not loaded & {"matplotlib", "torch", "numba", "tokenizers"}
+
+
+def test_no_module_needs_more_than_the_run_time_dependencies() -> None:
+    names = [module.name for module in pkgutil.walk_packages(weft.__path__, "weft.")]
+    assert "weft.training.trainer" in names
+    blocked = ["torch", "numba", "tokenizers", "pytest", "hypothesis", "array_api_strict", "torch.nn"]
+    packages_loaded_by(
+        f"import importlib\nsys.modules.update(dict.fromkeys({blocked}))\n"
+        f"for name in {names}: importlib.import_module(name)"
+    )
+
+
+@pytest.mark.parametrize("package", ["weft", *(f"weft.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py"))])
+def test_public_names_are_there(package: str) -> None:
+    module = importlib.import_module(package)
+    public = getattr(module, "__all__", [])
+    assert len(set(public)) == len(public)
+    for name in public:
+        assert getattr(module, name) is not None
+
+
+def test_weft_shows_its_public_names_and_no_others() -> None:
+    assert sorted(dir(weft)) == sorted(weft.__all__)
+    with pytest.raises(AttributeError, match="module 'weft' has no attribute 'lode'"):
+        _ = weft.lode
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_every_module_says_what_it_is_and_is_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+    assert text.count("\n") <= MOST_LINES, "which two things does it do?"
+
+
+def paths_in_map(text: str) -> list[str]:
+    """The paths of the indented tree that follows the line `src/weft/` up to the end of its block."""
+    block = re.search(r"^```\w*\nsrc/weft/\n(.*?)\n```", text, re.DOTALL | re.MULTILINE)
+    assert block, "there is no block that begins with the line src/weft/"
+    paths: list[str] = []
+    folders: list[str] = []
+    for line in block[1].splitlines():
+        name, _, description = line.strip().partition("  ")
+        assert description.strip(), f"{name} has no description"
+        depth = (len(line) - len(line.lstrip())) // 2 - 1
+        del folders[depth:]
+        paths.append("".join([*folders, name]))
+        if name.endswith("/"):
+            folders.append(name)
+    return paths
+
+
+def test_a_map_is_read_by_its_indentation() -> None:
+    tree = "src/weft/\n  a.py   one\n  b/     two\n    c/   three\n      d.py  four\n    e.py  five\n  f.py  six"
+    assert paths_in_map(f"Words.\n```\n{tree}\n```\n") == ["a.py", "b/", "b/c/", "b/c/d.py", "b/e.py", "f.py"]
+
+
+def test_the_map_in_the_readme_is_the_source_tree() -> None:
+    files = {path.relative_to(PACKAGE).as_posix() for path in SOURCES if path.name != "__init__.py"}
+    folders = {f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in SOURCES if path.parent != PACKAGE}
+    paths = paths_in_map(README.read_text(encoding="utf-8"))
+    assert len(set(paths)) == len(paths)
+    assert set(paths) == files | folders
