@@ -34,7 +34,8 @@ def statistics(
 def chosen(
     stated: dict[str, Any], text: TextStatistics, tokens: int = 10_000, types: int = 80, held_out: bool = False
 ) -> Config:
-    return choose_training(choose_text({"data": ("a",)} | stated, text, held_out), tokens, types)
+    choices = choose_text({"data": ("a",)} | stated, text, held_out, bool(stated.get("test")))
+    return choose_training(choices, tokens, types)
 
 
 def settings_in(config: Config) -> dict[str, Any]:
@@ -96,14 +97,14 @@ STATED = {
 @pytest.mark.parametrize("name", STATED)
 @pytest.mark.parametrize("words", [100, 30_000, 10_000_000])
 def test_what_a_person_states_stays_and_is_not_explained(name: str, words: int) -> None:
-    choices = choose_text({"data": ("a",), name: STATED[name]}, statistics(words), held_out=False)
+    choices = choose_text({"data": ("a",), name: STATED[name]}, statistics(words), valid_given=False, test_given=False)
     config = choose_training(choices, words, 10_000)
     assert settings_in(config)[name] == STATED[name]
     assert not any(reason.startswith(f"{name} ") or f", {name} " in reason for reason in choices.reasons)
 
 
 def test_with_everything_stated_nothing_is_chosen() -> None:
-    choices = choose_text({"data": ("a",)} | STATED, statistics(), held_out=False)
+    choices = choose_text({"data": ("a",)} | STATED, statistics(), valid_given=False, test_given=False)
     config = choose_training(choices, 1000, 80)
     assert choices.reasons == []
     assert {name: settings_in(config)[name] for name in STATED} == STATED
@@ -111,7 +112,7 @@ def test_with_everything_stated_nothing_is_chosen() -> None:
 
 @pytest.mark.parametrize("words", [100, 30_000, 10_000_000])
 def test_every_choice_is_said_in_one_line_that_begins_with_it(words: int) -> None:
-    choices = choose_text({"data": ("a",)}, statistics(words), held_out=False)
+    choices = choose_text({"data": ("a",)}, statistics(words), valid_given=False, test_given=False)
     values = settings_in(choose_training(choices, words, 10_000))
     said = {}
     for reason in choices.reasons:
@@ -185,7 +186,7 @@ def test_every_optimizer_gets_a_learning_rate_and_a_schedule(optimizer: str) -> 
 
 
 def test_the_reason_for_the_learning_rate_does_not_speak_of_a_schedule_that_was_not_chosen() -> None:
-    choices = choose_text({"data": ("a",), "schedule": "constant"}, statistics(), held_out=False)
+    choices = choose_text({"data": ("a",), "schedule": "constant"}, statistics(), valid_given=False, test_given=False)
     choose_training(choices, 1000, 80)
     (reason,) = (reason for reason in choices.reasons if reason.startswith("lr "))
     assert "falls" not in reason

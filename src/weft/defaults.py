@@ -42,14 +42,14 @@ class Choices:
         return TextConfig(**{name: value for name, value in self.values.items() if name in names})
 
 
-def choose_text(stated: Settings, text: TextStatistics, held_out: bool) -> Choices:
+def choose_text(stated: Settings, text: TextStatistics, valid_given: bool, test_given: bool) -> Choices:
     """The choices that decide what the tokens are and what is held out.
 
-    `text` describes the training text before anything is split off; `held_out`: validation text came with it.
+    `text` describes the training text before anything is split off; validation or test text may have come with it.
     """
     choices = Choices(stated)
     _choose_tokenizer(choices, text)
-    _choose_split(choices, text, held_out)
+    _choose_split(choices, text, valid_given, test_given)
     return choices
 
 
@@ -79,12 +79,12 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
             choices.choose(f"the most frequent of {text.distinct_words:,} or more different words", vocab_size=size)
 
 
-def _choose_split(choices: Choices, text: TextStatistics, held_out: bool) -> None:
+def _choose_split(choices: Choices, text: TextStatistics, valid_given: bool, test_given: bool) -> None:
     length = text.characters if choices.values["tokenizer"] == "char" else text.words
     places_to_cut = text.lines + text.characters // LONGEST_PIECE
-    if choices.values.get("test"):
+    if test_given:
         choices.choose("test text is given", test_fraction=0.0)
-    if held_out:
+    if valid_given:
         choices.choose("validation text is given", valid_fraction=0.0, test_fraction=0.0)
     elif length < 1000 or places_to_cut < 10:
         choices.choose("the text is too short to hold anything out", valid_fraction=0.0, test_fraction=0.0)

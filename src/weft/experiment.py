@@ -140,11 +140,14 @@ def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -
     """Choose what is open, fit the tokenizer, and write tokens and configuration into `folder`."""
     texts = open_texts(stated["data"], stated.get("valid", ()), stated.get("test", ()), fetch)
     note_skipped(reporter, texts.skipped)
-    if "valid_fraction" in stated and not stated.get("valid"):
-        texts = replace(texts, valid=None)
+    # A stated share, if only 0, goes before what a named corpus brings along.
+    stated_shares: dict[str, Any] = {
+        split: None for split in HELD_OUT if f"{split}_fraction" in stated and not stated.get(split)
+    }
+    texts = replace(texts, **stated_shares)
     with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
         statistics = text_statistics(texts.train.pieces(on_bytes))
-    choices = choose_text(stated, statistics, held_out=texts.valid is not None)
+    choices = choose_text(stated, statistics, texts.valid is not None, texts.test is not None)
     about_text = choices.text_config()
     texts = split_texts(texts, about_text, statistics.characters)
     with reporter.reading("building the vocabulary", texts.size_in_bytes) as on_bytes:

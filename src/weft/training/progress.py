@@ -106,7 +106,7 @@ def epoch_line(metrics: EpochMetrics) -> str:
     """One line on how an epoch went."""
     valid = "" if metrics.valid_perplexity is None else f", validation {perplexity_text(metrics.valid_perplexity)}"
     return (
-        f"epoch {metrics.epoch:g} done: perplexity training {perplexity_text(metrics.train_perplexity)}{valid}, "
+        f"epoch {metrics.epoch:.4g} done: perplexity training {perplexity_text(metrics.train_perplexity)}{valid}, "
         f"lr {metrics.lr:.3g}, {metrics.tokens_per_second:,.0f} tokens/s, {duration_text(metrics.seconds)}"
     )
 

@@ -1,0 +1,60 @@
+"""A recurrent layer in a setting in which nothing is zero: what the contract of the cells is checked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from weft.backends import State
+from weft.layers import TimeRecurrent
+
+Floats = Any
+
+
+def triple(params: Iterable[Any]) -> tuple[Any, Any, Any]:
+    Wx, Wh, b = params
+    return Wx, Wh, b
+
+
+class Case:
+    """A layer with random parameters, inputs, initial state and upstream gradients, none of them zero."""
+
+    def __init__(self, layer_type: type[TimeRecurrent], N: int = 2, T: int = 3, D: int = 4, H: int = 5) -> None:
+        rng = np.random.default_rng(0)
+        G, parts = layer_type.cell_type.gates, len(layer_type.cell_type.state_names)
+        self.params = triple(rng.normal(0, 0.5, shape) for shape in ((D, G * H), (H, G * H), (G * H,)))
+        self.layer = layer_type(*self.params, stateful=True)
+        self.xs = rng.normal(size=(N, T, D))
+        self.state: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+        self.dhs = rng.normal(size=(N, T, H))
+        self.dlast: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+
+    def forward(self) -> tuple[Floats, State]:
+        self.layer.set_state(*self.state)
+        hs = self.layer.forward(self.xs)
+        assert self.layer.state is not None
+        return hs, self.layer.state
+
+    def objective(self) -> float:
+        """A number whose gradients are the upstream gradients: on the outputs and on the last state."""
+        hs, last = self.forward()
+        return float((hs * self.dhs).sum() + sum((s * d).sum() for s, d in zip(last, self.dlast, strict=True)))
+
+    def gradients(self) -> dict[str, Floats]:
+        self.forward()
+        dxs = self.layer.backward(self.dhs, *self.dlast)
+        return {
+            "xs": dxs,
+            **dict(zip(("Wx", "Wh", "b"), self.layer.grads, strict=True)),
+            **{f"first {name}": getattr(self.layer, f"d{name}") for name in self.layer.cell.state_names},
+        }
+
+    def inputs(self) -> dict[str, Floats]:
+        names = [f"first {name}" for name in self.layer.cell.state_names]
+        return {
+            "xs": self.xs,
+            **dict(zip(("Wx", "Wh", "b"), self.params, strict=True)),
+            **dict(zip(names, self.state, strict=True)),
+        }
