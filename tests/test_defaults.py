@@ -27,8 +27,7 @@ def statistics(
     letters = round(words * letters_a_word)
     lines = max(1, words // 10) if lines is None else lines
     distinct = min(words, 50_000) if distinct_words is None else distinct_words
-    characters = letters + words
-    return TextStatistics(characters, characters, lines, words, letters, min(characters, 80), distinct, **more)
+    return TextStatistics(letters + words, lines, words, letters, distinct, **more)
 
 
 def chosen(
@@ -153,7 +152,7 @@ def test_something_is_held_out_of_every_text_but_the_shortest(words: int) -> Non
     assert 0 <= text.test_fraction <= 0.1
 
 
-@pytest.mark.parametrize("text", [statistics(10), statistics(words=30_000, lines=1)])
+@pytest.mark.parametrize("text", [statistics(10), statistics(6_000, lines=1)])
 def test_nothing_is_held_out_of_a_text_that_cannot_be_cut(text: TextStatistics) -> None:
     assert (chosen({}, text).text.valid_fraction, chosen({}, text).text.test_fraction) == (0, 0)
 
@@ -192,12 +191,18 @@ def test_the_reason_for_the_learning_rate_does_not_speak_of_a_schedule_that_was_
     assert "falls" not in reason
 
 
-@given(tokens=sizes)
-def test_a_run_has_enough_steps_to_learn_and_a_longer_text_fewer_epochs(tokens: int) -> None:
-    shorter, longer = (chosen({}, statistics(), length).training for length in (tokens, 10 * tokens))
+@given(tokens=sizes, types=st.sampled_from([80, 10_000]))
+def test_a_run_has_enough_steps_to_learn_and_a_longer_text_fewer_epochs(tokens: int, types: int) -> None:
+    shorter, longer = (chosen({}, statistics(), length, types).training for length in (tokens, 10 * tokens))
     steps = max(1, tokens // (shorter.batch_size * shorter.bptt))
     assert shorter.epochs * steps >= 300
     assert longer.epochs <= shorter.epochs
+
+
+@given(tokens=st.integers(50_000, 500_000))
+def test_a_few_pages_of_characters_are_read_as_often_as_two_minutes_allow(tokens: int) -> None:
+    epochs = chosen({}, statistics(), tokens, types=80).training.epochs
+    assert epochs == 30 or 2_500_000 < epochs * tokens <= 3_000_000
 
 
 def test_choices_are_made_once_and_only_what_was_open_is_told() -> None:

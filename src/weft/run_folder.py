@@ -21,14 +21,14 @@ from pathlib import Path
 
 from weft.errors import InputError, MissingFileError, WeftError
 from weft.files import sync_folder
+from weft.training.checkpoint import CHECKPOINTS as CHECKPOINTS
+from weft.training.checkpoint import WEIGHTS as WEIGHTS
+from weft.training.run_record import CURVE as CURVE
+from weft.training.run_record import METRICS as METRICS
 
 CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
-WEIGHTS = "model.safetensors"
-METRICS = "metrics.jsonl"
-CURVE = "curve.png"
 DATA = "data"
-CHECKPOINTS = "checkpoints"
 SPLITS = ("train", "valid", "test")
 HELD_OUT = SPLITS[1:]
 PREPARING = ".preparing"

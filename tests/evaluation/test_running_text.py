@@ -60,20 +60,42 @@ def test_every_batch_gives_the_product_of_conditionals(
     )
 
 
-def test_a_text_is_read_little_more_than_once_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, tokens_read = RNNLM(V, 3, 5, seed=0), 0
+def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many tokens the model reads for a text of four segments of 500."""
+    read = 0
     original = model.log_probabilities
 
     def counting(xs: Any, ts: Any, state: Any) -> Any:
-        nonlocal tokens_read
-        tokens_read += xs.size
+        nonlocal read
+        read += xs.size
         return original(xs, ts, state)
 
     monkeypatch.setattr(model, "log_probabilities", counting)
     monkeypatch.setattr(running_text, "SEGMENT_TOKENS", 500)
-    ids = np.random.default_rng(0).integers(0, V, 2000)
     np.concatenate(list(running_text.running_text(model, [ids], EOS, 4, 5)))
-    assert len(ids) < tokens_read < 1.2 * len(ids)
+    return read
+
+
+def test_a_text_is_read_little_more_than_once_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(0).integers(0, V, 2000)
+    assert 2000 < tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch) < 1.2 * 2000
+
+
+def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = RNNLM(V, 1, 1, cell="rnn", seed=0)
+    embedding, Wx, Wh, *_ = model.params
+    embedding[...], Wx[...], Wh[...] = -0.1, 2, 3  # h stays near 1 or -1, and from 0 it goes to -1
+    embedding[2] = 1  # the token that switches it to 1
+    ids = np.random.default_rng(0).integers(3, V, 2000)
+    ids[0] = 2
+    assert tokens_read(model, ids, monkeypatch) < 1.2 * 2000
+
+
+def test_one_stream_reads_every_token_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(0).integers(0, V, 8)
+    assert tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch) == 8
 
 
 def test_an_empty_text_has_no_tokens_and_no_perplexity() -> None:

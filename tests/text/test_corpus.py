@@ -62,14 +62,15 @@ def test_characters_and_line_ends_on_the_border_of_two_blocks_are_whole(tmp_path
     text = "x" * (BLOCK_BYTES - 8 + shift) + "好😀é\r\nend\r\n"
     assert "".join(read(write(tmp_path / "a.txt", text))) == text.replace("\r\n", "\n")
     line_end = "x" * (BLOCK_BYTES - 1) + "\r\ny\n"
-    assert read(write(tmp_path / "b.txt", line_end)) == ["x" * (BLOCK_BYTES - 1) + "\n", "y\n"]
+    *line, last = read(write(tmp_path / "b.txt", line_end))
+    assert ("".join(line), last) == ("x" * (BLOCK_BYTES - 1) + "\n", "y\n")
 
 
 def test_a_long_line_comes_in_pieces_cut_before_white_space(tmp_path: Path) -> None:
     text = " ".join(f"word{n}" for n in range(40_000))
     pieces = read(write(tmp_path / "a.txt", text + "\nshort\n"))
     assert "".join(pieces) == text + "\nshort\n"
-    assert len(pieces) == 2 + len(text) // LONGEST_PIECE
+    assert min(map(len, pieces[:-2])) > LONGEST_PIECE - len(" word39999")
     assert all(piece[0] == " " for piece in pieces[1:-1])
     assert [piece.endswith("\n") for piece in pieces] == [False] * (len(pieces) - 2) + [True, True]
     assert max(map(len, pieces)) <= LONGEST_PIECE + 1

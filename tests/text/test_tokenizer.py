@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.text import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
-from weft.text.tokenizer import BATCH_CHARACTERS
+from weft.text.pieces import BATCH_CHARACTERS
 
 KINDS = ["word", "char", "bpe"]
 TEXT = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -48,6 +49,31 @@ def test_plain_lines_come_every_ten_seconds_and_at_the_end_of_an_epoch() -> None
     )
     epoch_line = "epoch 2 done: perplexity training 148.4, validation 12.2, lr 0.25, 2 tokens/s, 1:01"
     assert stream.getvalue().splitlines() == [step_line, epoch_line, step_line]
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_of_epochs_shorter_than_a_second_not_each_gets_a_line_but_the_last_one_does(live: bool) -> None:
+    stream, clock = io.StringIO(), Clock()
+    console = Console(file=stream, force_terminal=True, width=80, _environ={"TERM": "xterm"})
+    progress = LiveProgress(console, clock) if live else PlainProgress(stream, clock)
+    for number in range(1, 26):
+        clock.now += 0.125
+        progress.epoch_ended(replace(EPOCH, epoch=number))
+    before_the_end = stream.getvalue()
+    progress.close()
+    told = [int(line.split()[1]) for line in stream.getvalue().splitlines() if line.startswith("epoch ")]
+    assert told == [1, 9, 17, 25]
+    assert "epoch 24" not in before_the_end
+
+
+def test_an_epoch_is_told_once() -> None:
+    stream, clock = io.StringIO(), Clock()
+    progress = PlainProgress(stream, clock)
+    for clock.now in (1001.0, 1001.5):
+        progress.epoch_ended(EPOCH)
+    progress.close()
+    progress.close()
+    assert len(stream.getvalue().splitlines()) == 2
 
 
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:

@@ -3,7 +3,8 @@
 A running text is one chain: the state after each token is the state before the next, so cutting it into N streams would
 change what the first tokens of every stream are predicted from. Here the cut is mended:
 
-1. The text is cut into N segments, read side by side; the first from the true state, the others from a guess.
+1. The text is cut into N segments, read side by side; the first from the true state, the others from a guess: the
+   state after the first block. It is one that text leads to, where some cells never come back from zeros.
 2. Each other segment is read again from the state that the segment before it ended in, block by block, until its state
    meets the one of the first reading within rounding. From there on both readings are the same, and it stops.
 3. A segment whose end has changed sends the next one back to 2, until none has.
@@ -71,7 +72,12 @@ class _Segments:
         """Fill `nats`, the first segment starting from `state` of one stream; the state after the last segment."""
         N = self.inputs.shape[0]
         everything = np.arange(N)
-        parts = [np.concatenate((part, np.zeros((N - 1, part.shape[1]), part.dtype))) for part in _parts(state)]
+        parts = _parts(state)
+        if N > 1:
+            guess = self._read_block(everything[:1], self.blocks[0], parts)
+            parts = [
+                np.concatenate((true, np.repeat(some, N - 1, axis=0))) for true, some in zip(parts, guess, strict=True)
+            ]
         for block in self.blocks:
             parts = self._read_block(everything, block, parts)
             self.states.append(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
 from typing import Any
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
-from weft.text.tokenizer import BATCH_CHARACTERS, EOS, UNK, Tokenizer
+from weft.text.pieces import batches_of
+from weft.text.tokenizer import EOS, UNK, Tokenizer
 from weft.text.word_tokenizer import check_room, check_vocabulary, most_frequent
 
 CODE_POINTS = 0x110000
@@ -74,8 +75,8 @@ def fit_characters(pieces: Iterable[str], *, lowercase: bool, vocab_size: int | 
     """The character tokenizer of a training text; see `fit_tokenizer`."""
     check_room(vocab_size)
     counts = np.zeros(CODE_POINTS, dtype=np.int64)
-    for batch in _batches(piece.lower() if lowercase else piece for piece in pieces):
-        found = np.bincount(_code_points(batch))
+    for batch in batches_of(piece.lower() if lowercase else piece for piece in pieces):
+        found = np.bincount(_code_points("".join(batch)))
         counts[: found.size] += found
     lines = int(counts[ord("\n")])
     counts[ord("\n")] = 0
@@ -91,15 +92,3 @@ def fit_characters(pieces: Iterable[str], *, lowercase: bool, vocab_size: int | 
 def _code_points(text: str) -> NDArray[np.uint32]:
     # Lone surrogates cannot come from UTF-8, but from a command line that is not; they are unknown characters.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _batches(pieces: Iterable[str]) -> Iterator[str]:
-    batch: list[str] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece)
-        if size >= BATCH_CHARACTERS:
-            yield "".join(batch)
-            batch, size = [], 0
-    yield "".join(batch)

@@ -17,10 +17,6 @@ from weft.errors import InputError, MissingFileError, nearest
 from weft.text.byte_sources import BuiltinSource, ByteSource, SpooledSource, file_source, standard_input
 from weft.text.pieces import decoded, pieces_of
 
-BLOCK_BYTES = 1 << 16
-LONGEST_PIECE = 1 << 16
-"""Most characters in a piece, its "\\n" not counted."""
-
 OnBytes = Callable[[int], None]
 """Told the bytes read so far, of all sources together, decompressed."""
 

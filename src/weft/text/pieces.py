@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from weft.errors import InputError
 from weft.text.byte_sources import ByteSource, GzipSource
 
-LONGEST_PIECE = 1 << 16
+LONGEST_PIECE = 1 << 12
 """Most characters in a piece, its "\\n" not counted."""
+
+BATCH_CHARACTERS = 1 << 18
+"""Characters in a batch of pieces, about."""
 
 
 def decoded(source: ByteSource, blocks: Iterator[bytes]) -> Iterator[str]:
@@ -71,6 +74,20 @@ def pieces_of(texts: Iterator[str]) -> Iterator[str]:
             yield from parts
     if rest:
         yield from _cut(rest.removesuffix("\r") + "\n")
+
+
+def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
+    """The same pieces in batches, thousands of lines at a time: a few calls a line would take longer than the work."""
+    batch: list[str] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _cut(line: str) -> Iterator[str]:

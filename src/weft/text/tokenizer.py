@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
+from weft.text.pieces import batches_of
 
 UNK = "<unk>"
 EOS = "<eos>"
 FORMAT = 1
-BATCH_CHARACTERS = 1 << 18
 
 
 class Decoder(Protocol):
@@ -130,19 +130,10 @@ def _json(value: object) -> str:
 
 def encode_pieces(tokenizer: Tokenizer, pieces: Iterable[str]) -> Iterator[NDArray[np.int32]]:
     """Token ids of a text of any length, as non-empty arrays that follow one another."""
-    batch: list[str] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece)
-        if size >= BATCH_CHARACTERS:
-            ids = tokenizer.encode_many(batch)
-            batch, size = [], 0
-            if ids.size:
-                yield ids
-    ids = tokenizer.encode_many(batch)
-    if ids.size:
-        yield ids
+    for batch in batches_of(pieces):
+        ids = tokenizer.encode_many(batch)
+        if ids.size:
+            yield ids
 
 
 def fit_tokenizer(

@@ -31,6 +31,7 @@ from weft.training.interfaces import Floats, NamedArrays
 from weft.training.tensors import Shapes, load_weights, read_tensors, write_tensors
 from weft.training.training_state import TrainingState
 
+CHECKPOINTS = "checkpoints"
 WEIGHTS = "model.safetensors"
 ARRAYS = "training.safetensors"
 STATE = "training.json"
@@ -93,7 +94,7 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
 
 def checkpoint_folder(run: Path, step: int) -> Path:
     """Where the checkpoint of a run at a step is kept."""
-    return run / "checkpoints" / f"step-{step:08d}"
+    return run / CHECKPOINTS / f"step-{step:08d}"
 
 
 def newest_checkpoint(run: Path) -> Path | None:
@@ -102,7 +103,7 @@ def newest_checkpoint(run: Path) -> Path | None:
 
 
 def _complete(run: Path) -> list[Path]:
-    return [path for path in (run / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)]
+    return [path for path in (run / CHECKPOINTS).glob("step-*") if re.fullmatch(r"step-\d{8,}", path.name)]
 
 
 def _step(path: Path) -> int:
@@ -112,7 +113,7 @@ def _step(path: Path) -> int:
 @contextmanager
 def _writing(run: Path, what: str) -> Iterator[Path]:
     """Yield a fresh temporary folder; at the end nothing is left of it, nor of those that a crash left."""
-    folder = run / "checkpoints" / ".saving.tmp"
+    folder = run / CHECKPOINTS / ".saving.tmp"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_temporaries(run)
@@ -130,7 +131,7 @@ def _writing(run: Path, what: str) -> Iterator[Path]:
 
 
 def _remove_temporaries(run: Path) -> None:
-    for path in (run / "checkpoints").glob(".*.tmp"):
+    for path in (run / CHECKPOINTS).glob(".*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from weft.training.metrics import EpochMetrics
-from weft.training.progress import Status, duration_text, epoch_line, loss_text
+from weft.training.progress import EpochLines, Status, duration_text, loss_text
 
 
 class LiveProgress:
@@ -29,6 +29,7 @@ class LiveProgress:
             transient=True,
         )
         self._task: TaskID | None = None
+        self._epochs = EpochLines(self.note, clock)
 
     def stepped(self, status: Status) -> None:
         now = self._clock()
@@ -47,10 +48,11 @@ class LiveProgress:
         self._display.update(self._task, completed=status.step, total=status.total_steps, **fields)
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
-        self.note(epoch_line(metrics))
+        self._epochs.epoch_ended(metrics)
 
     def note(self, line: str) -> None:
         self._display.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
+        self._epochs.flush()
         self._display.stop()

@@ -57,8 +57,32 @@ class NoProgress:
     def close(self) -> None: ...
 
 
+class EpochLines:
+    """A line an epoch; of epochs that are over sooner than a second, not each is worth one, but always the last."""
+
+    SECONDS_BETWEEN_LINES = 1.0
+
+    def __init__(self, note: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._note = note
+        self._clock = clock
+        self._last = -math.inf
+        self._held: EpochMetrics | None = None
+
+    def epoch_ended(self, metrics: EpochMetrics) -> None:
+        """Tell of an epoch, or hold it back for a moment."""
+        self._held = metrics
+        if self._clock() - self._last >= self.SECONDS_BETWEEN_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell of the epoch that is held back, if there is one."""
+        if self._held is not None:
+            self._note(epoch_line(self._held))
+            self._held, self._last = None, self._clock()
+
+
 class PlainProgress:
-    """Whole lines without control codes, for a file or a log: one every ten seconds and at the end of every epoch."""
+    """Whole lines without control codes, for a file or a log: one every ten seconds, and `EpochLines`."""
 
     SECONDS_BETWEEN_LINES = 10.0
 
@@ -66,6 +90,7 @@ class PlainProgress:
         self._stream = stream
         self._clock = clock
         self._last = clock()
+        self._epochs = EpochLines(self.note, clock)
 
     def stepped(self, status: Status) -> None:
         if self._clock() - self._last >= self.SECONDS_BETWEEN_LINES:
@@ -74,12 +99,13 @@ class PlainProgress:
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
         self._last = self._clock()
-        self.note(epoch_line(metrics))
+        self._epochs.epoch_ended(metrics)
 
     def note(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self._epochs.flush()
 
 
 def progress_on(stream: TextIO) -> Progress:
