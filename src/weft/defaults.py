@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from weft.backends.fusing import why_not_fused
+from weft.backends.workers import available_cores
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
 from weft.text.pieces import LONGEST_PIECE
@@ -16,6 +18,9 @@ from weft.text.statistics import TextStatistics
 
 WORDS_FOR_A_WORD_MODEL = 20_000
 """Below this too few words come twice to learn what follows them."""
+
+WORK_FOR_KERNELS = 5e10
+"""Multiply-adds of a whole run, about: below, the plain loop takes a few seconds, and loading Numba as long."""
 
 LONGEST_MEAN_WORD = 15
 """Scripts without spaces (Chinese, Japanese, Thai) come out far above this; languages with spaces far below."""
@@ -59,6 +64,7 @@ def choose_training(choices: Choices, tokens: int, types: int) -> Config:
     _choose_blocks(choices, tokens)
     _choose_optimizer(choices)
     _choose_epochs(choices, tokens)
+    _choose_kernels(choices, tokens, types)
     return config_of(choices.values)
 
 
@@ -154,6 +160,23 @@ def _choose_epochs(choices: Choices, tokens: int) -> None:
     choices.choose(
         f"{epochs * steps:,} steps of {choices.values['batch_size']} x {choices.values['bptt']} tokens", epochs=epochs
     )
+
+
+def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
+    values = choices.values
+    steps = tokens * values["epochs"]
+    if values.get("max_steps") is not None:
+        steps = min(steps, values["max_steps"] * values["batch_size"] * values["bptt"])
+    H = values["hidden_size"]
+    reason = why_not_fused()
+    if reason is not None:
+        choices.choose(reason, kernels="plain")
+    elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+        choices.choose("done sooner than the fused ones are loaded", kernels="plain")
+    else:
+        choices.choose("faster, and the same within rounding", kernels="fused")
+    if values["kernels"] == "fused":
+        choices.choose("the cores of this machine", threads=available_cores())
 
 
 def _shown(value: Any) -> str:
