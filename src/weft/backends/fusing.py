@@ -29,12 +29,16 @@ def fused(threads: int | None = None) -> Iterator[None]:
     reason = why_not_fused()
     if reason is not None:
         raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
+    from threadpoolctl import threadpool_limits
+
     from weft.backends.kernels.collection import Kernels
 
     kernels = Kernels.on(Workers(threads))
     backend = default_backend
     before, backend.kernels = backend.kernels, kernels
     try:
-        yield
+        # Every worker multiplies on its own: threads of the linear algebra library would fight them for the cores.
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
         backend.kernels = before

@@ -40,6 +40,16 @@ def float_of_bits(typing: Any, bits: Any) -> Any:
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def bits_of_float(typing: Any, x: Any) -> Any:
+    """The bits of a float32 as an int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
 @compiled
 def tanh(x: Any) -> Any:
     """tanh x of one float32."""

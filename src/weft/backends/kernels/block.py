@@ -1,8 +1,8 @@
 """What the fused blocks of all cells share: the work before and after the time loop, and the split over workers.
 
 Each worker owns some of the streams for the whole block. Its arrays are time-major, (T, N, …), so that the rows of a
-step lie side by side. Forward: x W_x + b for all steps, then the cell's time loop. Backward: the cell's time loop from
-the last step, which leaves da_t in place of the gates; then dx = da W_xᵀ, dW_x = Σ xᵀ da, dW_h = Σ (what W_h
+step lie side by side. Forward: x W_x + b for all steps in one product, then the cell's time loop. Backward: the time
+loop from the last step, which leaves da_t in place of the gates; then dx = da W_xᵀ, dW_x = Σ xᵀ da, dW_h = Σ (what W_h
 multiplied)ᵀ da, db = Σ da. The workers' parameter gradients are added at the end.
 """
 
@@ -18,21 +18,18 @@ from numpy.typing import NDArray
 
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import (
-    PANEL,
-    accumulate,
-    accumulate_gradient,
-    packed,
-    packed_transposed,
-    padded,
-)
+from weft.backends.kernels.product import padded
 from weft.backends.workers import Workers, split
 
 Floats = NDArray[np.float32]
 
 SMALL_WORK = 2_000_000
 """Multiply-adds of a block below which handing half of it to another thread costs more than it saves."""
+
+
+def rows(steps: Floats) -> Floats:
+    """(T, N, M) as (T·N, M)."""
+    return steps.reshape(-1, steps.shape[2])
 
 
 class Part:
@@ -75,11 +72,9 @@ class FusedBlock(ABC):
     def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
         """The time loop backward: `part.a` becomes da, `dstate`, each (N, padded H), the first state's gradient."""
 
-    def recurrent_gradient(self, part: Part, dWh: Floats, buffer: Floats) -> None:
-        """dW_h += Σ h_{t-1}ᵀ da_t."""
-        h, a = part.states[0], part.a
-        rows = a.shape[0] * a.shape[1]
-        accumulate_gradient(h[:-1].reshape(rows, -1), a.reshape(rows, -1), buffer, dWh)
+    def recurrent_gradient(self, part: Part, da: Floats, dWh: Floats) -> None:
+        """dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, G·H)."""
+        np.matmul(rows(part.states[0][:-1]).T, da, out=dWh)
 
     def columns(self, H: int) -> int:
         """Room for a row of `a`: whole panels from wherever a product begins in it."""
@@ -89,7 +84,6 @@ class FusedBlock(ABC):
         Wx, Wh, b = cell.params
         N, T, D = xs.shape
         H = Wh.shape[0]
-        panels_x = packed(Wx)
         panels_h = self.pack_forward(Wh)
         hs = np.empty((N, T, H), np.float32)
         xs = np.ascontiguousarray(xs)
@@ -98,9 +92,10 @@ class FusedBlock(ABC):
 
         def work(part: Part, share: slice) -> Callable[[], None]:
             def run() -> None:
-                project(part.xs, panels_x, b, part.x, part.a)
+                to_time_major(part.xs, part.x, b, part.a)
+                rows(part.a)[:, : b.size] += rows(part.x) @ Wx
                 self.steps(part, panels_h)
-                to_stream_major(part.states[0], hs[share])
+                to_stream_major(part.states[0][1:], hs[share])
 
             return run
 
@@ -112,7 +107,6 @@ class FusedBlock(ABC):
     def backward(self, cell: Any, dhs: Floats, dstate: State, tape: list[Part]) -> tuple[Floats, State]:
         Wx, Wh, _b = cell.params
         D, H = Wx.shape[0], Wh.shape[0]
-        panels_x = packed_transposed(Wx)
         panels_h = self.pack_backward(Wh)
         N, T, _H = dhs.shape
         dhs = np.ascontiguousarray(dhs)
@@ -132,15 +126,11 @@ class FusedBlock(ABC):
                 self.steps_backward(part, panels_h, dhs[share], firsts[number])
                 part.grads = list(cell.grads) if number == 0 else [np.empty_like(grad) for grad in cell.grads]
                 dWx, dWh, db = part.grads
-                for grad in part.grads:
-                    grad[...] = 0
-                rows = part.a.shape[0] * part.a.shape[1]
-                buffer = np.empty((rows + max(D, H), PANEL), np.float32)
-                a, x = part.a.reshape(rows, -1), part.x.reshape(rows, D)
-                accumulate_gradient(x, a, buffer, dWx)
-                self.recurrent_gradient(part, dWh, buffer)
-                add_rows_up(a, db)
-                project_backward(part.a, self.gates * H, panels_x, dxs[share])
+                da = rows(part.a)[:, : self.gates * H]
+                np.matmul(rows(part.x).T, da, out=dWx)
+                self.recurrent_gradient(part, da, dWh)
+                np.sum(da, axis=0, out=db)
+                to_stream_major((da @ Wx.T).reshape(part.x.shape), dxs[share])
 
             return run
 
@@ -155,48 +145,21 @@ class FusedBlock(ABC):
 
 
 @compiled
-def project(xs: Any, Wx: Any, b: Any, x: Any, a: Any) -> None:
-    """x = xs time-major, a = x W_x + b; Wx: panels."""
-    T, N, D = x.shape
+def to_time_major(xs: Any, x: Any, b: Any, a: Any) -> None:
+    """x (T, N, D) from xs (N, T, D), and every row of a (T, N, …) begins as the bias, zeros beyond it."""
+    T, N, _D = x.shape
     M = b.shape[0]
-    for n in range(N):
-        for t in range(T):
-            x[t, n] = xs[n, t]
     for t in range(T):
         for n in range(N):
+            x[t, n] = xs[n, t]
             a[t, n, :M] = b
             a[t, n, M:] = 0
-    P = a.shape[2]
-    accumulate(pointer_to(x, 0), D, 1, T * N, Wx, pointer_to(a, 0), P)
 
 
 @compiled
-def project_backward(da: Any, columns: Any, Wx: Any, dxs: Any) -> None:
-    """dxs = da W_xᵀ, stream-major; Wx: panels of the transpose; the first `columns` of da count."""
-    T, N, P = da.shape
-    D = dxs.shape[2]
-    room = Wx.shape[0] * PANEL
-    dx = np.zeros((T * N, room), np.float32)
-    accumulate(pointer_to(da, 0), P, 1, T * N, Wx, pointer_to(dx, 0), room)
+def to_stream_major(steps: Any, xs: Any) -> None:
+    """xs (N, T, D) from steps (T, N, D)."""
+    N, T, _D = xs.shape
     for t in range(T):
         for n in range(N):
-            dxs[n, t] = dx[t * N + n, :D]
-
-
-@compiled
-def to_stream_major(states: Any, hs: Any) -> None:
-    """hs (N, T, H) from the states (T+1, N, H), without the first."""
-    N, T, _H = hs.shape
-    for t in range(T):
-        for n in range(N):
-            hs[n, t] = states[t + 1, n]
-
-
-@compiled
-def add_rows_up(rows: Any, total: Any) -> None:
-    """total += the sum of the rows, as far as it is long."""
-    M = total.shape[0]
-    for r in range(rows.shape[0]):
-        row = rows[r]
-        for j in range(M):
-            total[j] += row[j]
+            xs[n, t] = steps[t, n]

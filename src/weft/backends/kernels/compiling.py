@@ -18,5 +18,14 @@ def intrinsic(function: Callable[..., Any]) -> Any:
 
 def compiled(function: Function) -> Function:
     """The function compiled by Numba at its first call, for the types it is called with."""
-    kernel: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(function)
+    return _compiled(function, {"contract"})
+
+
+def compiled_in_any_order(function: Function) -> Function:
+    """The same for a sum: its terms may be added in any order, as a vector at a time."""
+    return _compiled(function, {"contract", "reassoc", "nsz"})
+
+
+def _compiled(function: Function, liberties: set[str]) -> Function:
+    kernel: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=liberties)(function)
     return kernel  # type: ignore[no-any-return]

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part
+from weft.backends.kernels.block import Floats, FusedBlock, Part, rows
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import accumulate, accumulate_gradient, packed, packed_transposed
+from weft.backends.kernels.product import accumulate, packed, packed_transposed
 
 
 @compiled
@@ -95,9 +95,7 @@ class GRUKernel(FusedBlock):
     def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
         gru_steps_backward(Wh[0], Wh[1], part.a, part.states[0], dstate[0], np.empty_like(dstate[0]), dhs)
 
-    def recurrent_gradient(self, part: Part, dWh: Floats, buffer: Floats) -> None:
-        h, (s,), a = part.states[0], part.extra, part.a
-        rows, H = a.shape[0] * a.shape[1], h.shape[2]
-        da = a.reshape(rows, -1)
-        accumulate_gradient(h[:-1].reshape(rows, H), da[:, : 2 * H], buffer, dWh[:, : 2 * H])
-        accumulate_gradient(s.reshape(rows, H), da[:, 2 * H :], buffer, dWh[:, 2 * H :])
+    def recurrent_gradient(self, part: Part, da: Floats, dWh: Floats) -> None:
+        h, (s,), H = part.states[0], part.extra, part.states[0].shape[2]
+        dWh[:, : 2 * H] = rows(h[:-1]).T @ da[:, : 2 * H]
+        dWh[:, 2 * H :] = rows(s).T @ da[:, 2 * H :]

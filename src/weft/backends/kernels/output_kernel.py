@@ -1,46 +1,66 @@
-"""Scores, softmax, loss and their gradients in one sweep over the vocabulary.
+"""Scores, softmax, loss and their gradients in two sweeps over the vocabulary.
 
     x = h W + b        nats = ln Σ_v exp x_v - x_target        dx = (softmax(x) - onehot(target)) · scale
     dW = hᵀ dx         db = Σ dx                               dh = dx Wᵀ
 
-The vocabulary is cut into groups of columns. First sweep: for every group the scores, of which a row's largest and the
-sum of exponentials are taken while they are in the cache (kept up to date from group to group: when a larger score
-comes, the sum so far is scaled down). Second sweep: dx of a group from its scores, and at once its share of dW, db and
-dh. Between the sweeps the scores stay in memory where they fit KEPT_BYTES, and else are computed once more: the largest
-array of a language model then never exists. Workers take groups of their own, or rows where the vocabulary is small.
+The vocabulary is cut into pieces. First sweep: the scores of every piece, of which a row's largest and the sum of
+exponentials are kept up to date (when a larger score comes, the sum so far is scaled down). Second sweep: dx of a piece
+from its scores, in place, and at once its share of dW, db and dh. Between the sweeps the scores stay in memory where
+they fit KEPT_BYTES, and else are computed once more: the largest array of a language model then never exists. Workers
+take pieces of their own, so that dW is written once, or rows where the vocabulary is small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.output_sweeps import GROUP, first_sweep, second_sweep
-from weft.backends.kernels.product import packed, padded
+from weft.backends.kernels.output_sweeps import BELOW_ALL, take_scores, to_gradients
 from weft.backends.workers import Workers, split
 
 Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+PIECE = 2048
+"""Most columns in a piece: products are at full speed, and the scores of a few hundred rows stay near."""
 
 KEPT_BYTES = 64 * 2**20
 """Scores up to this size are kept from the first sweep for the second."""
 
 SMALL_WORK = 1_000_000
+"""Multiply-adds of a product below which handing half of it to another thread costs more than it saves."""
 
 
 @dataclass
 class Part:
-    """The rows and groups of one worker, and what it found in the first sweep."""
+    """The rows and columns of one worker, and what it found in the first sweep; see `take_scores`."""
 
+    h: Floats
+    t: Integers
     rows: slice
-    groups: slice
+    columns: slice
+    scores: Floats | None
     largest: Floats
     total: Floats
     target: Floats
-    dh: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def pieces(self) -> Iterator[slice]:
+        """Its columns, piece by piece."""
+        for first in range(self.columns.start, self.columns.stop, PIECE):
+            yield slice(first, min(first + PIECE, self.columns.stop))
+
+    def room(self, piece: slice, buffer: Floats) -> Floats:
+        """Where the scores of a piece are: kept, or in the buffer."""
+        if self.scores is None:
+            return buffer[: len(self.t) * (piece.stop - piece.start)].reshape(len(self.t), -1)
+        return self.scores[:, piece.start - self.columns.start : piece.stop - self.columns.start]
+
+    def buffer(self) -> Floats:
+        """Room for the scores of one piece, where they are not kept."""
+        return np.empty(0 if self.scores is not None else len(self.t) * PIECE, np.float32)
 
 
 class FusedOutput:
@@ -49,98 +69,103 @@ class FusedOutput:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
 
-    def target_nats(self, h: Floats, t: NDArray[Any], W: Floats, b: Floats, ignore_label: int) -> Floats:
+    def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
-        nats, _log_sum, _parts, _scores = self._first_sweep(h, t, W, b, ignore_label, keep=False)
-        return nats
+        return self._first_sweep(self._parts(h, t, W, keep=False), t, W, b, ignore_label)[0]
 
     def loss(
-        self, h: Floats, t: NDArray[Any], W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats
+        self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats
     ) -> tuple[Floats, Floats]:
         """Nats of every row (R,) and dh (R, H); dW and db are overwritten. Gradients are of the mean of the counted."""
-        R, H = h.shape
-        V = b.shape[0]
-        keep = R * _groups(V) * GROUP * 4 <= KEPT_BYTES
-        nats, log_sum, parts, scores = self._first_sweep(h, t, W, b, ignore_label, keep)
+        parts = self._parts(h, t, W, keep=len(t) * W.shape[1] * 4 <= KEPT_BYTES)
+        nats, log_sum = self._first_sweep(parts, t, W, b, ignore_label)
         counted = t != ignore_label
         scale = counted.astype(np.float32) / np.float32(max(int(counted.sum()), 1))
-        base, v_stride, h_stride = _flat(W)
-        shared = len({part.rows.start for part in parts}) == 1
-        gradients = [(dW, db) if shared or not n else (np.empty_like(dW), np.empty_like(db)) for n in range(len(parts))]
+        by_rows = parts[0].columns == parts[-1].columns
+        grads = [(np.empty_like(dW), np.empty_like(db)) if by_rows and n else (dW, db) for n in range(len(parts))]
+        dhs = [np.zeros_like(part.h) for part in parts]
 
-        def work(part: Part, dW: Floats, db: Floats) -> Callable[[], None]:
-            def run() -> None:
-                rows, groups = part.rows, part.groups
-                part.dh = np.zeros((rows.stop - rows.start, padded(H)), np.float32)
-                second_sweep(
-                    *(h[rows], packed(h[rows]), t[rows], base, v_stride, h_stride, b, groups.start, groups.stop),
-                    *(scores[rows], keep, log_sum[rows], scale[rows], part.dh, _flat(dW)[0], db),
-                )
+        def work(part: Part, dW: Floats, db: Floats, dh: Floats) -> Callable[[], None]:
+            return lambda: _second_sweep(part, W, b, log_sum[part.rows], scale[part.rows], dW, db, dh)
 
-            return run
-
-        self.workers.run([work(part, *own) for part, own in zip(parts, gradients, strict=True)])
-        if not shared:
-            for more_dW, more_db in gradients[1:]:
+        self.workers.run([work(part, *own, dh) for part, own, dh in zip(parts, grads, dhs, strict=True)])
+        if by_rows:
+            for more_dW, more_db in grads[1:]:
                 dW += more_dW
                 db += more_db
-            return nats, np.concatenate([part.dh for part in parts])[:, :H]
-        dh = parts[0].dh
-        for part in parts[1:]:
-            dh += part.dh
-        return nats, dh[:, :H]
+            return nats, np.concatenate(dhs)
+        for more_dh in dhs[1:]:
+            dhs[0] += more_dh
+        return nats, dhs[0]
 
     def _first_sweep(
-        self, h: Floats, t: NDArray[Any], W: Floats, b: Floats, ignore_label: int, keep: bool
-    ) -> tuple[Floats, Floats, list[Part], Floats]:
-        R, H = h.shape
-        V = b.shape[0]
-        groups = _groups(V)
-        base, v_stride, h_stride = _flat(W)
-        parts = self._parts(R, H, V)
-        scores = np.empty((R, groups * GROUP if keep else 0), np.float32)
+        self, parts: list[Part], t: Integers, W: Floats, b: Floats, ignore_label: int
+    ) -> tuple[Floats, Floats]:
+        """The nats of every row, and the logarithm of the sum of its exponentials."""
 
         def work(part: Part) -> Callable[[], None]:
-            rows = part.rows
-            return lambda: first_sweep(
-                *(h[rows], t[rows], base, v_stride, h_stride, b, part.groups.start, part.groups.stop),
-                *(scores[rows], keep, part.largest, part.total, part.target),
-            )
+            return lambda: _first_sweep(part, W, b)
 
         self.workers.run([work(part) for part in parts])
-        if parts[0].rows == parts[-1].rows:
-            largest = np.max([part.largest for part in parts], axis=0)
-            total = sum(part.total * np.exp(part.largest - largest) for part in parts)
-            target = sum(part.target for part in parts)
-        else:
+        if parts[0].columns == parts[-1].columns:
             largest, total, target = (
                 np.concatenate([getattr(part, name) for part in parts]) for name in ("largest", "total", "target")
             )
+        else:
+            largest = np.max([part.largest for part in parts], axis=0)
+            total = np.sum([part.total * np.exp(part.largest - largest) for part in parts], axis=0)
+            target = np.sum([part.target for part in parts], axis=0)
         log_sum: Floats = largest + np.log(total)
         nats: Floats = log_sum - target
         nats[t == ignore_label] = 0
-        return nats, log_sum, parts, scores
+        return nats, log_sum
 
-    def _parts(self, R: int, H: int, V: int) -> list[Part]:
-        groups, count = _groups(V), 1 if R * H * V < SMALL_WORK else self.workers.count
-        if groups >= 4 * count:
-            shares = [(slice(0, R), share) for share in split(groups, count)]
+    def _parts(self, h: Floats, t: Integers, W: Floats, keep: bool) -> list[Part]:
+        (R, H), V = h.shape, W.shape[1]
+        h, t = np.ascontiguousarray(h), np.ascontiguousarray(t)
+        count = 1 if R * H * V < SMALL_WORK else self.workers.count
+        by_columns = V >= R or V >= 2 * PIECE
+        shares = split(V if by_columns else R, count)
+        rows = [slice(0, R) if by_columns else share for share in shares]
+        columns = [share if by_columns else slice(0, V) for share in shares]
+        return [_part(h[own], t[own], own, which, keep) for own, which in zip(rows, columns, strict=True)]
+
+
+def _part(h: Floats, t: Integers, rows: slice, columns: slice, keep: bool) -> Part:
+    R = len(t)
+    scores = np.empty((R, columns.stop - columns.start), np.float32) if keep else None
+    return Part(
+        h,
+        t,
+        rows,
+        columns,
+        scores,
+        largest=np.full(R, BELOW_ALL),
+        total=np.zeros(R, np.float32),
+        target=np.zeros(R, np.float32),
+    )
+
+
+def _first_sweep(part: Part, W: Floats, b: Floats) -> None:
+    buffer = part.buffer()
+    for piece in part.pieces():
+        x = part.room(piece, buffer)
+        np.matmul(part.h, W[:, piece], out=x)
+        take_scores(x, b[piece], part.t, piece.start, part.largest, part.total, part.target)
+
+
+def _second_sweep(
+    part: Part, W: Floats, b: Floats, log_sum: Floats, scale: Floats, dW: Floats, db: Floats, dh: Floats
+) -> None:
+    buffer = part.buffer()
+    for piece in part.pieces():
+        x = part.room(piece, buffer)
+        if part.scores is None:
+            np.matmul(part.h, W[:, piece], out=x)
+            x += b[piece]
+        to_gradients(x, part.t, piece.start, log_sum, scale, db[piece])
+        if dW.flags.c_contiguous:
+            np.matmul(part.h.T, x, out=dW[:, piece])
         else:
-            shares = [(share, slice(0, groups)) for share in split(R, count)]
-        return [
-            Part(rows, own, *(np.empty(rows.stop - rows.start, np.float32) for _ in range(3))) for rows, own in shares
-        ]
-
-
-def _groups(V: int) -> int:
-    return -(-V // GROUP)
-
-
-def _flat(W: Floats) -> tuple[Floats, int, int]:
-    """The memory of W (H, V) as one dimension, and in it the distances of neighbouring v and neighbouring h."""
-    H, V = W.shape
-    if W.flags.c_contiguous:
-        return W.reshape(-1), 1, V
-    if W.T.flags.c_contiguous:
-        return W.T.reshape(-1), H, 1
-    return np.ascontiguousarray(W).reshape(-1), 1, V
+            np.matmul(x.T, part.h, out=dW.T[piece])
+        dh += x @ W[:, piece].T

@@ -110,20 +110,3 @@ def accumulate(a: Any, a_row: Any, a_k: Any, rows: Any, panels: Any, c: Any, c_r
     count, K, _width = panels.shape
     if K > 0:
         _by_name(a, a_row, a_k, rows, K, pointer_to(panels, 0), count, K * PANEL, c, c_row)
-
-
-@compiled
-def accumulate_gradient(x: Any, da: Any, buffer: Any, dW: Any) -> None:
-    """dW += xᵀ da for rows x (R, D) and da (R, M): dW (D, M). `buffer`: (R, PANEL) and then (D, PANEL)."""
-    R, D = x.shape
-    M = dW.shape[1]
-    for i in range((M + PANEL - 1) // PANEL):
-        width = min(PANEL, M - i * PANEL)
-        for k in range(R):
-            buffer[k, :width] = da[k, i * PANEL : i * PANEL + width]
-            buffer[k, width:] = 0
-        for d in range(D):
-            buffer[R + d, :width] = dW[d, i * PANEL : i * PANEL + width]
-        accumulate(pointer_to(x, 0), 1, D, D, buffer[:R].reshape(1, R, PANEL), pointer_to(buffer, R * PANEL), PANEL)
-        for d in range(D):
-            dW[d, i * PANEL : i * PANEL + width] = buffer[R + d, :width]

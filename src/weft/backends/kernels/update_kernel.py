@@ -99,15 +99,18 @@ def _sum_of_squares(x: Any) -> float:
     lanes = np.zeros(LANES, np.float32)
     total = 0.0
     whole = x.size // LANES * LANES
-    for start in range(0, whole, LANES * 64):
+    blocks, rest = x[:whole].reshape(-1, LANES), x[whole:]
+    for start in range(0, blocks.shape[0], LANES):
+        # Sums in float32 stay short, so that little is lost to rounding.
+        some = blocks[start : start + LANES]
         lanes[:] = 0
-        for j in range(start, min(start + LANES * 64, whole), LANES):
+        for j in range(some.shape[0]):
             for k in range(LANES):
-                lanes[k] += x[j + k] * x[j + k]
+                lanes[k] += some[j, k] * some[j, k]
         for k in range(LANES):
             total += lanes[k]
-    for j in range(whole, x.size):
-        total += x[j] * x[j]
+    for j in range(rest.size):
+        total += rest[j] * rest[j]
     return total
 
 
