@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 from weft.backends import default_backend
-from weft.backends.workers import Workers
+from weft.backends.workers import Workers, available_cores
 from weft.errors import InputError
+
+if TYPE_CHECKING:
+    from weft.backends.kernels.collection import Kernels
 
 
 def why_not_fused() -> str | None:
@@ -18,6 +23,13 @@ def why_not_fused() -> str | None:
     from weft.backends.kernels.processor import host_tiling
 
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
+
+
+@cache
+def _kernels(threads: int) -> Kernels:
+    from weft.backends.kernels.collection import Kernels
+
+    return Kernels.on(Workers(threads))
 
 
 @contextmanager
@@ -31,9 +43,7 @@ def fused(threads: int | None = None) -> Iterator[None]:
         raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
     from threadpoolctl import threadpool_limits
 
-    from weft.backends.kernels.collection import Kernels
-
-    kernels = Kernels.on(Workers(threads))
+    kernels = _kernels(available_cores() if threads is None else threads)
     backend = default_backend
     before, backend.kernels = backend.kernels, kernels
     try:

@@ -19,8 +19,7 @@ from weft.errors import InputError
 class Workers:
     """`count` threads, the caller's included. Raises InputError for a count below 1."""
 
-    def __init__(self, count: int | None = None) -> None:
-        count = available_cores() if count is None else count
+    def __init__(self, count: int) -> None:
         if count < 1:
             raise InputError(f"threads must be at least 1, got {count}")
         self.count = count
