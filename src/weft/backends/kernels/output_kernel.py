@@ -12,6 +12,7 @@ take pieces of their own, so that dW is written once, or rows where the vocabula
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class Part:
     t: Integers
     rows: slice
     columns: slice
-    scores: Floats | None
+    kept: Floats | None
     largest: Floats
     total: Floats
     target: Floats
@@ -52,15 +53,15 @@ class Part:
         for first in range(self.columns.start, self.columns.stop, PIECE):
             yield slice(first, min(first + PIECE, self.columns.stop))
 
-    def room(self, piece: slice, buffer: Floats) -> Floats:
-        """Where the scores of a piece are: kept, or in the buffer."""
-        if self.scores is None:
-            return buffer[: len(self.t) * (piece.stop - piece.start)].reshape(len(self.t), -1)
-        return self.scores[:, piece.start - self.columns.start : piece.stop - self.columns.start]
+    def scores(self, piece: slice, buffer: Floats) -> Floats:
+        """Room for the scores of a piece, rows side by side: its own where they are kept, else the buffer."""
+        R, first = len(self.t), piece.start - self.columns.start
+        room = buffer if self.kept is None else self.kept[R * first :]
+        return room[: R * (piece.stop - piece.start)].reshape(R, -1)
 
     def buffer(self) -> Floats:
         """Room for the scores of one piece, where they are not kept."""
-        return np.empty(0 if self.scores is not None else len(self.t) * PIECE, np.float32)
+        return np.empty(0 if self.kept is not None else len(self.t) * PIECE, np.float32)
 
 
 class FusedOutput:
@@ -68,16 +69,17 @@ class FusedOutput:
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
+        self._memory = threading.local()
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
-        return self._first_sweep(self._parts(h, t, W, keep=False), t, W, b, ignore_label)[0]
+        return self._first_sweep(self._parts(h, t, W, None), t, W, b, ignore_label)[0]
 
     def loss(
         self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats
     ) -> tuple[Floats, Floats]:
-        """Nats of every row (R,) and dh (R, H); dW and db are overwritten. Gradients are of the mean of the counted."""
-        parts = self._parts(h, t, W, keep=len(t) * W.shape[1] * 4 <= KEPT_BYTES)
+        """Nats of every row (R,) and dh (R, H), the gradient of the mean; dW and db are overwritten."""
+        parts = self._parts(h, t, W, self._room(len(t) * W.shape[1]))
         nats, log_sum = self._first_sweep(parts, t, W, b, ignore_label)
         counted = t != ignore_label
         scale = counted.astype(np.float32) / np.float32(max(int(counted.sum()), 1))
@@ -120,7 +122,16 @@ class FusedOutput:
         nats[t == ignore_label] = 0
         return nats, log_sum
 
-    def _parts(self, h: Floats, t: Integers, W: Floats, keep: bool) -> list[Part]:
+    def _room(self, size: int) -> Floats | None:
+        """Memory for so many scores, the same at every call, since new memory costs time; None if too many."""
+        if size * 4 > KEPT_BYTES:
+            return None
+        held: Floats | None = getattr(self._memory, "scores", None)
+        if held is None or held.size < size:
+            held = self._memory.scores = np.empty(size, np.float32)
+        return held[:size]
+
+    def _parts(self, h: Floats, t: Integers, W: Floats, room: Floats | None) -> list[Part]:
         (R, H), V = h.shape, W.shape[1]
         h, t = np.ascontiguousarray(h), np.ascontiguousarray(t)
         count = 1 if R * H * V < SMALL_WORK else self.workers.count
@@ -128,18 +139,22 @@ class FusedOutput:
         shares = split(V if by_columns else R, count)
         rows = [slice(0, R) if by_columns else share for share in shares]
         columns = [share if by_columns else slice(0, V) for share in shares]
-        return [_part(h[own], t[own], own, which, keep) for own, which in zip(rows, columns, strict=True)]
+        parts = []
+        for own, which in zip(rows, columns, strict=True):
+            size = len(t[own]) * (which.stop - which.start)
+            kept, room = (None, None) if room is None else (room[:size], room[size:])
+            parts.append(_part(h[own], t[own], own, which, kept))
+        return parts
 
 
-def _part(h: Floats, t: Integers, rows: slice, columns: slice, keep: bool) -> Part:
+def _part(h: Floats, t: Integers, rows: slice, columns: slice, kept: Floats | None) -> Part:
     R = len(t)
-    scores = np.empty((R, columns.stop - columns.start), np.float32) if keep else None
     return Part(
         h,
         t,
         rows,
         columns,
-        scores,
+        kept,
         largest=np.full(R, BELOW_ALL),
         total=np.zeros(R, np.float32),
         target=np.zeros(R, np.float32),
@@ -149,7 +164,7 @@ def _part(h: Floats, t: Integers, rows: slice, columns: slice, keep: bool) -> Pa
 def _first_sweep(part: Part, W: Floats, b: Floats) -> None:
     buffer = part.buffer()
     for piece in part.pieces():
-        x = part.room(piece, buffer)
+        x = part.scores(piece, buffer)
         np.matmul(part.h, W[:, piece], out=x)
         take_scores(x, b[piece], part.t, piece.start, part.largest, part.total, part.target)
 
@@ -159,8 +174,8 @@ def _second_sweep(
 ) -> None:
     buffer = part.buffer()
     for piece in part.pieces():
-        x = part.room(piece, buffer)
-        if part.scores is None:
+        x = part.scores(piece, buffer)
+        if part.kept is None:
             np.matmul(part.h, W[:, piece], out=x)
             x += b[piece]
         to_gradients(x, part.t, piece.start, log_sum, scale, db[piece])
