@@ -24,7 +24,15 @@ def text_config(**settings: Any) -> TextConfig:
 
 
 def training_config(**settings: Any) -> TrainingConfig:
-    required = {"batch_size": 2, "bptt": 3, "epochs": 1, "optimizer": "sgd", "lr": 1, "schedule": "constant"}
+    required = {
+        "batch_size": 2,
+        "bptt": 3,
+        "epochs": 1,
+        "optimizer": "sgd",
+        "lr": 1,
+        "schedule": "constant",
+        "kernels": "plain",
+    }
     return TrainingConfig(**required | settings)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from weft.errors import CheckpointError, InputError, MissingFileError
 CONFIG = Config(
     TextConfig(data=("a.txt",), valid_fraction=0.1, test_fraction=0.0, tokenizer="word"),
     ModelConfig(cell="lstm", embedding_size=3, hidden_size=4),
-    TrainingConfig(batch_size=2, bptt=5, epochs=1, optimizer="sgd", lr=0.1, schedule="constant"),
+    TrainingConfig(batch_size=2, bptt=5, epochs=1, optimizer="sgd", lr=0.1, schedule="constant", kernels="plain"),
 )
 AWKWARD = [
     'say "hello"',

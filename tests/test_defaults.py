@@ -88,6 +88,8 @@ STATED = {
     "schedule": "constant",
     "clip": 2.5,
     "patience": 4,
+    "kernels": "fused",
+    "threads": 3,
     "seed": 42,
     "save_every": 3.5,
 }
@@ -96,7 +98,8 @@ STATED = {
 @pytest.mark.parametrize("name", STATED)
 @pytest.mark.parametrize("words", [100, 30_000, 10_000_000])
 def test_what_a_person_states_stays_and_is_not_explained(name: str, words: int) -> None:
-    choices = choose_text({"data": ("a",), name: STATED[name]}, statistics(words), valid_given=False, test_given=False)
+    stated = {"data": ("a",), name: STATED[name]} | ({"kernels": "fused"} if name == "threads" else {})
+    choices = choose_text(stated, statistics(words), valid_given=False, test_given=False)
     config = choose_training(choices, words, 10_000)
     assert settings_in(config)[name] == STATED[name]
     assert not any(reason.startswith(f"{name} ") or f", {name} " in reason for reason in choices.reasons)

@@ -16,7 +16,7 @@ def untrained(kind: str = "word", text: list[str] = TEXT, scale: float = 1.0) ->
     tokenizer = fit_tokenizer(kind, text, vocab_size=280 if kind == "bpe" else None)
     settings = {"data": "-", "valid_fraction": 0.0, "test_fraction": 0.0, "tokenizer": kind}
     settings |= {"cell": "gru", "embedding_size": 5, "hidden_size": 6, "layers": 2, "batch_size": 1, "bptt": 1}
-    settings |= {"epochs": 1, "optimizer": "sgd", "lr": 1.0, "schedule": "constant"}
+    settings |= {"epochs": 1, "optimizer": "sgd", "lr": 1.0, "schedule": "constant", "kernels": "plain"}
     config = config_of(settings)
     model = build_model(config.model, tokenizer.vocab_size, seed=0)
     rng = np.random.default_rng(0)

@@ -129,6 +129,12 @@ class TrainingConfig(_Checked):
     patience: int | None = _setting(
         "Stop after this many epochs without a better validation (default: never)", default=None, at_least=1
     )
+    kernels: str = _setting(
+        "fused: Numba kernels on all cores; plain: the readable time loop", choices=("fused", "plain")
+    )
+    threads: int | None = _setting(
+        "Threads of the fused kernels (default: all cores)", default=None, at_least=1, only_with=("kernels", "fused")
+    )
     seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
     save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from weft.backends.fusing import why_not_fused
+from weft.backends.workers import available_cores
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
 from weft.text.pieces import LONGEST_PIECE
@@ -22,6 +24,9 @@ FEW_TYPES = 1000
 
 CHARACTERS_TO_READ = 3_000_000
 """All epochs together, about two minutes: 58,000 characters read 12 times came to perplexity 5.1, 30 times to 4.0."""
+
+WORK_FOR_KERNELS = 5e10
+"""Multiply-adds of a whole run, about: below, the plain loop takes a few seconds, and loading Numba as long."""
 
 LONGEST_MEAN_WORD = 15
 """Scripts without spaces (Chinese, Japanese, Thai) come out far above this; languages with spaces far below."""
@@ -65,6 +70,7 @@ def choose_training(choices: Choices, tokens: int, types: int) -> Config:
     _choose_blocks(choices, tokens)
     _choose_optimizer(choices)
     _choose_epochs(choices, tokens, types)
+    _choose_kernels(choices, tokens, types)
     return config_of(choices.values)
 
 
@@ -165,6 +171,23 @@ def _choose_epochs(choices: Choices, tokens: int, types: int) -> None:
     choices.choose(
         f"{epochs * steps:,} steps of {choices.values['batch_size']} x {choices.values['bptt']} tokens", epochs=epochs
     )
+
+
+def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
+    values = choices.values
+    steps = tokens * values["epochs"]
+    if values.get("max_steps") is not None:
+        steps = min(steps, values["max_steps"] * values["batch_size"] * values["bptt"])
+    H = values["hidden_size"]
+    reason = why_not_fused()
+    if reason is not None:
+        choices.choose(reason, kernels="plain")
+    elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+        choices.choose("done sooner than the fused ones are loaded", kernels="plain")
+    else:
+        choices.choose("faster, and the same within rounding", kernels="fused")
+    if values["kernels"] == "fused":
+        choices.choose("the cores of this machine", threads=available_cores())
 
 
 def _shown(value: Any) -> str:

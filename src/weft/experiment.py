@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.backends.fusing import fused
 from weft.config import Config, Settings, TrainingConfig, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -41,8 +44,10 @@ from weft.text.statistics import text_statistics
 from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
 from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
+from weft.training.gradients import clip_by_global_norm
+from weft.training.optimizer import make_optimizer
 
-CHANGEABLE = ("epochs", "max_steps", "patience", "save_every")
+CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads")
 """Settings that may differ when a run is resumed; any other would make it another run."""
 
 
@@ -223,12 +228,41 @@ def _train(run: Path, config: Config, model: RNNLM, reporter: Reporter) -> Train
         raise MissingFileError(f"{run} holds a model and no checkpoint: there is nothing to go on from")
     with writing(run):
         write_config(run / CONFIG, config)
-    result = trainer.train()
+    with _kernels(config, reporter):
+        result = trainer.train()
     if result.outcome == "interrupted":
         raise KeyboardInterrupt(
             f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}"
         )
     return Trained(run, result, load(run))
+
+
+@contextmanager
+def _kernels(config: Config, reporter: Reporter) -> Iterator[None]:
+    """The kernels that the configuration asks for, compiled; if that takes a while, it is said."""
+    if config.training.kernels == "plain":
+        yield
+        return
+    with fused(config.training.threads):
+        saying = threading.Timer(1.5, reporter.note, ["compiling the fused kernels; they are kept for the next time"])
+        saying.start()
+        try:
+            _small_pass(config)
+        finally:
+            saying.cancel()
+        yield
+
+
+def _small_pass(config: Config) -> None:
+    """One training and one scoring pass of the smallest model of this kind: all kernels it needs are compiled."""
+    small = RNNLM(4, 2, 2, 2, config.model.cell, tied=config.model.tied, seed=0)
+    ids = np.zeros((2, 2), dtype=np.int64)
+    small.loss(ids, ids)
+    small.backward()
+    small.log_probabilities(ids, ids, small.zero_state(2))
+    optimizer = make_optimizer(config.training, small.named_parameters())
+    clip_by_global_norm(small.named_gradients(), 1e-9)
+    optimizer.update(small.named_gradients(), 1e-9)
 
 
 def _validation(run: Path, model: RNNLM, tokenizer: Tokenizer, config: TrainingConfig) -> Callable[[], Loss] | None:

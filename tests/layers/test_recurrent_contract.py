@@ -209,7 +209,10 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
             return super().backward(*arguments)
 
     plain = {name: gradient.copy() for name, gradient in Case(layer_type).gradients().items()}
-    monkeypatch.setattr(backends[0], "kernels", {layer_type.cell_type.name: Kernel()})
+    kernel = Kernel()
+    monkeypatch.setattr(
+        backends[0], "block_kernel", lambda name, dtype: kernel if name == layer_type.cell_type.name else None
+    )
     for name, gradient in Case(layer_type).gradients().items():
         np.testing.assert_array_equal(gradient, plain[name])
     assert calls == ["forward", "backward"]

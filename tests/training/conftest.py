@@ -49,6 +49,7 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
             "optimizer": "sgd",
             "lr": 0.5,
             "schedule": "constant",
+            "kernels": "plain",
             **settings,
         }
         if chosen["optimizer"] == "adamw":

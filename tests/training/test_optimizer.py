@@ -109,7 +109,9 @@ def test_state_of_another_model_or_optimizer_is_refused_and_changes_nothing() ->
 
 def test_the_configuration_names_the_optimizer_and_its_numbers() -> None:
     def made(**settings: Any) -> Optimizer:
-        config = TrainingConfig(batch_size=1, bptt=1, epochs=1, lr=1.0, schedule="constant", **settings)
+        config = TrainingConfig(
+            batch_size=1, bptt=1, epochs=1, lr=1.0, schedule="constant", kernels="plain", **settings
+        )
         return make_optimizer(config, arrays(0))
 
     assert isinstance(made(optimizer="sgd"), SGD)

@@ -14,7 +14,7 @@ from weft.training.schedule import Constant, Cosine, Plateau, Schedule, make_sch
 
 
 def config(**settings: Any) -> TrainingConfig:
-    return TrainingConfig(batch_size=1, bptt=1, epochs=1, optimizer="sgd", lr=2.0, **settings)
+    return TrainingConfig(batch_size=1, bptt=1, epochs=1, optimizer="sgd", lr=2.0, kernels="plain", **settings)
 
 
 def test_constant_is_constant() -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from weft.backends.backend import Array, Backend, BlockKernel, State
+from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
 from weft.backends.numpy_backend import NumpyBackend
 from weft.errors import InputError
 
-__all__ = ["Array", "Backend", "BlockKernel", "NumpyBackend", "State", "backend_of", "backends", "random_generator"]
+__all__ = [
+    "Array",
+    "Backend",
+    "BlockKernel",
+    "NumpyBackend",
+    "OutputKernel",
+    "State",
+    "UpdateKernel",
+    "backend_of",
+    "backends",
+    "random_generator",
+]
 
-backends: list[Backend] = [NumpyBackend()]
+default_backend = NumpyBackend()
+backends: list[Backend] = [default_backend]
 """The backends at hand; another one is added by appending it."""
 
 

@@ -7,6 +7,7 @@ what must be fast.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -33,6 +34,51 @@ class BlockKernel(Protocol):
 
         Parameter gradients are written into `cell.grads`.
         """
+
+
+class OutputKernel(Protocol):
+    """Scores, softmax, loss and gradients of the output layer for rows h (R, H), W (H, V), b (V,), targets t (R,)."""
+
+    def loss(
+        self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array
+    ) -> tuple[Array, Array]:
+        """The nats of every row (R,), zero where ignored, and dh (R, H); dW and db are overwritten.
+
+        The gradients are those of the mean over the rows that are not ignored.
+        """
+
+    def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:
+        """The first result of `loss` alone."""
+
+
+class UpdateKernel(Protocol):
+    """In-place updates of parameters w by gradients g, one pass each; the arrays of a call are alike."""
+
+    def squared_norm(self, arrays: Iterable[Array]) -> float:
+        """The sum of the squares of all elements of all arrays; not finite if any is not."""
+
+    def scale(self, array: Array, factor: float) -> None:
+        """array <- factor · array"""
+
+    def sgd(self, w: Array, g: Array, lr: float) -> None:
+        """w <- w - lr g"""
+
+    def momentum(self, w: Array, g: Array, v: Array, mu: float, lr: float) -> None:
+        """v <- mu v + g, w <- w - lr v"""
+
+    def adamw(
+        self,
+        w: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        betas: tuple[float, float],
+        rate: float,
+        root_correction: float,
+        eps: float,
+        decay: float,
+    ) -> None:
+        """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
 
 
 class Backend(Protocol):
@@ -67,5 +113,11 @@ class Backend(Protocol):
     def keep_mask(self, shape: tuple[int, ...], ratio: float, rng: np.random.Generator, dtype: Any) -> Array:
         """A dropout mask: 0 with probability `ratio`, else 1 / (1 - ratio)."""
 
-    def block_kernel(self, cell_name: str) -> BlockKernel | None:
-        """The fused kernel for a cell type, or None: the plain loop runs."""
+    def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
+        """The fused kernel for a cell type and precision, or None: the plain loop runs."""
+
+    def update_kernel(self, dtype: Any) -> UpdateKernel | None:
+        """Fused updates for a precision, or None: they are array arithmetic."""
+
+    def output_kernel(self, dtype: Any) -> OutputKernel | None:
+        """The fused output layer for a precision, or None: it is worked out in slices."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat.numpy as array_namespace
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.backend import BlockKernel
+from weft.backends.backend import BlockKernel, OutputKernel, UpdateKernel
+
+if TYPE_CHECKING:
+    from weft.backends.kernels.collection import Kernels
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]
@@ -21,7 +24,7 @@ class NumpyBackend:
     xp: Any = array_namespace
 
     def __init__(self) -> None:
-        self.kernels: dict[str, BlockKernel] = {}
+        self.kernels: Kernels | None = None
 
     def owns(self, array: object) -> bool:
         return isinstance(array, np.ndarray)
@@ -33,11 +36,14 @@ class NumpyBackend:
         return array
 
     def add_rows(self, target: Floats, rows: Integers, values: Floats) -> None:
+        if self.kernels and target.dtype == values.dtype == np.float32:
+            return self.kernels.update.add_rows(target, rows, values)
         # Sorting brings equal rows together; reduceat then adds each run at once, several times faster than add.at.
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         target[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+        return None
 
     def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         rows, labels, ignored = _labels(targets, ignore_label)
@@ -65,8 +71,14 @@ class NumpyBackend:
         mask /= 1 - ratio
         return mask
 
-    def block_kernel(self, cell_name: str) -> BlockKernel | None:
-        return self.kernels.get(cell_name)
+    def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
+        return self.kernels.blocks.get(cell_name) if self.kernels and dtype == np.float32 else None
+
+    def output_kernel(self, dtype: Any) -> OutputKernel | None:
+        return self.kernels.output if self.kernels and dtype == np.float32 else None
+
+    def update_kernel(self, dtype: Any) -> UpdateKernel | None:
+        return self.kernels.update if self.kernels and dtype == np.float32 else None
 
 
 def _labels(targets: Integers, ignore_label: int) -> tuple[Integers, Integers, NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from weft.commands.data import fetch_with_bar
+from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
 from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.errors import InputError, MissingFileError, nearest
@@ -57,6 +58,8 @@ def evaluate_text(
             parser=whole_number, metavar="N", help="Tokens in a block; the speed changes, the numbers do not."
         ),
     ] = 64,
+    kernels: KernelsOption = "auto",
+    threads: ThreadsOption = None,
 ) -> None:
     """The perplexity of a text.
 
@@ -68,7 +71,7 @@ def evaluate_text(
     folder = chosen_run(run)
     lm = load(folder)
     unigram = _Unigram(lm)
-    with _chunks(lm, folder, text or [], split) as chunks:
+    with _chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")

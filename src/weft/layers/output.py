@@ -11,13 +11,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from weft.backends import Array
+from weft.backends import Array, Backend, OutputKernel
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
 from weft.layers.softmax import NOTHING, Loss, checked_labels, counted
 
 SLICE_BYTES = 16 * 2**20
 """Default size of a slice of scores, in bytes: large enough for the product, small enough for the caches to help."""
+
+
+class SlicedOutput:
+    """The output layer in slices of `rows` rows: the definition that a fused kernel must equal."""
+
+    def __init__(self, backend: Backend, rows: int | None) -> None:
+        self.backend, self.xp, self.rows = backend, backend.xp, rows
+
+    def loss(
+        self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array
+    ) -> tuple[Array, Array]:
+        tokens = max(counted(t, ignore_label), 1)
+        nats, dh = [], self.xp.zeros_like(h)
+        dW[...] = 0
+        db[...] = 0
+        for rows in self._slices(h, W):
+            slice_nats, dscores = self.backend.softmax_loss(h[rows] @ W + b, t[rows], ignore_label)
+            nats.append(slice_nats)
+            dscores /= tokens
+            dh[rows] = dscores @ W.T
+            dW += h[rows].T @ dscores
+            db += self.xp.sum(dscores, axis=0)
+        return self.xp.concat(nats, axis=0), dh
+
+    def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:
+        slices = self._slices(h, W)
+        nats = [self.backend.target_nats(h[rows] @ W + b, t[rows], ignore_label) for rows in slices]
+        return self.xp.concat(nats, axis=0)
+
+    def _slices(self, h: Array, W: Array) -> Iterator[slice]:
+        rows = self.rows or max(1, SLICE_BYTES // (W.shape[1] * W.dtype.itemsize))
+        for first in range(0, h.shape[0], rows):
+            yield slice(first, first + rows)
 
 
 class TimeOutputWithLoss(Layer):
@@ -39,23 +72,13 @@ class TimeOutputWithLoss(Layer):
         self.loss = NOTHING
 
     def forward(self, hs: Array, ts: Array) -> float:
-        W, _b = self.params
-        dW, db = self.grads
         h, t = self._flat(hs, ts)
-        tokens = counted(t, self.ignore_label)
-        nats, dh = 0.0, self.xp.zeros_like(h)
-        dW[...] = 0
-        db[...] = 0
-        for rows in self._slices(h):
-            slice_nats, dscores = self.backend.softmax_loss(self.scores(h[rows]), t[rows], self.ignore_label)
-            nats += float(self.xp.sum(slice_nats))
-            dscores /= max(tokens, 1)
-            dh[rows] = dscores @ W.T
-            dW += h[rows].T @ dscores
-            db += self.xp.sum(dscores, axis=0)
+        W, b = self.params
+        dW, db = self.grads
+        nats, dh = self._kernel().loss(h, t, W, b, self.ignore_label, dW, db)
         self._dhs = self.xp.reshape(dh, hs.shape)
-        self.loss = Loss(nats, tokens)
-        return nats / max(tokens, 1)
+        self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), counted(t, self.ignore_label))
+        return self.loss.nats / max(self.loss.tokens, 1)
 
     def backward(self) -> Array:
         return self._dhs
@@ -63,8 +86,8 @@ class TimeOutputWithLoss(Layer):
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
         """ln p(target) in nats (N, T), zero where the target is `ignore_label`; nothing is kept."""
         h, t = self._flat(hs, ts)
-        nats = [self.backend.target_nats(self.scores(h[rows]), t[rows], self.ignore_label) for rows in self._slices(h)]
-        return self.xp.reshape(-self.xp.concat(nats, axis=0), ts.shape)
+        W, b = self.params
+        return self.xp.reshape(-self._kernel().target_nats(h, t, W, b, self.ignore_label), ts.shape)
 
     def scores(self, h: Array) -> Array:
         """h W + b for rows (R, H) -> (R, V); nothing is kept."""
@@ -77,8 +100,5 @@ class TimeOutputWithLoss(Layer):
         ts = checked_labels(self.xp, ts, (*hs.shape[:2], W.shape[1]), self.ignore_label)
         return self.xp.reshape(hs, (-1, hs.shape[-1])), self.xp.reshape(ts, (-1,))
 
-    def _slices(self, h: Array) -> Iterator[slice]:
-        W, _b = self.params
-        rows = self.rows or max(1, SLICE_BYTES // (W.shape[1] * W.dtype.itemsize))
-        for first in range(0, h.shape[0], rows):
-            yield slice(first, first + rows)
+    def _kernel(self) -> OutputKernel:
+        return self.backend.output_kernel(self.params[0].dtype) or SlicedOutput(self.backend, self.rows)

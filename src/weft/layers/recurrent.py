@@ -135,4 +135,4 @@ class TimeRecurrent(Layer):
         return state
 
     def _block_kernel(self) -> BlockKernel:
-        return self.backend.block_kernel(self.cell.name) or PlainLoop()
+        return self.backend.block_kernel(self.cell.name, self.params[0].dtype) or PlainLoop()

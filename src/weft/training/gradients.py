@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from weft.training.interfaces import NamedArrays
+from weft.backends import backend_of
+from weft.training.interfaces import Floats, NamedArrays
 
 
 def clip_by_global_norm(gradients: NamedArrays, max_norm: float) -> float:
@@ -23,11 +24,20 @@ def clip_by_global_norm(gradients: NamedArrays, max_norm: float) -> float:
     scale = max_norm / (norm + 1e-6)
     if math.isfinite(norm) and scale < 1:
         for gradient in gradients.values():
-            gradient *= scale
+            kernel = backend_of(gradient).update_kernel(gradient.dtype)
+            if kernel:
+                kernel.scale(gradient, scale)
+            else:
+                gradient *= scale
     return norm
 
 
 def global_norm(arrays: NamedArrays) -> float:
     """The square root of the sum of every squared element; not finite if any of them is not."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(sum(float(np.vdot(array, array)) for array in arrays.values()))
+        return math.sqrt(sum(map(_squared_norm, arrays.values())))
+
+
+def _squared_norm(array: Floats) -> float:
+    kernel = backend_of(array).update_kernel(array.dtype)
+    return kernel.squared_norm([array]) if kernel else float(np.vdot(array, array))

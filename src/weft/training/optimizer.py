@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.backends import UpdateKernel, backend_of
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.training.interfaces import Floats, NamedArrays
@@ -62,6 +63,10 @@ class SGD(Optimizer):
 
     def update(self, gradients: NamedArrays, lr: float) -> None:
         for name, parameter in self.parameters.items():
+            kernel = _kernel(parameter)
+            if kernel:
+                kernel.sgd(parameter, gradients[name], lr)
+                continue
             for w, g in _pieces(parameter, gradients[name]):
                 w -= lr * g
 
@@ -79,6 +84,10 @@ class Momentum(Optimizer):
 
     def update(self, gradients: NamedArrays, lr: float) -> None:
         for name, parameter in self.parameters.items():
+            kernel = _kernel(parameter)
+            if kernel:
+                kernel.momentum(parameter, gradients[name], self._velocity[name], self.momentum, lr)
+                continue
             for w, g, v in _pieces(parameter, gradients[name], self._velocity[name]):
                 v *= self.momentum
                 v += g
@@ -120,6 +129,11 @@ class AdamW(Optimizer):
         root_correction = math.sqrt(1 - beta2**steps)
         for name, parameter in self.parameters.items():
             decay = lr * self.weight_decay if parameter.ndim > 1 else 0.0
+            kernel = _kernel(parameter)
+            if kernel:
+                arrays = (parameter, gradients[name], self._mean[name], self._square[name])
+                kernel.adamw(*arrays, self.betas, lr / mean_correction, root_correction, self.eps, decay)
+                continue
             for w, g, m, v in _pieces(parameter, gradients[name], self._mean[name], self._square[name]):
                 m += (1 - beta1) * (g - m)
                 v *= beta2
@@ -136,6 +150,10 @@ def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer
     if config.optimizer == "adamw":
         return AdamW(parameters, weight_decay=config.weight_decay)
     return SGD(parameters)
+
+
+def _kernel(parameter: Floats) -> UpdateKernel | None:
+    return backend_of(parameter).update_kernel(parameter.dtype)
 
 
 def _pieces(*arrays: Floats) -> Iterator[tuple[Floats, ...]]:

@@ -1,0 +1,1 @@
+"""How fast weft is, beside what a person would use instead; see `python -m benchmarks --help`."""

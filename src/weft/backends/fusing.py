@@ -1,0 +1,54 @@
+"""Switching the fused kernels on and off."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from weft.backends import default_backend
+from weft.backends.workers import Workers, available_cores
+from weft.errors import InputError
+
+if TYPE_CHECKING:
+    from weft.backends.kernels.collection import Kernels
+
+
+def why_not_fused() -> str | None:
+    """Why the fused kernels cannot run here, or None if they can."""
+    if importlib.util.find_spec("numba") is None:
+        return "the package numba is not installed"
+    from weft.backends.kernels.processor import host_tiling
+
+    return None if host_tiling() else "this processor's vector instructions are not known to weft"
+
+
+@cache
+def _kernels(threads: int) -> Kernels:
+    from weft.backends.kernels.collection import Kernels
+
+    return Kernels.on(Workers(threads))
+
+
+@contextmanager
+def fused(threads: int | None = None) -> Iterator[None]:
+    """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
+
+    Raises InputError where they cannot run, and for fewer threads than 1.
+    """
+    reason = why_not_fused()
+    if reason is not None:
+        raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
+    from threadpoolctl import threadpool_limits
+
+    kernels = _kernels(available_cores() if threads is None else threads)
+    backend = default_backend
+    before, backend.kernels = backend.kernels, kernels
+    try:
+        # Every worker multiplies on its own: threads of the linear algebra library would fight them for the cores.
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        backend.kernels = before

@@ -1,0 +1,31 @@
+"""How kernels are compiled: without Python's global lock, division as in C, the result kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numba.extending
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """A function (typing context, argument types) that writes LLVM instructions, as one that kernels can call."""
+    return numba.extending.intrinsic(function)
+
+
+def compiled(function: Function) -> Function:
+    """The function compiled by Numba at its first call, for the types it is called with."""
+    return _compiled(function, {"contract"})
+
+
+def compiled_in_any_order(function: Function) -> Function:
+    """The same for a sum: its terms may be added in any order, as a vector at a time."""
+    return _compiled(function, {"contract", "reassoc", "nsz"})
+
+
+def _compiled(function: Function, liberties: set[str]) -> Function:
+    kernel: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=liberties)(function)
+    return kernel  # type: ignore[no-any-return]

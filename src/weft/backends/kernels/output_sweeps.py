@@ -1,0 +1,76 @@
+"""What the fused output layer does between its matrix products, compiled; see `output_kernel`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.backends.kernels.activations import bits_of_float, exp, float_of_bits
+from weft.backends.kernels.compiling import compiled, compiled_in_any_order
+
+ZERO = np.float32(0)
+SIGN, OTHERS = np.int32(31), np.int32(0x7FFFFFFF)
+BELOW_ALL = np.float32(-1e30)
+
+
+@compiled
+def row_maximum(row: Any) -> Any:
+    """The largest element; not a number if one is not.
+
+    Compared as whole numbers, which become vector instructions: with the other bits of a negative one turned over, the
+    bits of two float32 are in the order of their values.
+    """
+    highest = ordered_bits(BELOW_ALL)
+    for j in range(row.size):
+        highest = max(highest, ordered_bits(row[j]))
+    return float_of_bits(highest ^ ((highest >> SIGN) & OTHERS))
+
+
+@compiled
+def ordered_bits(x: Any) -> Any:
+    """An int32 that is larger where the float32 is."""
+    bits = bits_of_float(x)
+    return bits ^ ((bits >> SIGN) & OTHERS)
+
+
+@compiled_in_any_order
+def sum_of_exponentials(row: Any, highest: Any) -> Any:
+    """Σ exp(x - highest)"""
+    total = ZERO
+    for j in range(row.size):
+        total += exp(row[j] - highest)
+    return total
+
+
+@compiled
+def take_scores(x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, target: Any) -> None:
+    """Add the bias to the scores x (R, C) of the tokens from `first` on, and bring every row's record up to date.
+
+    largest: the highest score so far; total: Σ exp(score - largest) so far; target: the target's score, once seen.
+    """
+    R, C = x.shape
+    for r in range(R):
+        row = x[r]
+        for j in range(C):
+            row[j] += b[j]
+        highest = max(largest[r], row_maximum(row))
+        total[r] = total[r] * exp(largest[r] - highest) + sum_of_exponentials(row, highest)
+        largest[r] = highest
+        if first <= t[r] < first + C:
+            target[r] = row[t[r] - first]
+
+
+@compiled
+def to_gradients(x: Any, t: Any, first: Any, log_sum: Any, scale: Any, db: Any) -> None:
+    """Turn scores x (R, C) into dx = (softmax(x) - onehot(t)) · scale, row by row; db (C,) = Σ dx."""
+    R, C = x.shape
+    db[:] = 0
+    for r in range(R):
+        row, log_sum_r, scale_r = x[r], log_sum[r], scale[r]
+        for j in range(C):
+            row[j] = exp(row[j] - log_sum_r) * scale_r
+        if first <= t[r] < first + C:
+            row[t[r] - first] -= scale_r
+        for j in range(C):
+            db[j] += row[j]

@@ -1,0 +1,60 @@
+"""A whole block of the simple recurrent network, forward and backward, in one call a worker.
+
+The equations are those of `weft.layers.rnn`. Forward, for each t: a_t += h_{t-1} W_h on the packed W_h, where a already
+holds x W_x + b, and h_t = tanh a_t. Backward, for each t from the last: da_t = dh_t (1 - h_t²), dh_{t-1} = da_t W_hᵀ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from weft.backends.kernels.activations import ONE, tanh
+from weft.backends.kernels.block import Floats, FusedBlock, Part
+from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.product import accumulate, packed, packed_transposed
+
+
+@compiled
+def rnn_steps(Wh: Any, a: Any, h: Any) -> None:
+    """Wh: panels; a (T, N, padded H); h (T+1, N, H), the first step's given."""
+    T, N, P = a.shape
+    H = h.shape[2]
+    for t in range(T):
+        accumulate(pointer_to(h, t * N * H), H, 1, N, Wh, pointer_to(a, t * N * P), P)
+        for n in range(N):
+            row, h_next = a[t, n], h[t + 1, n]
+            for j in range(H):
+                h_next[j] = tanh(row[j])
+
+
+@compiled
+def rnn_steps_backward(Wh_transposed: Any, a: Any, h: Any, dh: Any, dhs: Any) -> None:
+    """a becomes da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first."""
+    T, N, P = a.shape
+    H = h.shape[2]
+    for t in range(T - 1, -1, -1):
+        for n in range(N):
+            row, h_next, dh_n, dhs_n = a[t, n], h[t + 1, n], dh[n], dhs[n, t]
+            for j in range(H):
+                row[j] = (dh_n[j] + dhs_n[j]) * (ONE - h_next[j] * h_next[j])
+        dh[:] = 0
+        accumulate(pointer_to(a, t * N * P), P, 1, N, Wh_transposed, pointer_to(dh, 0), dh.shape[1])
+
+
+class RNNKernel(FusedBlock):
+    """A block of `weft.layers.rnn`."""
+
+    gates = 1
+
+    def pack_forward(self, Wh: Floats) -> tuple[Floats, ...]:
+        return (packed(Wh),)
+
+    def pack_backward(self, Wh: Floats) -> tuple[Floats, ...]:
+        return (packed_transposed(Wh),)
+
+    def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
+        rnn_steps(Wh[0], part.a, part.states[0])
+
+    def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
+        rnn_steps_backward(Wh[0], part.a, part.states[0], dstate[0], dhs)

@@ -1,0 +1,90 @@
+"""Worker threads for kernels that release Python's global lock.
+
+A step's work is split into as many parts as there are workers; the calling thread takes the first part itself. Threads
+wait on a lock between parts, so that nothing spins while another library's threads want the cores.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from queue import SimpleQueue
+from typing import Any
+
+from weft.errors import InputError
+
+
+class Workers:
+    """`count` threads, the caller's included. Raises InputError for a count below 1."""
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise InputError(f"threads must be at least 1, got {count}")
+        self.count = count
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._started = 1
+
+    def run(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Carry out all tasks, side by side, and return when they are done; the first error is raised again."""
+        if self.count == 1 or len(tasks) == 1:
+            for task in tasks:
+                task()
+            return
+        self._start(min(self.count, len(tasks)))
+        pending = _Pending(len(tasks) - 1)
+        for task in tasks[1:]:
+            self._tasks.put(pending.of(task))
+        try:
+            tasks[0]()
+        finally:
+            pending.wait()
+        if pending.error is not None:
+            raise pending.error
+
+    def _start(self, count: int) -> None:
+        while self._started < count:
+            threading.Thread(target=self._work, name=f"weft-worker-{self._started}", daemon=True).start()
+            self._started += 1
+
+    def _work(self) -> None:
+        while True:
+            self._tasks.get()()
+
+
+class _Pending:
+    """Tasks that others carry out, and the first error among them."""
+
+    def __init__(self, count: int) -> None:
+        self._done = threading.Semaphore(0)
+        self._count = count
+        self.error: BaseException | None = None
+
+    def of(self, task: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                task()
+            except BaseException as error:
+                self.error = self.error or error
+            finally:
+                self._done.release()
+
+        return run
+
+    def wait(self) -> None:
+        for _ in range(self._count):
+            self._done.acquire()
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def split(total: int, parts: int) -> list[slice]:
+    """0 … total in at most `parts` neighbouring slices of sizes that differ by one at most; none is empty."""
+    parts = max(1, min(parts, total))
+    bounds = [total * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in pairwise(bounds)]

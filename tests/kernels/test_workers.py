@@ -1,0 +1,52 @@
+"""Work is shared out, finished before it is answered for, and its errors are not lost."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from weft.backends.workers import Workers, split
+from weft.errors import InputError
+
+
+@pytest.mark.parametrize(("total", "parts"), [(1, 1), (1, 4), (10, 3), (9, 3), (2, 7)])
+def test_parts_cover_everything_once_and_none_is_empty(total: int, parts: int) -> None:
+    shares = split(total, parts)
+    assert [i for share in shares for i in range(share.start, share.stop)] == list(range(total))
+    assert len(shares) == min(parts, total)
+    assert all(share.stop > share.start for share in shares)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_all_tasks_are_done_when_run_returns(count: int) -> None:
+    done: list[int] = []
+    workers = Workers(count)
+    for _ in range(50):
+        done.clear()
+        workers.run([lambda number=number: done.append(number) for number in range(4)])  # type: ignore[misc]
+        assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_tasks_run_side_by_side() -> None:
+    together = threading.Barrier(2, timeout=10)
+    Workers(2).run([lambda: print(together.wait()), lambda: print(together.wait())])
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_an_error_in_any_task_is_raised_after_all_have_ended(failing: int) -> None:
+    ended = []
+
+    def task(number: int) -> None:
+        if number == failing:
+            raise ValueError("broken")
+        ended.append(number)
+
+    with pytest.raises(ValueError, match="broken"):
+        Workers(2).run([lambda: task(0), lambda: task(1)])
+    assert ended == [1 - failing]
+
+
+def test_a_count_below_one_is_refused() -> None:
+    with pytest.raises(InputError, match="threads must be at least 1, got 0"):
+        Workers(0)
