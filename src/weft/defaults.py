@@ -179,13 +179,13 @@ def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
     if values.get("max_steps") is not None:
         steps = min(steps, values["max_steps"] * values["batch_size"] * values["bptt"])
     H = values["hidden_size"]
-    reason = why_not_fused()
-    if reason is not None:
-        choices.choose(reason, kernels="plain")
-    elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
-        choices.choose("done sooner than the fused ones are loaded", kernels="plain")
-    else:
-        choices.choose("faster, and the same within rounding", kernels="fused")
+    if "kernels" not in values:
+        if steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+            choices.choose("done sooner than the fused ones are loaded", kernels="plain")
+        elif (reason := why_not_fused()) is not None:
+            choices.choose(reason, kernels="plain")
+        else:
+            choices.choose("faster, and the same within rounding", kernels="fused")
     if values["kernels"] == "fused":
         choices.choose("the cores of this machine", threads=available_cores())
 

@@ -199,6 +199,8 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
                 f"{', '.join(CHANGEABLE)}"
             )
     changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
+    if changes.get("kernels") == "plain":
+        changes.setdefault("threads", None)
     return replace(config, training=replace(config.training, **changes))
 
 

@@ -43,7 +43,8 @@ def describe_model(model: RNNLM, config: TrainingConfig) -> list[str]:
     lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
     total = sum(array.size for array in parameters.values())
     megabytes = model.training_bytes(config.batch_size, config.bptt, COPIES[config.optimizer]) / 1e6
-    return ["parameters:", *lines, f"  {total:,} in all; training takes about {max(1, megabytes):,.0f} MB of memory"]
+    needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
+    return ["parameters:", *lines, f"  {total:,} in all; {needed}"]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,10 +17,14 @@ if TYPE_CHECKING:
 
 def why_not_fused() -> str | None:
     """Why the fused kernels cannot run here, or None if they can."""
-    if importlib.util.find_spec("numba") is None:
-        return "the package numba is not installed"
+    try:
+        import numba
+    except ImportError as error:
+        return f"the package numba cannot be loaded ({error})"
     from weft.backends.kernels.processor import host_tiling
 
+    if numba.config.DISABLE_JIT:
+        return "compiling is switched off by NUMBA_DISABLE_JIT"
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
 
 
@@ -36,7 +39,8 @@ def _kernels(threads: int) -> Kernels:
 def fused(threads: int | None = None) -> Iterator[None]:
     """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
 
-    Raises InputError where they cannot run, and for fewer threads than 1.
+    That holds for the thread that entered it; others go on as they were. Raises InputError where the kernels cannot run,
+    and for fewer threads than 1.
     """
     reason = why_not_fused()
     if reason is not None:
@@ -44,11 +48,10 @@ def fused(threads: int | None = None) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     kernels = _kernels(available_cores() if threads is None else threads)
-    backend = default_backend
-    before, backend.kernels = backend.kernels, kernels
+    before = default_backend.active.set(kernels)
     try:
         # Every worker multiplies on its own: threads of the linear algebra library would fight them for the cores.
         with threadpool_limits(limits=1, user_api="blas"):
             yield
     finally:
-        backend.kernels = before
+        default_backend.active.reset(before)

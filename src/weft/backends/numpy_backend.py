@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.numpy as array_namespace
@@ -24,7 +25,12 @@ class NumpyBackend:
     xp: Any = array_namespace
 
     def __init__(self) -> None:
-        self.kernels: Kernels | None = None
+        self.active: ContextVar[Kernels | None] = ContextVar("fused kernels", default=None)
+
+    @property
+    def kernels(self) -> Kernels | None:
+        """The fused kernels that are switched on where the caller runs; see `weft.backends.fusing`."""
+        return self.active.get()
 
     def owns(self, array: object) -> bool:
         return isinstance(array, np.ndarray)

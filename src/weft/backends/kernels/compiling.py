@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
@@ -27,5 +27,13 @@ def compiled_in_any_order(function: Function) -> Function:
 
 
 def _compiled(function: Function, liberties: set[str]) -> Function:
-    kernel: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=liberties)(function)
-    return kernel  # type: ignore[no-any-return]
+    kernel = kept_on_disk(numba.njit, function, nogil=True, error_model="numpy", fastmath=liberties)
+    return cast(Function, kernel)
+
+
+def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """`function` compiled and kept for the next time, where there is a folder that can be written."""
+    try:
+        return compiler(*arguments, cache=True, **options)(function)
+    except RuntimeError:  # Numba found no place for it
+        return compiler(*arguments, **options)(function)

@@ -14,7 +14,7 @@ from llvmlite import binding
 from numba import cfunc, types
 from numpy.typing import NDArray
 
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, kept_on_disk
 from weft.backends.kernels.micro_kernel import micro_kernel, pointer_to, shift
 from weft.backends.kernels.processor import host_tiling
 
@@ -81,7 +81,6 @@ _floats = types.CPointer(types.float32)
 _size = types.intp
 
 
-@cfunc(types.void(_floats, _size, _size, _size, _size, _floats, _size, _size, _floats, _size), cache=True)
 def _accumulate(a, a_row, a_k, rows, K, panels, count, panel_distance, c, c_row):  # type: ignore[no-untyped-def]
     for i in range(count):
         panel, c_panel = shift(panels, i * panel_distance), shift(c, i * PANEL)
@@ -100,8 +99,10 @@ def _accumulate(a, a_row, a_k, rows, K, panels, count, panel_distance, c, c_row)
 
 
 # Kernels call it by its name, as they would a C library: compiled once, it is not compiled again into each of them.
-binding.add_symbol("weft_accumulate", _accumulate.address)
-_by_name = types.ExternalFunction("weft_accumulate", _accumulate._sig)
+_signature = types.void(_floats, _size, _size, _size, _size, _floats, _size, _size, _floats, _size)
+_in_c = kept_on_disk(cfunc, _accumulate, _signature)
+binding.add_symbol("weft_accumulate", _in_c.address)
+_by_name = types.ExternalFunction("weft_accumulate", _signature)
 
 
 @compiled
