@@ -39,8 +39,8 @@ def _kernels(threads: int) -> Kernels:
 def fused(threads: int | None = None) -> Iterator[None]:
     """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
 
-    That holds for the thread that entered it; others go on as they were. Raises InputError where the kernels cannot run,
-    and for fewer threads than 1.
+    That holds for the thread that entered it; others go on as they were. Raises InputError where the kernels cannot
+    run, and for fewer threads than 1.
     """
     reason = why_not_fused()
     if reason is not None:
