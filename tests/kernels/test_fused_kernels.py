@@ -13,6 +13,7 @@ import pytest
 
 from weft.backends import random_generator
 from weft.backends.fusing import fused, why_not_fused
+from weft.errors import InputError
 from weft.layers import TimeOutputWithLoss, TimeRecurrent, time_layer
 from weft.model import RNNLM
 from weft.training.optimizer import SGD, AdamW, Momentum
@@ -127,6 +128,15 @@ def test_a_model_has_the_same_loss_and_gradients(cell: str) -> None:
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
     for ours, expected in zip(results[1][1], results[0][1], strict=True):
         np.testing.assert_allclose(ours, expected, **ROUNDING)
+
+
+def test_going_back_through_a_block_twice_is_refused() -> None:
+    layer = time_layer("lstm")(normal(2, 12).astype("f"), normal(3, 12).astype("f"), normal(12).astype("f"))
+    with fused(1):
+        hs = layer.forward(normal(2, 4, 2).astype("f"))
+        layer.backward(hs)
+        with pytest.raises(InputError, match="call forward before backward"):
+            layer.backward(hs)
 
 
 def test_the_same_number_of_threads_gives_the_same_bits() -> None:

@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 def why_not_fused() -> str | None:
     """Why the fused kernels cannot run here, or None if they can."""
     try:
-        import numba
+        from weft.backends.kernels.processor import why_not
     except ImportError as error:
         return f"the package numba cannot be loaded ({error})"
-    from weft.backends.kernels.processor import host_tiling
-
-    if numba.config.DISABLE_JIT:
-        return "compiling is switched off by NUMBA_DISABLE_JIT"
-    return None if host_tiling() else "this processor's vector instructions are not known to weft"
+    return why_not()
 
 
 @cache

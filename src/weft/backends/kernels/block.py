@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.product import padded
+from weft.backends.kernels.product import packed, packed_transposed, padded
 from weft.backends.workers import Workers, split
+from weft.errors import InputError
 
 Floats = NDArray[np.float32]
 
@@ -56,13 +57,13 @@ class FusedBlock(ABC):
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
 
-    @abstractmethod
     def pack_forward(self, Wh: Floats) -> tuple[Floats, ...]:
         """W_h as panels for `steps`."""
+        return (packed(Wh),)
 
-    @abstractmethod
     def pack_backward(self, Wh: Floats) -> tuple[Floats, ...]:
         """W_hᵀ as panels for `steps_backward`."""
+        return (packed_transposed(Wh),)
 
     @abstractmethod
     def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
@@ -105,6 +106,8 @@ class FusedBlock(ABC):
         return hs, last, parts
 
     def backward(self, cell: Any, dhs: Floats, dstate: State, tape: list[Part]) -> tuple[Floats, State]:
+        if not tape:
+            raise InputError("the block was gone back through already, which used it up; call forward before backward")
         Wx, Wh, _b = cell.params
         D, H = Wx.shape[0], Wh.shape[0]
         panels_h = self.pack_backward(Wh)
@@ -138,6 +141,7 @@ class FusedBlock(ABC):
         for part in tape[1:]:
             for grad, more in zip(cell.grads, part.grads, strict=True):
                 grad += more
+        tape.clear()  # da stands where the gates were
         return dxs, tuple(np.concatenate(states)[:, :H] for states in zip(*firsts, strict=True))
 
     def _count(self, N: int, T: int, D: int, H: int) -> int:

@@ -20,7 +20,7 @@ from weft.backends.kernels.activations import ONE, sigmoid, tanh
 from weft.backends.kernels.block import Floats, FusedBlock, Part
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import accumulate, packed, packed_transposed
+from weft.backends.kernels.product import accumulate
 
 
 @compiled
@@ -81,12 +81,6 @@ class LSTMKernel(FusedBlock):
     """A block of `weft.layers.lstm`; `extra` is [tanh c]."""
 
     gates = 4
-
-    def pack_forward(self, Wh: Floats) -> tuple[Floats, ...]:
-        return (packed(Wh),)
-
-    def pack_backward(self, Wh: Floats) -> tuple[Floats, ...]:
-        return (packed_transposed(Wh),)
 
     def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
         h, c = part.states

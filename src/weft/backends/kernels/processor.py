@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+import numba
 from llvmlite import binding
 
 
@@ -49,3 +50,10 @@ def host_tiling() -> Tiling | None:
     if asked in usable:
         return TILINGS[asked]
     return TILINGS[usable[0]] if usable else None
+
+
+def why_not() -> str | None:
+    """Why kernels cannot be compiled on this machine, or None if they can."""
+    if numba.config.DISABLE_JIT:
+        return "compiling is switched off by NUMBA_DISABLE_JIT"
+    return None if host_tiling() else "this processor's vector instructions are not known to weft"

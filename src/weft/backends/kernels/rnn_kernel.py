@@ -12,7 +12,7 @@ from weft.backends.kernels.activations import ONE, tanh
 from weft.backends.kernels.block import Floats, FusedBlock, Part
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import accumulate, packed, packed_transposed
+from weft.backends.kernels.product import accumulate
 
 
 @compiled
@@ -46,12 +46,6 @@ class RNNKernel(FusedBlock):
     """A block of `weft.layers.rnn`."""
 
     gates = 1
-
-    def pack_forward(self, Wh: Floats) -> tuple[Floats, ...]:
-        return (packed(Wh),)
-
-    def pack_backward(self, Wh: Floats) -> tuple[Floats, ...]:
-        return (packed_transposed(Wh),)
 
     def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
         rnn_steps(Wh[0], part.a, part.states[0])
