@@ -31,7 +31,7 @@ PIECE = 2048
 KEPT_BYTES = 64 * 2**20
 """Scores up to this size are kept from the first sweep for the second."""
 
-SMALL_WORK = 1_000_000
+SMALL_WORK = 10_000_000
 """Multiply-adds of a product below which handing half of it to another thread costs more than it saves."""
 
 

@@ -81,7 +81,10 @@ class FusedUpdate:
         _add_rows(target, rows, values)
 
     def _over(self, size: int, work: Callable[[slice, int], Any]) -> None:
-        shares = split(size, 1 if size < SMALL else self.workers.count)
+        if size < SMALL:
+            work(slice(0, size), 0)
+            return
+        shares = split(size, self.workers.count)
 
         def task(number: int) -> Callable[[], None]:
             return lambda: work(shares[number], number)
