@@ -25,7 +25,7 @@ def draw_curve(path: Path, metrics: Sequence[EpochMetrics]) -> None:
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     figure = Figure(figsize=(7, 4.5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)  # draws without a display, and leaves the backend that others chose alone
@@ -36,6 +36,9 @@ def draw_curve(path: Path, metrics: Sequence[EpochMetrics]) -> None:
     perplexities = [perplexity for _, perplexity in train + valid]
     if max(perplexities) > 10 * min(perplexities):
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:,g}")
+        axes.yaxis.set_minor_formatter("")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("perplexity per token")
