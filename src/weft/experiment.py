@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.fusing import fused
-from weft.config import Config, Settings, TrainingConfig, check_settings
+from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
 from weft.errors import InputError, MissingFileError
@@ -121,15 +121,15 @@ def train_run(
         check_run(run)
         config = read_config(run / CONFIG)
         config = _resumed_config(config, stated, run)
-        return _train(run, config, _fresh_model(run, config), reporter)
+        return _train(run, _fresh(run, config), reporter)
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
     _check_model(stated)
     with new_run(run) as folder:
         config = _prepare(folder, stated, reporter, fetch)
-        model = _fresh_model(folder, config)
-    return _train(run, config, model, reporter)
+        fresh = _fresh(folder, config)
+    return _train(run, fresh, reporter)
 
 
 def _check_model(stated: Settings) -> None:
@@ -204,24 +204,25 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     return replace(config, training=replace(config.training, **changes))
 
 
-def _fresh_model(run: Path, config: Config) -> RNNLM:
-    return build_model(config.model, load_tokenizer(run / TOKENIZER).vocab_size, config.training.seed)
-
-
-def _train(run: Path, config: Config, model: RNNLM, reporter: Reporter) -> Trained:
+def _fresh(run: Path, config: Config) -> LanguageModel:
     tokenizer = load_tokenizer(run / TOKENIZER)
+    return LanguageModel(build_model(config.model, tokenizer.vocab_size, config.training.seed), tokenizer, config)
+
+
+def _train(run: Path, fresh: LanguageModel, reporter: Reporter) -> Trained:
+    config = fresh.config
     ids = open_tokens(tokens_path(run, "train"))
     blocks = Blocks(ids, config.training.batch_size, config.training.bptt)
-    for line in describe_model(model, config.training):
-        reporter.note(line)
     trainer = Trainer(
-        model,
+        fresh.model,
         blocks,
         config.training,
         run=run,
-        validate=_validation(run, model, tokenizer, config.training),
+        validate=_validation(run, fresh),
         progress=reporter.training(),
     )
+    for line in describe_model(fresh.model, config.training, trainer.optimizer):
+        reporter.note(line)
     checkpoint = newest_checkpoint(run)
     if checkpoint is not None:
         reporter.note(f"going on from the checkpoint {checkpoint.name}")
@@ -267,9 +268,9 @@ def _small_pass(config: Config) -> None:
     optimizer.update(small.named_gradients(), 1e-9)
 
 
-def _validation(run: Path, model: RNNLM, tokenizer: Tokenizer, config: TrainingConfig) -> Callable[[], Loss] | None:
+def _validation(run: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
     path = tokens_path(run, "valid")
     if not path.exists():
         return None
-    ids = open_tokens(path)
-    return lambda: evaluate_tokens(model, ids, tokenizer.eos_id, config.batch_size, config.bptt)
+    ids, training = open_tokens(path), fresh.config.training
+    return lambda: evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)

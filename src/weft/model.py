@@ -105,17 +105,17 @@ class RNNLM:
             places.append(("output.W", self.output, 0))
         return [*places, ("output.b", self.output, 1)]
 
-    def training_bytes(self, streams: int, steps: int, copies: int) -> int:
-        """About how many bytes training takes, in blocks of (streams, steps), by an optimizer with `copies` states.
+    def training_bytes(self, streams: int, steps: int) -> int:
+        """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.
 
-        Parameters, gradients and states; what the layers keep for the backward pass; the slices of scores.
+        Parameters and gradients; what the layers keep for the backward pass; the slices of scores.
         """
         item = self.params[0].dtype.itemsize
         parameters = sum(parameter.size for parameter in self.params)
         D, H = self.embedding.params[0].shape[1], self.output.params[0].shape[0]
         kept = 3 * D + sum((3 * layer.cell.gates + 6) * H for layer in self.recurrent)
         scores = min(3 * SLICE_BYTES, 3 * streams * steps * self.vocab_size * item)
-        return int(item * (parameters * (2 + copies) + streams * steps * kept) + scores)
+        return int(item * (2 * parameters + streams * steps * kept) + scores)
 
     def loss(self, xs: Array, ts: Array) -> Loss:
         """A training pass: what the targets ts (N, T) cost after the inputs xs (N, T), with dropout.

@@ -8,12 +8,10 @@ from typing import Protocol, TextIO
 
 from weft.config import TrainingConfig
 from weft.model import RNNLM
+from weft.training.optimizer import Optimizer
 from weft.training.progress import NoProgress, Progress, progress_on
 
 OnBytes = Callable[[int], None]
-
-COPIES = {"sgd": 0, "momentum": 1, "adamw": 2}
-"""Arrays that an optimizer keeps beside each parameter."""
 
 
 class Reporter(Protocol):
@@ -36,13 +34,14 @@ def note_skipped(reporter: Reporter, skipped: Sequence[str]) -> None:
         reporter.note(f"not read, because they are empty or binary: {', '.join(skipped[:3])}{more}")
 
 
-def describe_model(model: RNNLM, config: TrainingConfig) -> list[str]:
+def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -> list[str]:
     """One line a named parameter, their sum, and about how much memory training takes."""
     parameters = model.named_parameters()
     width = max(map(len, parameters))
     lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
     total = sum(array.size for array in parameters.values())
-    megabytes = model.training_bytes(config.batch_size, config.bptt, COPIES[config.optimizer]) / 1e6
+    remembered = sum(array.nbytes for array in optimizer.state().values())
+    megabytes = (model.training_bytes(config.batch_size, config.bptt) + remembered) / 1e6
     needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
     return ["parameters:", *lines, f"  {total:,} in all; {needed}"]
 

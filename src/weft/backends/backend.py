@@ -7,7 +7,6 @@ what must be fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ class OutputKernel(Protocol):
 class UpdateKernel(Protocol):
     """In-place updates of parameters w by gradients g, one pass each; the arrays of a call are alike."""
 
-    def squared_norm(self, arrays: Iterable[Array]) -> float:
-        """The sum of the squares of all elements of all arrays; not finite if any is not."""
+    def squared_norm(self, array: Array) -> float:
+        """The sum of the squares of all elements; not finite if any is not."""
 
     def scale(self, array: Array, factor: float) -> None:
         """array <- factor · array"""

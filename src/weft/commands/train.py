@@ -84,7 +84,8 @@ def summary(trained: Trained) -> list[str]:
         path = tokens_path(run, split)
         if path.exists():
             ids = open_tokens(path)
-            loss = evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id, 16)
+            known = trained.result.best if split == "valid" else None
+            loss = known or evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id, 16)
             lines.append(
                 f"{title} perplexity {perplexity_text(perplexity(loss))} over {loss.tokens:,} tokens "
                 f"(unigram: {perplexity_text(perplexity(unigram_loss(lm.tokenizer.counts, [ids])))})"

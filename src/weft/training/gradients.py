@@ -40,4 +40,4 @@ def global_norm(arrays: NamedArrays) -> float:
 
 def _squared_norm(array: Floats) -> float:
     kernel = backend_of(array).update_kernel(array.dtype)
-    return kernel.squared_norm([array]) if kernel else float(np.vdot(array, array))
+    return kernel.squared_norm(array) if kernel else float(np.vdot(array, array))

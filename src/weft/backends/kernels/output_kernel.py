@@ -88,7 +88,7 @@ class FusedOutput:
         dhs = [np.zeros_like(part.h) for part in parts]
 
         def work(part: Part, dW: Floats, db: Floats, dh: Floats) -> Callable[[], None]:
-            return lambda: _second_sweep(part, W, b, log_sum[part.rows], scale[part.rows], dW, db, dh)
+            return lambda: _go_back(part, W, b, log_sum[part.rows], scale[part.rows], dW, db, dh)
 
         self.workers.run([work(part, *own, dh) for part, own, dh in zip(parts, grads, dhs, strict=True)])
         if by_rows:
@@ -106,7 +106,7 @@ class FusedOutput:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
 
         def work(part: Part) -> Callable[[], None]:
-            return lambda: _first_sweep(part, W, b)
+            return lambda: _score(part, W, b)
 
         self.workers.run([work(part) for part in parts])
         if parts[0].columns == parts[-1].columns:
@@ -161,7 +161,7 @@ def _part(h: Floats, t: Integers, rows: slice, columns: slice, kept: Floats | No
     )
 
 
-def _first_sweep(part: Part, W: Floats, b: Floats) -> None:
+def _score(part: Part, W: Floats, b: Floats) -> None:
     buffer = part.buffer()
     for piece in part.pieces():
         x = part.scores(piece, buffer)
@@ -169,7 +169,7 @@ def _first_sweep(part: Part, W: Floats, b: Floats) -> None:
         take_scores(x, b[piece], part.t, piece.start, part.largest, part.total, part.target)
 
 
-def _second_sweep(
+def _go_back(
     part: Part, W: Floats, b: Floats, log_sum: Floats, scale: Floats, dW: Floats, db: Floats, dh: Floats
 ) -> None:
     buffer = part.buffer()

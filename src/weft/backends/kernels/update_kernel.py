@@ -7,7 +7,7 @@ Large arrays are shared out over the workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,9 @@ class FusedUpdate:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
 
-    def squared_norm(self, arrays: Iterable[Floats]) -> float:
+    def squared_norm(self, array: Floats) -> float:
         """The sum of the squares of all elements, in float64 over float32 partial sums; not finite if any is not."""
-        return sum(self._squared_norm(_flat(array)) for array in arrays)
-
-    def _squared_norm(self, flat: Floats) -> float:
+        flat = _flat(array)
         parts = np.zeros(self.workers.count)
 
         def work(share: slice, number: int) -> None:
