@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weft.backends.fusing import fused
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -21,7 +18,6 @@ from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
 from weft.layers import Loss, time_layer
-from weft.model import RNNLM
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
 from weft.run_folder import (
     CHECKPOINTS,
@@ -44,8 +40,7 @@ from weft.text.statistics import text_statistics
 from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
 from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
-from weft.training.gradients import clip_by_global_norm
-from weft.training.optimizer import make_optimizer
+from weft.warm_up import kernels_of_run
 
 CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads")
 """Settings that may differ when a run is resumed; any other would make it another run."""
@@ -231,41 +226,13 @@ def _train(run: Path, fresh: LanguageModel, reporter: Reporter) -> Trained:
         raise MissingFileError(f"{run} holds a model and no checkpoint: there is nothing to go on from")
     with writing(run):
         write_config(run / CONFIG, config)
-    with _kernels(config, reporter):
+    with kernels_of_run(config, reporter):
         result = trainer.train()
     if result.outcome == "interrupted":
         raise KeyboardInterrupt(
             f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}"
         )
     return Trained(run, result, load(run))
-
-
-@contextmanager
-def _kernels(config: Config, reporter: Reporter) -> Iterator[None]:
-    """The kernels that the configuration asks for, compiled; if that takes a while, it is said."""
-    if config.training.kernels == "plain":
-        yield
-        return
-    with fused(config.training.threads):
-        saying = threading.Timer(1.5, reporter.note, ["compiling the fused kernels; they are kept for the next time"])
-        saying.start()
-        try:
-            _small_pass(config)
-        finally:
-            saying.cancel()
-        yield
-
-
-def _small_pass(config: Config) -> None:
-    """One training and one scoring pass of the smallest model of this kind: all kernels it needs are compiled."""
-    small = RNNLM(4, 2, 2, 2, config.model.cell, tied=config.model.tied, seed=0)
-    ids = np.zeros((2, 2), dtype=np.int64)
-    small.loss(ids, ids)
-    small.backward()
-    small.log_probabilities(ids, ids, small.zero_state(2))
-    optimizer = make_optimizer(config.training, small.named_parameters())
-    clip_by_global_norm(small.named_gradients(), 1e-9)
-    optimizer.update(small.named_gradients(), 1e-9)
 
 
 def _validation(run: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:

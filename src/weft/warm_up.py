@@ -1,0 +1,47 @@
+"""The kernels of a run, switched on and compiled before the first step, so that no step waits for a compiler."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from weft.backends.fusing import fused
+from weft.config import Config
+from weft.model import RNNLM
+from weft.reporting import Reporter
+from weft.training.gradients import clip_by_global_norm
+from weft.training.optimizer import make_optimizer
+
+
+@contextmanager
+def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
+    """Within the block, the kernels that the configuration asks for; compiling them is said if it takes a while.
+
+    Raises InputError where they cannot run.
+    """
+    if config.training.kernels == "plain":
+        yield
+        return
+    with fused(config.training.threads):
+        saying = threading.Timer(1.5, reporter.note, ["compiling the fused kernels; they are kept for the next time"])
+        saying.start()
+        try:
+            _small_pass(config)
+        finally:
+            saying.cancel()
+        yield
+
+
+def _small_pass(config: Config) -> None:
+    """One training and one scoring pass of the smallest model of this kind: all kernels it needs are compiled."""
+    small = RNNLM(4, 2, 2, 2, config.model.cell, tied=config.model.tied, seed=0)
+    ids = np.zeros((2, 2), dtype=np.int64)
+    small.loss(ids, ids)
+    small.backward()
+    small.log_probabilities(ids, ids, small.zero_state(2))
+    optimizer = make_optimizer(config.training, small.named_parameters())
+    clip_by_global_norm(small.named_gradients(), 1e-9)
+    optimizer.update(small.named_gradients(), 1e-9)
