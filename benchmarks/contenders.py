@@ -76,6 +76,7 @@ def contenders(threads: int | None = None) -> list[Contender]:
     """All that take part, weft's fused kernels first; `threads` are theirs (None: all cores)."""
     return [
         Contender("weft fused", weft_step, lambda: fused(threads)),
+        Contender("weft bf16", weft_step, lambda: fused(threads, "bfloat16")),
         Contender("weft plain", weft_step),
         Contender("PyTorch f32", lambda workload: torch_step(workload, bfloat16=False)),
         Contender("PyTorch bf16", lambda workload: torch_step(workload, bfloat16=True)),

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from weft.backends.kernels.collection import Kernels
 
 
+PRECISIONS = ("float32", "bfloat16")
+
+
 def why_not_fused() -> str | None:
     """Why the fused kernels cannot run here, or None if they can."""
     try:
@@ -24,26 +27,41 @@ def why_not_fused() -> str | None:
     return why_not()
 
 
+def why_not_bfloat16() -> str | None:
+    """Why the fused kernels cannot multiply in bfloat16 here, or None if they can."""
+    reason = why_not_fused()
+    if reason is not None:
+        return reason
+    from weft.backends.kernels import processor
+
+    return processor.why_not_bfloat16()
+
+
 @cache
-def _kernels(threads: int) -> Kernels:
+def _kernels(threads: int, precision: str) -> Kernels:
     from weft.backends.kernels.collection import Kernels
 
-    return Kernels.on(Workers(threads))
+    return Kernels.on(Workers(threads), precision)
 
 
 @contextmanager
-def fused(threads: int | None = None) -> Iterator[None]:
+def fused(threads: int | None = None, precision: str = "float32") -> Iterator[None]:
     """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
 
-    That holds for the thread that entered it; others go on as they were. Raises InputError where the kernels cannot
-    run, and for fewer threads than 1.
+    precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
+    the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were.
+    Raises InputError where the kernels cannot run so, and for fewer threads than 1.
     """
     reason = why_not_fused()
     if reason is not None:
         raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision == "bfloat16" and (reason := why_not_bfloat16()):
+        raise InputError(f"--precision bfloat16 cannot be used: {reason}; use float32")
     from threadpoolctl import threadpool_limits
 
-    kernels = _kernels(available_cores() if threads is None else threads)
+    kernels = _kernels(available_cores() if threads is None else threads, precision)
     before = default_backend.active.set(kernels)
     try:
         # Every worker multiplies on its own: threads of the linear algebra library would fight them for the cores.

@@ -18,11 +18,17 @@ from numpy.typing import NDArray
 
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.product import packed, packed_transposed, padded
+from weft.backends.kernels.product import padded
+from weft.backends.kernels.products import Factor, Products
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 
 Floats = NDArray[np.float32]
+
+StepFactors = tuple[NDArray[Any], ...]
+"""What the products of a time loop multiply by; see `Products.step_factor`."""
+
+StepRoom = NDArray[Any]
 
 SMALL_WORK = 2_000_000
 """Multiply-adds of a block below which handing half of it to another thread costs more than it saves."""
@@ -54,28 +60,32 @@ class FusedBlock(ABC):
 
     gates: ClassVar[int]
 
-    def __init__(self, workers: Workers) -> None:
-        self.workers = workers
+    def __init__(self, workers: Workers, products: Products) -> None:
+        self.workers, self.products = workers, products
 
-    def pack_forward(self, Wh: Floats) -> tuple[Floats, ...]:
-        """W_h as panels for `steps`."""
-        return (packed(Wh),)
+    def pack_forward(self, Wh: Floats) -> StepFactors:
+        """W_h for `steps`."""
+        return (self.products.step_factor(Wh),)
 
-    def pack_backward(self, Wh: Floats) -> tuple[Floats, ...]:
-        """W_hᵀ as panels for `steps_backward`."""
-        return (packed_transposed(Wh),)
+    def pack_backward(self, Wh: Floats) -> StepFactors:
+        """W_hᵀ for `steps_backward`."""
+        return (self.products.step_factor(Wh.T),)
 
     @abstractmethod
-    def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
+    def steps(self, part: Part, Wh: StepFactors) -> None:
         """The time loop: `part.a` holds x W_x + b; fill `part.states`, and `part.extra` with what backward needs."""
 
     @abstractmethod
-    def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
+    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
         """The time loop backward: `part.a` becomes da, `dstate`, each (N, padded H), the first state's gradient."""
 
-    def recurrent_gradient(self, part: Part, da: Floats, dWh: Floats) -> None:
+    def recurrent_gradient(self, part: Part, da: Factor, dWh: Floats) -> None:
         """dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, G·H)."""
-        np.matmul(rows(part.states[0][:-1]).T, da, out=dWh)
+        self.products.write(Factor(rows(part.states[0][:-1]).T, "h"), da, dWh)
+
+    def step_room(self, part: Part, K: int) -> StepRoom:
+        """Room for the left factors (N, K) of a part's time loop."""
+        return self.products.step_room(part.x.shape[1], K)
 
     def columns(self, H: int) -> int:
         """Room for a row of `a`: whole panels from wherever a product begins in it."""
@@ -94,7 +104,7 @@ class FusedBlock(ABC):
         def work(part: Part, share: slice) -> Callable[[], None]:
             def run() -> None:
                 to_time_major(part.xs, part.x, b, part.a)
-                rows(part.a)[:, : b.size] += rows(part.x) @ Wx
+                self.products.add(Factor(rows(part.x), "x"), Factor(Wx, "Wx"), rows(part.a)[:, : b.size])
                 self.steps(part, panels_h)
                 to_stream_major(part.states[0][1:], hs[share])
 
@@ -130,10 +140,13 @@ class FusedBlock(ABC):
                 part.grads = list(cell.grads) if number == 0 else [np.empty_like(grad) for grad in cell.grads]
                 dWx, dWh, db = part.grads
                 da = rows(part.a)[:, : self.gates * H]
-                np.matmul(rows(part.x).T, da, out=dWx)
-                self.recurrent_gradient(part, da, dWh)
-                np.sum(da, axis=0, out=db)
-                to_stream_major((da @ Wx.T).reshape(part.x.shape), dxs[share])
+                right = Factor(da, "da")
+                self.products.write(Factor(rows(part.x).T, "x"), right, dWx)
+                self.recurrent_gradient(part, right, dWh)
+                sum_of_rows(part.a, db)
+                dx = np.empty_like(part.x)
+                self.products.write(Factor(da, "da"), Factor(Wx.T, "Wx"), rows(dx))
+                to_stream_major(dx, dxs[share])
 
             return run
 
@@ -158,6 +171,19 @@ def to_time_major(xs: Any, x: Any, b: Any, a: Any) -> None:
             x[t, n] = xs[n, t]
             a[t, n, :M] = b
             a[t, n, M:] = 0
+
+
+@compiled
+def sum_of_rows(a: Any, db: Any) -> None:
+    """db (M,) = Σ a (T, N, at least M) over its rows."""
+    T, N, _P = a.shape
+    M = db.shape[0]
+    db[:] = 0
+    for t in range(T):
+        for n in range(N):
+            row = a[t, n]
+            for j in range(M):
+                db[j] += row[j]
 
 
 @compiled

@@ -11,6 +11,9 @@ from weft.backends.backend import BlockKernel
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
 from weft.backends.kernels.output_kernel import FusedOutput
+from weft.backends.kernels.output_part import LibraryPart, OneTermPart, Part, TilePart
+from weft.backends.kernels.processor import has_tiles
+from weft.backends.kernels.products import FloatProducts, Products, TileProducts
 from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.update_kernel import FusedUpdate
 from weft.backends.workers import Workers
@@ -26,11 +29,19 @@ class Kernels:
     update: FusedUpdate
 
     @classmethod
-    def on(cls, workers: Workers) -> Kernels:
-        """All kernels on these workers."""
+    def on(cls, workers: Workers, precision: str) -> Kernels:
+        """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
+        products, part = ways_to_multiply(precision)
         blocks: dict[str, BlockKernel] = {
-            "rnn": RNNKernel(workers),
-            "lstm": LSTMKernel(workers),
-            "gru": GRUKernel(workers),
+            "rnn": RNNKernel(workers, products),
+            "lstm": LSTMKernel(workers, products),
+            "gru": GRUKernel(workers, products),
         }
-        return cls(workers, blocks, FusedOutput(workers), FusedUpdate(workers))
+        return cls(workers, blocks, FusedOutput(workers, part), FusedUpdate(workers))
+
+
+def ways_to_multiply(precision: str) -> tuple[Products, type[Part]]:
+    """The products of a precision on this processor, in the recurrent layers and in the output layer."""
+    if not has_tiles():
+        return FloatProducts(), LibraryPart
+    return (TileProducts(1), OneTermPart) if precision == "bfloat16" else (TileProducts(3), TilePart)

@@ -16,6 +16,12 @@ def intrinsic(function: Callable[..., Any]) -> Any:
     return numba.extending.intrinsic(function)
 
 
+def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
+    decorator = numba.extending.overload(function, jit_options={"nogil": True, "error_model": "numpy"})
+    return cast(Callable[[Function], Function], decorator)
+
+
 def compiled(function: Function) -> Function:
     """The function compiled by Numba at its first call, for the types it is called with."""
     return _compiled(function, {"contract"})

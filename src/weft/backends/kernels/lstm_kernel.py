@@ -17,19 +17,19 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part
+from weft.backends.kernels.block import Floats, FusedBlock, Part, StepFactors
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import accumulate
+from weft.backends.kernels.step_product import accumulate
 
 
 @compiled
-def lstm_steps(Wh: Any, a: Any, h: Any, c: Any, tanh_c: Any) -> None:
-    """Wh: panels; a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H)."""
+def lstm_steps(Wh: Any, room: Any, a: Any, h: Any, c: Any, tanh_c: Any) -> None:
+    """Wh, room: of `Products`; a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H)."""
     T, N, P = a.shape
     H = h.shape[2]
     for t in range(T):
-        accumulate(pointer_to(h, t * N * H), H, 1, N, Wh, pointer_to(a, t * N * P), P)
+        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, pointer_to(a, t * N * P), P, room)
         for n in range(N):
             row = a[t, n]
             f, g, i, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H : 4 * H]
@@ -49,7 +49,7 @@ def lstm_steps(Wh: Any, a: Any, h: Any, c: Any, tanh_c: Any) -> None:
 
 
 @compiled
-def lstm_steps_backward(Wh_transposed: Any, a: Any, c: Any, tanh_c: Any, dh: Any, dc: Any, dhs: Any) -> None:
+def lstm_steps_backward(Wh_transposed: Any, room: Any, a: Any, c: Any, tanh_c: Any, dh: Any, dc: Any, dhs: Any) -> None:
     """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, padded H): of the last state, replaced by those of
     the first."""
     T, N, P = a.shape
@@ -74,7 +74,7 @@ def lstm_steps_backward(Wh_transposed: Any, a: Any, c: Any, tanh_c: Any, dh: Any
                 g[j] = da_g
                 dc_n[j] = dc_prev
         dh[:] = 0
-        accumulate(pointer_to(a, t * N * P), P, 1, N, Wh_transposed, pointer_to(dh, 0), dh.shape[1])
+        accumulate(pointer_to(a, t * N * P), P, N, 4 * H, Wh_transposed, pointer_to(dh, 0), dh.shape[1], room)
 
 
 class LSTMKernel(FusedBlock):
@@ -82,12 +82,12 @@ class LSTMKernel(FusedBlock):
 
     gates = 4
 
-    def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
+    def steps(self, part: Part, Wh: StepFactors) -> None:
         h, c = part.states
         part.extra = [np.empty(c[1:].shape, np.float32)]
-        lstm_steps(Wh[0], part.a, h, c, part.extra[0])
+        lstm_steps(Wh[0], self.step_room(part, h.shape[2]), part.a, h, c, part.extra[0])
 
-    def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
+    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
         _h, c = part.states
         dh, dc = dstate
-        lstm_steps_backward(Wh[0], part.a, c, part.extra[0], dh, dc, dhs)
+        lstm_steps_backward(Wh[0], self.step_room(part, 4 * c.shape[2]), part.a, c, part.extra[0], dh, dc, dhs)

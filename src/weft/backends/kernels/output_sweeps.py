@@ -15,15 +15,17 @@ BELOW_ALL = np.float32(-1e30)
 
 
 @compiled
-def row_maximum(row: Any) -> Any:
-    """The largest element; not a number if one is not.
+def add_and_find_largest(row: Any, b: Any) -> Any:
+    """row += b, and the largest element of the sum; not a number if one is not.
 
     Compared as whole numbers, which become vector instructions: with the other bits of a negative one turned over, the
     bits of two float32 are in the order of their values.
     """
     highest = ordered_bits(BELOW_ALL)
     for j in range(row.size):
-        highest = max(highest, ordered_bits(row[j]))
+        x = row[j] + b[j]
+        row[j] = x
+        highest = max(highest, ordered_bits(x))
     return float_of_bits(highest ^ ((highest >> SIGN) & OTHERS))
 
 
@@ -52,9 +54,7 @@ def take_scores(x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, ta
     R, C = x.shape
     for r in range(R):
         row = x[r]
-        for j in range(C):
-            row[j] += b[j]
-        highest = max(largest[r], row_maximum(row))
+        highest = max(largest[r], add_and_find_largest(row, b))
         total[r] = total[r] * exp(largest[r] - highest) + sum_of_exponentials(row, highest)
         largest[r] = highest
         if first <= t[r] < first + C:
@@ -63,9 +63,8 @@ def take_scores(x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, ta
 
 @compiled
 def to_gradients(x: Any, t: Any, first: Any, log_sum: Any, scale: Any, db: Any) -> None:
-    """Turn scores x (R, C) into dx = (softmax(x) - onehot(t)) · scale, row by row; db (C,) = Σ dx."""
+    """Turn scores x (R, C) into dx = (softmax(x) - onehot(t)) · scale, row by row; db (C,) += Σ dx."""
     R, C = x.shape
-    db[:] = 0
     for r in range(R):
         row, log_sum_r, scale_r = x[r], log_sum[r], scale[r]
         for j in range(C):

@@ -1,8 +1,10 @@
-"""What the processor can do: how wide its vectors are, and how many of them a micro-kernel can keep."""
+"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and whether it has tiles."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,26 +32,49 @@ TILINGS = {
     "neon": Tiling(width=4, vectors=4, rows=6),  # 24 of 32
 }
 
+FEATURES = {
+    "amx": ("amx-tile", "amx-bf16", "avx512f"),
+    "avx512": ("avx512f",),
+    "avx2": ("avx2", "fma"),
+    "neon": ("neon",),
+}
 
-def usable_tilings() -> list[str]:
-    """The names of the tilings that this processor can run, the widest first."""
+
+def usable_instructions() -> list[str]:
+    """The sets of instructions that this processor can run and weft knows, the mightiest first."""
     features = binding.get_host_cpu_features()
-    needed = {"avx512": ("avx512f",), "avx2": ("avx2", "fma"), "neon": ("neon",)}
-    return [name for name, all_of in needed.items() if all(features.get(feature, False) for feature in all_of)]
+    names = [name for name, needed in FEATURES.items() if all(features.get(feature, False) for feature in needed)]
+    return [name for name in names if name != "amx" or _may_use_tiles()]
 
 
 @cache
-def host_tiling() -> Tiling | None:
-    """The tiling for this processor, or None where its vectors are not known here.
+def chosen_instructions() -> list[str]:
+    """Those that are used. The environment variable WEFT_SIMD names the mightiest allowed, for tests and comparisons.
 
-    The environment variable WEFT_SIMD names a narrower one, for tests and comparisons; kernels that were compiled for
-    another one must not be found then, so NUMBA_CACHE_DIR has to name another folder too.
+    Kernels that were compiled for others must not be found then, so NUMBA_CACHE_DIR has to name another folder too.
     """
-    usable = usable_tilings()
+    usable = usable_instructions()
     asked = os.environ.get("WEFT_SIMD")
-    if asked in usable:
-        return TILINGS[asked]
-    return TILINGS[usable[0]] if usable else None
+    return usable[usable.index(asked) :] if asked in usable else usable
+
+
+def host_tiling() -> Tiling | None:
+    """The tiling for this processor, or None where its vectors are not known here."""
+    return next((TILINGS[name] for name in chosen_instructions() if name in TILINGS), None)
+
+
+def has_tiles() -> bool:
+    """Whether products of bfloat16 tiles are to be used."""
+    return "amx" in chosen_instructions()
+
+
+@cache
+def _may_use_tiles() -> bool:
+    """Ask the system for the tile registers, which it hands out on request only."""
+    if sys.platform != "linux":
+        return False
+    system_call_arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    return bool(ctypes.CDLL(None).syscall(system_call_arch_prctl, request_permission, tile_data) == 0)
 
 
 def why_not() -> str | None:
@@ -57,3 +82,8 @@ def why_not() -> str | None:
     if numba.config.DISABLE_JIT:
         return "compiling is switched off by NUMBA_DISABLE_JIT"
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
+
+
+def why_not_bfloat16() -> str | None:
+    """Why products cannot be taken in bfloat16 on this machine, or None if they can."""
+    return None if has_tiles() else "this processor has no bfloat16 matrix instructions that weft knows (AMX)"

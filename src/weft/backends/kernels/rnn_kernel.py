@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part
+from weft.backends.kernels.block import Floats, FusedBlock, Part, StepFactors
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import accumulate
+from weft.backends.kernels.step_product import accumulate
 
 
 @compiled
-def rnn_steps(Wh: Any, a: Any, h: Any) -> None:
-    """Wh: panels; a (T, N, padded H); h (T+1, N, H), the first step's given."""
+def rnn_steps(Wh: Any, room: Any, a: Any, h: Any) -> None:
+    """Wh and room: of `Products`; a (T, N, padded H); h (T+1, N, H), the first step's given."""
     T, N, P = a.shape
     H = h.shape[2]
     for t in range(T):
-        accumulate(pointer_to(h, t * N * H), H, 1, N, Wh, pointer_to(a, t * N * P), P)
+        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, pointer_to(a, t * N * P), P, room)
         for n in range(N):
             row, h_next = a[t, n], h[t + 1, n]
             for j in range(H):
@@ -29,7 +29,7 @@ def rnn_steps(Wh: Any, a: Any, h: Any) -> None:
 
 
 @compiled
-def rnn_steps_backward(Wh_transposed: Any, a: Any, h: Any, dh: Any, dhs: Any) -> None:
+def rnn_steps_backward(Wh_transposed: Any, room: Any, a: Any, h: Any, dh: Any, dhs: Any) -> None:
     """a becomes da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first."""
     T, N, P = a.shape
     H = h.shape[2]
@@ -39,7 +39,7 @@ def rnn_steps_backward(Wh_transposed: Any, a: Any, h: Any, dh: Any, dhs: Any) ->
             for j in range(H):
                 row[j] = (dh_n[j] + dhs_n[j]) * (ONE - h_next[j] * h_next[j])
         dh[:] = 0
-        accumulate(pointer_to(a, t * N * P), P, 1, N, Wh_transposed, pointer_to(dh, 0), dh.shape[1])
+        accumulate(pointer_to(a, t * N * P), P, N, H, Wh_transposed, pointer_to(dh, 0), dh.shape[1], room)
 
 
 class RNNKernel(FusedBlock):
@@ -47,8 +47,8 @@ class RNNKernel(FusedBlock):
 
     gates = 1
 
-    def steps(self, part: Part, Wh: tuple[Floats, ...]) -> None:
-        rnn_steps(Wh[0], part.a, part.states[0])
+    def steps(self, part: Part, Wh: StepFactors) -> None:
+        rnn_steps(Wh[0], self.step_room(part, part.states[0].shape[2]), part.a, part.states[0])
 
-    def steps_backward(self, part: Part, Wh: tuple[Floats, ...], dhs: Floats, dstate: list[Floats]) -> None:
-        rnn_steps_backward(Wh[0], part.a, part.states[0], dstate[0], dhs)
+    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
+        rnn_steps_backward(Wh[0], self.step_room(part, part.states[0].shape[2]), part.a, part.states[0], dstate[0], dhs)

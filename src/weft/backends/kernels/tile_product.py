@@ -1,0 +1,104 @@
+"""Products of matrices in bfloat16 tiles: C = A B or C += A B.
+
+k is cut so that the tiles of two column tiles stay in the nearest caches while all row tiles of a piece pass by them,
+and the rows are cut so that those stay in the next one. What does not fill its tiles goes through a small buffer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding
+from numba import cfunc, types
+
+from weft.backends.kernels.amx_kernel import begin_tiles, end_tiles, floats_on_stack, tile_kernel
+from weft.backends.kernels.compiling import compiled, kept_on_disk
+from weft.backends.kernels.micro_kernel import pointer_to, shift
+from weft.backends.kernels.processor import has_tiles
+from weft.backends.kernels.tile_packing import CELLS, SIDE
+
+K_PIECE = 24
+"""Most k tiles at a time: the two column tiles then take 48 KB a term."""
+
+ROW_PIECE_TILES = 768
+"""Most tiles (1 KB each) of A that a piece of rows has."""
+
+_one = {(rows, columns): tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2)}
+_three = {(rows, columns): tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2)}
+_one_11, _one_12, _one_21, _one_22 = (_one[key] for key in sorted(_one))
+_three_11, _three_12, _three_21, _three_22 = (_three[key] for key in sorted(_three))
+
+_cells = types.CPointer(types.int32)
+_floats = types.CPointer(types.float32)
+_size = types.intp
+
+
+def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ignore[no-untyped-def]
+    row_tiles, column_tiles = (M + height - 1) // height, (N + SIDE - 1) // SIDE
+    distance = k_tiles * terms * CELLS
+    begin_tiles(height)
+    room = floats_on_stack()
+    for k in range(0, k_tiles, K_PIECE):
+        K = min(K_PIECE, k_tiles - k)
+        skipped = k * terms * CELLS
+        new = fresh and k == 0
+        piece = max(ROW_PIECE_TILES // (K * terms), 2) // 2 * 2
+        for first in range(0, row_tiles, piece):
+            last = min(first + piece, row_tiles)
+            for j in range(0, column_tiles, 2):
+                columns = min(2, column_tiles - j)
+                b_tile = shift(b, j * distance + skipped)
+                for i in range(first, last, 2):
+                    rows = min(2, last - i)
+                    a_tile = shift(a, i * distance + skipped)
+                    c_tile = shift(c, i * height * c_row + j * SIDE)
+                    m, n = min(rows * height, M - i * height), min(columns * SIDE, N - j * SIDE)
+                    whole = m == rows * height and n == columns * SIDE
+                    sums, sums_row = (c_tile, c_row) if whole else (room, 2 * SIDE)
+                    clean, next_tile = new or not whole, height * sums_row
+                    if terms == 3:
+                        if rows == 2 and columns == 2:
+                            _three_22(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                        elif rows == 2:
+                            _three_21(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                        elif columns == 2:
+                            _three_12(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                        else:
+                            _three_11(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    elif rows == 2 and columns == 2:
+                        _one_22(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    elif rows == 2:
+                        _one_21(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    elif columns == 2:
+                        _one_12(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    else:
+                        _one_11(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    if not whole:
+                        for r in range(m):
+                            for s in range(n):
+                                if new:
+                                    c_tile[r * c_row + s] = room[r * sums_row + s]
+                                else:
+                                    c_tile[r * c_row + s] += room[r * sums_row + s]
+    end_tiles()
+
+
+# Called by its name, as `product.accumulate` is.
+_signature = types.void(_cells, _size, _size, _cells, _size, _size, _size, _floats, _size, types.boolean)
+if has_tiles():
+    _in_c = kept_on_disk(cfunc, _multiply, _signature)
+    binding.add_symbol("weft_multiply_tiles", _in_c.address)
+_by_name = types.ExternalFunction("weft_multiply_tiles", _signature)
+
+
+@compiled
+def multiply_tiles(a: Any, height: Any, M: Any, b: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
+    """C += A B, or C = A B where fresh; a and b: arrays of cells (tiles, k tiles, terms, 256), c: an address."""
+    _tiles, k_tiles, terms, _cells = b.shape
+    _by_name(pointer_to(a, 0), height, M, pointer_to(b, 0), N, k_tiles, terms, c, c_row, fresh)
+
+
+@compiled
+def multiply_into(a: Any, height: Any, M: Any, b: Any, N: Any, C: Any, fresh: Any) -> None:
+    """The same into an array C (M, N) whose rows are contiguous."""
+    multiply_tiles(a, height, M, b, N, pointer_to(C, 0), C.strides[0] // 4, fresh)
