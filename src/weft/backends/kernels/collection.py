@@ -37,7 +37,7 @@ class Kernels:
             "lstm": LSTMKernel(workers, products),
             "gru": GRUKernel(workers, products),
         }
-        return cls(workers, blocks, FusedOutput(workers, part), FusedUpdate(workers))
+        return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers))
 
 
 def ways_to_multiply(precision: str) -> tuple[Products, type[Part]]:

@@ -34,8 +34,8 @@ SMALL_WORK = 10_000_000
 class FusedOutput:
     """The fused output layer for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
 
-    def __init__(self, workers: Workers, part: type[Part]) -> None:
-        self.workers, self.part = workers, part
+    def __init__(self, workers: Workers, part: type[Part], small_part: type[Part]) -> None:
+        self.workers, self.part, self.small_part = workers, part, small_part
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
@@ -93,12 +93,13 @@ class FusedOutput:
         h, t = np.ascontiguousarray(h), np.ascontiguousarray(t)
         count = 1 if R * H * V < SMALL_WORK else self.workers.count
         by_columns = V >= R or V >= LARGE_VOCABULARY
+        kind = self.part if R >= self.part.fewest_rows else self.small_part
         parts, all_rows = [], []
         for share in split(V if by_columns else R, count):
             rows, columns = (slice(0, R), share) if by_columns else (share, slice(0, V))
             own, size = None, (rows.stop - rows.start) * (columns.stop - columns.start)
             if kept is not None:
                 own, kept = kept[:size], kept[size:]
-            parts.append(self.part(h[rows], t[rows], W, b, columns, own))
+            parts.append(kind(h[rows], t[rows], W, b, columns, own))
             all_rows.append(rows)
         return parts, all_rows

@@ -26,6 +26,9 @@ class Part(ABC):
     width: int
     """Columns of a block."""
 
+    fewest_rows = 0
+    """Rows from which on this kind of part is fast."""
+
     def __init__(self, h: Floats, t: Integers, W: Floats, b: Floats, columns: slice, kept: Floats | None) -> None:
         self.h, self.t, self.W, self.b, self.columns, self.kept = h, t, W, b, columns, kept
         R = len(t)
@@ -85,6 +88,7 @@ class TilePart(Part):
     """Products of bfloat16 tiles."""
 
     width = 240
+    fewest_rows = 96
     terms = 3
 
     def first_sweep(self) -> None:
@@ -120,3 +124,4 @@ class OneTermPart(TilePart):
     """One bfloat16 term a number."""
 
     terms = 1
+    fewest_rows = 32

@@ -22,8 +22,9 @@ from weft.backends.kernels.tiles import Tiles
 
 Floats = NDArray[np.float32]
 
-SMALL_PRODUCT = 1_000_000
-"""Multiply-adds below which putting the factors into tiles costs more than they save."""
+WORTH_TILES = {1: 24, 3: 64}
+"""Terms -> M·N / (M + N) of a product (M, K)(K, N) from which on tiles save more than
+putting the factors into them costs."""
 
 
 class Factor:
@@ -84,13 +85,13 @@ class TileProducts(FloatProducts):
         return Tiles(self.terms).make_left_room(rows, K).cells
 
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
-        if _is_small(left, right):
+        if self._is_small(left, right):
             super().write(left, right, out)
         else:
             self._multiply(left, right, out, True)
 
     def add(self, left: Factor, right: Factor, out: Floats) -> None:
-        if _is_small(left, right):
+        if self._is_small(left, right):
             super().add(left, right, out)
         else:
             self._multiply(left, right, out, False)
@@ -100,6 +101,6 @@ class TileProducts(FloatProducts):
         b = right.tiles = right.tiles or Tiles(self.terms, right.role + " right").set_right(right.array)
         multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out, fresh)
 
-
-def _is_small(left: Factor, right: Factor) -> bool:
-    return bool(left.array.size * right.array.shape[1] < SMALL_PRODUCT)
+    def _is_small(self, left: Factor, right: Factor) -> bool:
+        M, N = left.array.shape[0], right.array.shape[1]
+        return bool(M * N < WORTH_TILES[self.terms] * (M + N))
