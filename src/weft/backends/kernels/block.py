@@ -91,13 +91,15 @@ class FusedBlock(ABC):
         """The same for the time loop backward."""
 
     @abstractmethod
-    def steps(self, group: Group, worker: int, Wh: Floats) -> None:
-        """The time loop: `group.a` holds x W_x + b; fill the worker's units of `group.states` and `group.extra`."""
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+        """The time loop: `group.a` holds x W_x; fill the worker's units of `group.states` and `group.extra`."""
 
     @abstractmethod
-    def steps_backward(self, group: Group, worker: int, Wh: Floats, dhs: Floats, dstate: list[Floats]) -> None:
-        """The time loop backward: the worker's columns of `group.a` become da, its units of `dstate`, each (N, padded
-        H), the gradient at the first state."""
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
+        """The time loop backward: the worker's columns of `group.a` become da and are added to db, its units of `dstate`,
+        each (N, padded H), become the gradient at the first state."""
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
@@ -118,12 +120,12 @@ class FusedBlock(ABC):
 
         def run(group: Group, worker: int) -> None:
             steps = group.steps_of(worker)
-            to_time_major(group.xs, group.x, b, group.a, steps.start, steps.stop)
+            to_time_major(group.xs, group.x, steps.start, steps.stop)
             group.wait()
-            columns = group.columns_of(worker, b.size)
-            self.products.add(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
+            columns = group.columns_of(worker, self.gates * H)
+            self.products.write(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
             group.wait()
-            self.steps(group, worker, Wh)
+            self.steps(group, worker, Wh, b)
             to_stream_major(group.states[0][1:], hs[group.streams], steps.start, steps.stop)
 
         self._run(run, groups)
@@ -145,16 +147,16 @@ class FusedBlock(ABC):
         for number, group in enumerate(tape):
             self.prepare_backward(group)
             group.grads = list(cell.grads) if number == 0 else [np.empty_like(grad) for grad in cell.grads]
+            group.grads[2][...] = 0
 
         def run(group: Group, worker: int) -> None:
             own = group.streams
-            self.steps_backward(group, worker, Wh, dhs[own], [array[own] for array in first])
             dWx, dWh, db = group.grads
+            self.steps_backward(group, worker, Wh, db, dhs[own], [array[own] for array in first])
             steps, columns = group.steps_of(worker), group.columns_of(worker, self.gates * H)
             da = Factor(rows(group.a)[:, columns], "da")
             self.products.write(Factor(rows(group.x).T, "x"), da, dWx[:, columns])
             self.recurrent_gradient(group, columns, da, dWh)
-            sum_of_rows(group.a, columns.start, db[columns])
             dx = np.empty_like(group.x[steps])
             da_of_steps = rows(group.a[steps])[:, : self.gates * H]
             self.products.write(Factor(da_of_steps, "da"), Factor(Wx.T, "Wx"), rows(dx))
@@ -187,29 +189,12 @@ class FusedBlock(ABC):
 
 
 @compiled
-def to_time_major(xs: Any, x: Any, b: Any, a: Any, first: Any, last: Any) -> None:
-    """Steps `first` to `last` of x (T, N, D) from xs (N, T, D); the rows of a (T, N, …) begin as the bias, zeros beyond
-    it."""
+def to_time_major(xs: Any, x: Any, first: Any, last: Any) -> None:
+    """Steps `first` to `last` of x (T, N, D) from xs (N, T, D)."""
     _T, N, _D = x.shape
-    M = b.shape[0]
     for t in range(first, last):
         for n in range(N):
             x[t, n] = xs[n, t]
-            a[t, n, :M] = b
-            a[t, n, M:] = 0
-
-
-@compiled
-def sum_of_rows(a: Any, first: Any, db: Any) -> None:
-    """db (M,) = Σ of columns `first` … of a (T, N, …) over its rows."""
-    T, N, _P = a.shape
-    M = db.shape[0]
-    db[:] = 0
-    for t in range(T):
-        for n in range(N):
-            row = a[t, n, first : first + M]
-            for j in range(M):
-                db[j] += row[j]
 
 
 @compiled

@@ -1,10 +1,10 @@
 """A whole block of the gated recurrent unit, forward and backward, in one call a worker.
 
 The equations are those of `weft.layers.gru`. W_h is packed in two: what h_{t-1} multiplies (z, r), and what r * h_{t-1}
-multiplies (h̃). Forward, for each t, where a already holds x W_x + b:
+multiplies (h̃). Forward, for each t, where a already holds x W_x:
 
-    a_t^{z,r} += h_{t-1} W_h^{z,r}          z, r = σ of it          s = r * h_{t-1}
-    a_t^h̃     += s W_h^h̃                    h̃ = tanh of it          h_t = (1 - z) * h_{t-1} + z * h̃
+    a_t^{z,r} += h_{t-1} W_h^{z,r}          z, r = σ of it + b      s = r * h_{t-1}
+    a_t^h̃     += s W_h^h̃                    h̃ = tanh of it + b      h_t = (1 - z) * h_{t-1} + z * h̃
 
 Backward, for each t from the last: da_t^h̃, then ds = da_t^h̃ W_h^h̃ᵀ, then da_t^{z,r} and dh_{t-1}.
 """
@@ -31,7 +31,7 @@ ZR, C = [0, 1], [2]
 @compiled
 def gru_steps(
     Wh_zr: Any, Wh_c: Any, columns_zr: Any, columns_c: Any, segments: Any, room_h: Any, room_s: Any, meeting: Any,
-    a: Any, h: Any, s: Any, first: Any, count: Any,
+    b: Any, a: Any, h: Any, s: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
     """a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H); units `first` … are the worker's own.
 
@@ -40,6 +40,7 @@ def gru_steps(
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)
+    b_z, b_r, b_c = b[own], b[H + first : H + first + count], b[2 * H + first : 2 * H + first + count]
     for t in range(T):
         a_start, h_start, s_start = pointer_to(a, t * N * P), pointer_to(h, t * N * H), pointer_to(s, t * N * H)
         put(h_start, H, N, segments, Wh_zr, room_h[t % 2])
@@ -49,9 +50,9 @@ def gru_steps(
             row, h_prev, s_n = a[t, n], h[t, n, own], s[t, n, own]
             z, r = row[first : first + count], row[H + first : H + first + count]
             for j in range(count):
-                z[j] = sigmoid(z[j])
+                z[j] = sigmoid(z[j] + b_z[j])
             for j in range(count):
-                r[j] = sigmoid(r[j])
+                r[j] = sigmoid(r[j] + b_r[j])
             for j in range(count):
                 s_n[j] = r[j] * h_prev[j]
         put(s_start, H, N, segments, Wh_c, room_s[t % 2])
@@ -61,7 +62,7 @@ def gru_steps(
             row, h_prev, h_next = a[t, n], h[t, n, own], h[t + 1, n, own]
             z, h_tilde = row[first : first + count], row[2 * H + first : 2 * H + first + count]
             for j in range(count):
-                h_tilde[j] = tanh(h_tilde[j])
+                h_tilde[j] = tanh(h_tilde[j] + b_c[j])
             for j in range(count):
                 h_next[j] = (ONE - z[j]) * h_prev[j] + z[j] * h_tilde[j]
     meet(meeting)
@@ -70,13 +71,14 @@ def gru_steps(
 @compiled
 def gru_steps_backward(
     Wh_zr_transposed: Any, Wh_c_transposed: Any, columns: Any, segments_zr: Any, segments_c: Any, room_zr: Any,
-    room_c: Any, meeting: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any, first: Any, count: Any,
+    room_c: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
     """a: z, r and h̃, replaced by da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first.
     ds (N, padded H): room."""
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)
+    db_z, db_r, db_c = db[own], db[H + first : H + first + count], db[2 * H + first : 2 * H + first + count]
     for t in range(T - 1, -1, -1):
         a_start = pointer_to(a, t * N * P)
         for n in range(N):
@@ -89,6 +91,10 @@ def gru_steps_backward(
                 dh_n[j] = dh_next * (ONE - z[j])
                 z[j] = da_z
                 h_tilde[j] = da_c
+            for j in range(count):
+                db_z[j] += z[j]
+            for j in range(count):
+                db_c[j] += h_tilde[j]
             ds[n, own] = 0
         put(a_start, P, N, segments_c, Wh_c_transposed, room_c[t % 2])
         meet(meeting)
@@ -100,6 +106,8 @@ def gru_steps_backward(
             for j in range(count):
                 dh_n[j] += ds_n[j] * r[j]
                 r[j] = ds_n[j] * h_prev[j] * r[j] * (ONE - r[j])
+            for j in range(count):
+                db_r[j] += r[j]
         put(a_start, P, N, segments_zr, Wh_zr_transposed, room_zr[t % 2])
         meet(meeting)
         accumulate(a_start, P, N, Wh_zr_transposed, columns, pointer_to(dh, 0), dh.shape[1], room_zr[t % 2])
@@ -122,22 +130,24 @@ class GRUKernel(FusedBlock):
         rooms = [self.products.step_room(group.x.shape[1], sources) for sources in both]
         group.shared = [*both, *rooms, np.empty((group.x.shape[1], padded(group.states[0].shape[2])), np.float32)]
 
-    def steps(self, group: Group, worker: int, Wh: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room_h, room_s) = group.units[worker], group.shared
         columns = own.columns(ZR), own.columns(C)
         zr, c = (self.products.step_factor(Wh, some, sources.all) for some in columns)
         gru_steps(
             zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting,
-            group.a, group.states[0], group.extra[0], own.first, own.count,
+            b, group.a, group.states[0], group.extra[0], own.first, own.count,
         )  # fmt: skip
 
-    def steps_backward(self, group: Group, worker: int, Wh: Floats, dhs: Floats, dstate: list[Floats]) -> None:
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
         own, (zr, c, room_zr, room_c, ds) = group.units[worker], group.shared
         columns = own.columns([0])
         factor_zr, factor_c = (self.products.step_factor(Wh.T, columns, sources.all) for sources in (zr, c))
         gru_steps_backward(
             factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting,
-            group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
+            db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
         )  # fmt: skip
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:

@@ -3,8 +3,8 @@
 The equations are those of `weft.layers.lstm`; the order of the work is another. All of a block's arrays lie time-major,
 (T, N, …), so that a step's rows are neighbours. Forward, for each t:
 
-    a_t   += h_{t-1} W_h              on the packed W_h; a already holds x W_x + b
-    f, g, i, o = σ, tanh, σ, σ of a_t in place
+    a_t   += h_{t-1} W_h              on the packed W_h; a already holds x W_x
+    f, g, i, o = σ, tanh, σ, σ of a_t + b in place
     c_t, h_t                          all in one pass over the row
 
 Backward, for each t from the last: da_t in place of the gates, then dh_{t-1} = da_t W_hᵀ.
@@ -36,14 +36,16 @@ def gate(row: Any, number: Any, H: Any, first: Any, count: Any) -> Any:
 
 @compiled
 def lstm_steps(
-    Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, a: Any, h: Any, c: Any, tanh_c: Any,
-    first: Any, count: Any,
+    Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, c: Any,
+    tanh_c: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
     """a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
     worker's own. Wh, columns, segments, room: see `Products`."""
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)
+    b_f, b_g = gate(b, 0, H, first, count), gate(b, 1, H, first, count)
+    b_i, b_o = gate(b, 2, H, first, count), gate(b, 3, H, first, count)
     for t in range(T):
         h_start = pointer_to(h, t * N * H)
         put(h_start, H, N, segments, Wh, room[t % 2])
@@ -54,13 +56,13 @@ def lstm_steps(
             f, g = gate(row, 0, H, first, count), gate(row, 1, H, first, count)
             i, o = gate(row, 2, H, first, count), gate(row, 3, H, first, count)
             for j in range(count):
-                f[j] = sigmoid(f[j])
+                f[j] = sigmoid(f[j] + b_f[j])
             for j in range(count):
-                g[j] = tanh(g[j])
+                g[j] = tanh(g[j] + b_g[j])
             for j in range(count):
-                i[j] = sigmoid(i[j])
+                i[j] = sigmoid(i[j] + b_i[j])
             for j in range(count):
-                o[j] = sigmoid(o[j])
+                o[j] = sigmoid(o[j] + b_o[j])
             c_prev, c_next, tanh_c_next, h_next = c[t, n, own], c[t + 1, n, own], tanh_c[t, n, own], h[t + 1, n, own]
             for j in range(count):
                 c_next[j] = f[j] * c_prev[j] + g[j] * i[j]
@@ -73,14 +75,16 @@ def lstm_steps(
 
 @compiled
 def lstm_steps_backward(
-    Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, a: Any, c: Any, tanh_c: Any,
-    dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
+    Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, c: Any,
+    tanh_c: Any, dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
     """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, padded H): of the last state, replaced by those of
     the first."""
     T, N, P = a.shape
     H = c.shape[2]
     own = slice(first, first + count)
+    db_f, db_g = gate(db, 0, H, first, count), gate(db, 1, H, first, count)
+    db_i, db_o = gate(db, 2, H, first, count), gate(db, 3, H, first, count)
     for t in range(T - 1, -1, -1):
         for n in range(N):
             row = a[t, n]
@@ -107,6 +111,14 @@ def lstm_steps_backward(
                 i[j] = dc_n[j] * g[j] * i[j] * (ONE - i[j])
                 g[j] = da_g
                 dc_n[j] = dc_prev
+            for j in range(count):
+                db_f[j] += f[j]
+            for j in range(count):
+                db_g[j] += g[j]
+            for j in range(count):
+                db_i[j] += i[j]
+            for j in range(count):
+                db_o[j] += o[j]
             dh_n[:] = 0
         a_start = pointer_to(a, t * N * P)
         put(a_start, P, N, segments, Wh_transposed, room[t % 2])
@@ -129,20 +141,22 @@ class LSTMKernel(FusedBlock):
         sources = segments(group.units, GATES)
         group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
 
-    def steps(self, group: Group, worker: int, Wh: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
         columns = own.columns(GATES)
         factor = self.products.step_factor(Wh, columns, sources.all)
         lstm_steps(
-            factor, columns, sources.of[worker], room, group.meeting, group.a, h, c, group.extra[0],
+            factor, columns, sources.of[worker], room, group.meeting, b, group.a, h, c, group.extra[0],
             own.first, own.count,
         )  # fmt: skip
 
-    def steps_backward(self, group: Group, worker: int, Wh: Floats, dhs: Floats, dstate: list[Floats]) -> None:
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
         own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
         columns = own.columns([0])
         factor = self.products.step_factor(Wh.T, columns, sources.all)
         lstm_steps_backward(
-            factor, columns, sources.of[worker], room, group.meeting, group.a, group.states[1], group.extra[0],
+            factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[1], group.extra[0],
             dh, dc, dhs, own.first, own.count,
         )  # fmt: skip
