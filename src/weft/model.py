@@ -19,13 +19,17 @@ from weft.errors import InputError
 from weft.layers import (
     Layer,
     Loss,
+    RowGradient,
     TimeDropout,
     TimeEmbedding,
     TimeOutputWithLoss,
     TimeRecurrent,
+    TimeRowEmbedding,
     time_layer,
 )
 from weft.layers.output import SLICE_BYTES
+
+Gradient = Array | RowGradient
 
 ModelState = tuple[State, ...]
 """The state of every recurrent layer, the lowest first."""
@@ -42,7 +46,8 @@ class RNNLM:
 
     Raises InputError for an unknown cell or wrong sizes.
 
-    `params` and `grads` are lists in the order of `named_parameters()`, updated in place.
+    `params` and `grads` are lists in the order of `named_parameters()`; the parameters are updated in place. The
+    gradient of an embedding that is not tied is a `RowGradient`, every other one an array.
     """
 
     def __init__(
@@ -73,7 +78,8 @@ class RNNLM:
         def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return values.astype(dtype)
 
-        self.embedding = TimeEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
+        embedding = TimeEmbedding if tied else TimeRowEmbedding
+        self.embedding = embedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for index in range(layers):
             inputs = embedding_size if index == 0 else hidden_size
@@ -87,13 +93,17 @@ class RNNLM:
         self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
         self.dropouts = [TimeDropout(dropout, self.rng) for _ in range(layers + 1)]
         self.params = list(self.named_parameters().values())
-        self.grads = list(self.named_gradients().values())
 
     def named_parameters(self) -> dict[str, Array]:
         """The trained arrays by name; tied weights are named once, as the embedding's."""
         return {name: layer.params[index] for name, layer, index in self._places()}
 
-    def named_gradients(self) -> dict[str, Array]:
+    @property
+    def grads(self) -> list[Gradient]:
+        """The gradients, in the order of `params`."""
+        return list(self.named_gradients().values())
+
+    def named_gradients(self) -> dict[str, Gradient]:
         """The gradients under the same names, in the same order."""
         return {name: layer.grads[index] for name, layer, index in self._places()}
 

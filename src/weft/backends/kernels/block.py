@@ -98,8 +98,8 @@ class FusedBlock(ABC):
     def steps_backward(
         self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
-        """The time loop backward: the worker's columns of `group.a` become da and are added to db, its units of `dstate`,
-        each (N, padded H), become the gradient at the first state."""
+        """The time loop backward: the worker's columns of `group.a` become da and are added to db; its units of
+        `dstate`, each (N, padded H), become the gradient at the first state."""
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
