@@ -184,6 +184,7 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             config.dropout,
             config.tied,
             embedding_std=config.embedding_std,
+            window=config.window,
             seed=seed,
         )
     except InputError:

@@ -21,6 +21,7 @@ from weft.layers.output import TimeOutputWithLoss
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.window import TimeWindow, Window
 
 __all__ = [
     "GRU",
@@ -41,6 +42,8 @@ __all__ = [
     "TimeRNN",
     "TimeRecurrent",
     "TimeSoftmaxWithLoss",
+    "TimeWindow",
+    "Window",
     "time_layer",
     "time_layers",
 ]
