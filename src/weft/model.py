@@ -157,11 +157,14 @@ class RNNLM:
 
         Pure and without dropout: the same numbers as `step`, token by token.
         """
-        hs, state = self.read(xs, state)
+        hs, state = self.hidden_states(xs, state)
         return self.output.log_probabilities(hs, ts), state
 
-    def read(self, xs: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """What `log_probabilities` predicts from: the last layer's hidden states (N, T, H), and the state after."""
+    def hidden_states(self, xs: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """What the output layer sees after every input of the block xs (N, T): hs (N, T, H), and the state after it.
+
+        Pure and without dropout.
+        """
         hs = self.embedding.rows(xs)
         states: list[State] = []
         for layer, layer_state in zip(self.recurrent, state, strict=True):

@@ -1,0 +1,1 @@
+"""Token scores: what each token of a text cost a model."""
