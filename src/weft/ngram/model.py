@@ -96,8 +96,8 @@ class NGramModel:
         for n, (below, table) in enumerate(zip(self.tables, self.tables[1:], strict=False), start=2):
             contexts = np.concatenate(([-1], found[:-1]))
             found = table.find(contexts * (self.vocab_size + 1) + text)
-            backed_off = log10s + np.where(contexts >= 0, below.log10_backoffs[contexts], 0)
-            log10s = np.where(found >= 0, table.log10_probabilities[found] if len(table.keys) else 0, backed_off)
+            backed_off = log10s + _picked(below.log10_backoffs, contexts)
+            log10s = np.where(found >= 0, _picked(table.log10_probabilities, found), backed_off)
             lengths[found >= 0] = n
         predicted = np.flatnonzero(text[len(before) :] != self.start_id) + len(before)
         return NGramScores(log10s[predicted] * math.log(10), lengths[predicted])
@@ -126,7 +126,8 @@ class NGramModel:
                 log10s += below.log10_backoffs[context]
                 children = slice(*np.searchsorted(table.keys, [context * base, (context + 1) * base]))
                 log10s[table.keys[children] % base] = table.log10_probabilities[children]
-        return log10s[: self.vocab_size] * math.log(10)
+        nats: Floats = log10s[: self.vocab_size] * math.log(10)
+        return nats
 
     def _index(self, words: State) -> int:
         """Where the n-gram `words` is in the table of its order; -1 if it is in none."""
@@ -137,3 +138,8 @@ class NGramModel:
         for table, word in zip(self.tables[1:], others, strict=False):
             index = int(table.find(np.array([index * (self.vocab_size + 1) + word]))[0])
         return index
+
+
+def _picked(values: Floats, indices: Ints) -> Floats:
+    """`values[indices]`, and 0 where the index is -1."""
+    return np.where(indices >= 0, values[indices], 0.0) if len(values) else np.zeros(len(indices))
