@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import typer
 
 from weft import __version__
+from weft.commands.compare import compare
 from weft.commands.data import data
 from weft.commands.demo import demo
 from weft.commands.eval import evaluate_text
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train_command,
     "eval": evaluate_text,
     "score": score,
+    "compare": compare,
     "next": next_tokens,
     "generate": generate,
     "info": info,

@@ -71,7 +71,7 @@ def evaluate_text(
     folder = chosen_run(run)
     lm = load(folder)
     unigram = _Unigram(lm)
-    with _chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
+    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")
@@ -105,7 +105,7 @@ class _Unigram:
 
 
 @contextmanager
-def _chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
+def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
     """The tokens of the text named, or of the run's own, with progress on standard error."""
     reporter = OnStream(sys.stderr)
     if not text:

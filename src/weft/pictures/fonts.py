@@ -32,6 +32,11 @@ def families_for(characters: Iterable[str]) -> tuple[list[str], set[str]]:
     return families, left
 
 
+def drawable(text: str, lacking: set[str]) -> str:
+    """The text with a box for each character that no font has; matplotlib would warn of them."""
+    return "".join(SUBSTITUTE if character in lacking else character for character in text)
+
+
 def _of_many(name: str) -> bool:
     many = (
         "CJK",

@@ -9,7 +9,7 @@ from typing import Any
 
 from weft.files import replace_atomically
 from weft.pictures.colour_scale import BACKGROUNDS, FOREGROUNDS, level
-from weft.pictures.fonts import SUBSTITUTE, families_for
+from weft.pictures.fonts import SUBSTITUTE, drawable, families_for
 from weft.pictures.visible import visible
 from weft.scoring.token_score import TokenScore
 
@@ -50,7 +50,7 @@ class SurprisalPlot:
 
         words = [[_label(score) for score in row] for row in self._rows]
         families, lacking = families_for({character for row in words for word in row for character in word})
-        words = [["".join(SUBSTITUTE if c in lacking else c for c in word) for word in row] for row in words]
+        words = [[drawable(word, lacking) for word in row] for row in words]
         with rc_context({"font.family": families}):
             figure = self._figure(words)
             with replace_atomically(path) as file:
