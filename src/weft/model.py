@@ -155,12 +155,20 @@ class RNNLM:
 
         Pure and without dropout: the same numbers as `step`, token by token.
         """
+        hs, state = self.hidden_states(xs, state)
+        return self.output.log_probabilities(hs, ts), state
+
+    def hidden_states(self, xs: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """What the output layer sees after every input of the block xs (N, T): hs (N, T, H), and the state after it.
+
+        Pure and without dropout.
+        """
         hs = self.embedding.rows(xs)
         states: list[State] = []
         for layer, layer_state in zip(self.recurrent, state, strict=True):
             hs, layer_state = layer.unroll(hs, layer_state)
             states.append(layer_state)
-        return self.output.log_probabilities(hs, ts), tuple(states)
+        return hs, tuple(states)
 
     def zero_state(self, streams: int) -> ModelState:
         """The state of `streams` streams that have read nothing."""
