@@ -13,6 +13,7 @@ import typer
 from weft.commands.eval import text_chunks
 from weft.commands.kernel_options import kernels_of
 from weft.commands.option_types import at_least_one, whole_number
+from weft.commands.picture_files import check_place
 from weft.commands.run_option import chosen_run
 from weft.comparison.baselines import Baseline, learnt
 from weft.comparison.context_curve import draw_context_curve
@@ -23,9 +24,9 @@ from weft.errors import InputError, nearest
 from weft.evaluation.evaluate import Evaluation
 from weft.evaluation.perplexity import mean_bits, mean_nats
 from weft.language_model import LanguageModel, load
-from weft.pictures.visible import visible
 from weft.reporting import OnStream
 from weft.run_folder import COMPARISON, CONFIG, HELD_OUT
+from weft.scoring.formats.layout import visible
 
 FORMATS = ("table", "tsv")
 HEADER = (
@@ -99,7 +100,7 @@ def compare(
     lm = models[runs[0]]
     _check_one_vocabulary(models)
     picture = png or runs[0] / COMPARISON
-    _check_writable(picture)
+    check_place(picture)
     reporter = OnStream(sys.stderr)
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
         of = TextSample.of(ids, oov, lm.tokenizer.eos_id, sample, longest)
@@ -141,11 +142,6 @@ def _check_one_vocabulary(models: dict[Path, LanguageModel]) -> None:
                 f"{first} and {run} have different vocabularies, so their perplexities are of different tokens and "
                 "cannot be compared: compare runs that were trained on the same text with the same tokenizer"
             )
-
-
-def _check_writable(picture: Path) -> None:
-    if not picture.parent.is_dir():
-        raise InputError(f"there is no folder {picture.parent} for the picture; make it, or give another --png")
 
 
 def print_tsv(measured: Sequence[Measured]) -> None:

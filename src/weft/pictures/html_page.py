@@ -18,7 +18,7 @@ from weft.files import replace_atomically
 from weft.layers.softmax import NOTHING, Loss
 from weft.pictures.colour_scale import level, level_names
 from weft.pictures.html_style import style
-from weft.pictures.visible import visible
+from weft.scoring.formats.layout import visible
 from weft.scoring.token_score import TokenScore
 
 BITS = 1 / math.log(2)
@@ -118,8 +118,11 @@ def _token(score: TokenScore, text: str) -> str:
     classes = [f"s{level(score.surprisal_bits)}"]
     if score.oov:
         classes.append("oov")
-    if not text:
-        classes.append("part" if score.text else "end")
+    if score.is_line_end:
+        classes.append("end")
+        text = text.replace("\r", "")
+    elif not text:
+        classes.append("part")
     return f'<span class="{" ".join(classes)}" tabindex="0" data-tip="{_attribute(_tip(score))}">{_text(text)}</span>'
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from weft.files import replace_atomically
 from weft.pictures.colour_scale import BACKGROUNDS, FOREGROUNDS, level
 from weft.pictures.fonts import SUBSTITUTE, drawable, families_for
-from weft.pictures.visible import visible
+from weft.scoring.formats.layout import visible
 from weft.scoring.token_score import TokenScore
 
 MOST_TOKENS = 400
@@ -125,7 +125,7 @@ def _draw_row(axes: Any, row: Sequence[TokenScore], labels: Sequence[str], highe
 
 
 def _label(score: TokenScore) -> str:
-    label = visible(score.text) or "↵"
+    label = "↵" if score.is_line_end else visible(score.text)
     return label if len(label) <= 16 else label[:15] + "…"
 
 

@@ -1,4 +1,4 @@
-"""TokenScore: one token of a text, and what it cost the model."""
+"""TokenScore: what one token of a text cost a model. Everything that scores text yields these."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenScore:
-    """One token of a line of text and its score, in nats (1 bit = ln 2 nats)."""
+    """One token, or one word made of several, and what it cost.
+
+    sentence, position      line of the text and token in the line, both from 0
+    token                   as the vocabulary writes it: `<unk>` for what is not in it, `<eos>` for the line end
+    text, start, end        as written: `line[start:end] == text`; "" for the line end
+    logprob_nats            ln P(token | everything before it)
+    entropy_nats            of the predicted distribution: -Σ_v P(v) ln P(v)
+    rank                    1 + the number of tokens that were likelier
+    oov                     whether it stands for something outside the vocabulary
+    alternatives            the likeliest tokens with their ln P, the likeliest first
+    entropy_reduction_nats  how much less there is to tell after the token: max(0, entropy before - entropy after)
+                            (Hale 2006); None for the last token of a line
+
+    None: not worked out, or not defined.
+    """
 
     sentence: int
-    """0-based line number."""
     position: int
-    """0-based index of the token in its line."""
     token: str
-    """The vocabulary's token, as weft writes it (`<eos>` for the line end)."""
     text: str
-    """As written in the line; empty for the line end."""
     start: int
     end: int
-    """Character offsets into the line: text == line[start:end]."""
     logprob_nats: float
     entropy_nats: float | None
-    """Of the predicted distribution."""
     rank: int | None
-    """1 for the likeliest."""
     oov: bool
-    """Whether the token stands for a word outside the vocabulary."""
     alternatives: tuple[tuple[str, float], ...] = ()
-    """Tokens with their log-probabilities in nats, the likeliest first."""
     entropy_reduction_nats: float | None = None
 
     @property
@@ -41,3 +46,8 @@ class TokenScore:
     def surprisal_bits(self) -> float:
         """-log2 P(token | everything before it)."""
         return -self.logprob_nats / math.log(2)
+
+    @property
+    def is_line_end(self) -> bool:
+        """Whether it is the end of a line; the text is "" at the last one, and the line break at one before."""
+        return self.text in ("", "\n", "\r\n")
