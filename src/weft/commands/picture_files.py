@@ -78,8 +78,11 @@ class Pictures:
         taken, self._kept = tee(lines)
         return taken
 
-    def scores(self, scored: Iterable[list[TokenScore]]) -> Iterator[list[TokenScore]]:
+    def scores(self, scored: Iterator[list[TokenScore]]) -> Iterator[list[TokenScore]]:
         """The same scores, each line of which is drawn as it passes."""
+        return scored if self._page is None and self._plot is None else self._drawn(scored)
+
+    def _drawn(self, scored: Iterator[list[TokenScore]]) -> Iterator[list[TokenScore]]:
         for scores in scored:
             if self._page is not None:
                 self._page.add(next(self._kept) or "", scores)
