@@ -1,0 +1,1 @@
+"""Several language models as one: the probability of a token is a weighted mean of theirs."""
