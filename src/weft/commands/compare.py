@@ -15,6 +15,7 @@ from weft.commands.kernel_options import kernels_of
 from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.picture_files import check_place
 from weft.commands.run_option import chosen_run
+from weft.commands.text_argument import check_split
 from weft.comparison.baselines import Baseline, learnt
 from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
@@ -92,8 +93,7 @@ def compare(
     shown = format or ("table" if sys.stdout.isatty() else "tsv")
     if shown not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {shown!r}{nearest(shown, FORMATS)}")
-    if split is not None and split not in HELD_OUT:
-        raise InputError(f"--split must be one of {', '.join(HELD_OUT)}, got {split!r}{nearest(split, HELD_OUT)}")
+    check_split(split)
     baselines = _baselines(baseline)
     runs, text = _runs_and_text(names or [])
     models = {run: load(run) for run in runs}
@@ -114,8 +114,10 @@ def compare(
             reporter.note(f"{scorer.name}: scoring {len(of.ids):,} tokens, and {len(of.positions):,} by their context")
             with kernels_of(lm, "auto", None):
                 measured.append(measure(scorer, of))
-    print_table(measured) if shown == "table" else print_tsv(measured)
-    draw_context_curve(picture, measured)
+    try:
+        print_table(measured) if shown == "table" else print_tsv(measured)
+    finally:  # also where nobody reads the numbers to their end
+        draw_context_curve(picture, measured)
     reporter.note(f"the picture is in {picture}")
 
 
