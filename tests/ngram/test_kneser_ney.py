@@ -73,7 +73,7 @@ def test_discounts_are_equation_26() -> None:
         ([1, 1, 3], "no 4-gram has the adjusted count 2"),
         ([2, 3, 4], "no 4-gram has the adjusted count 1"),
         ([1, 2], "no 4-gram has the adjusted count 3"),
-        ([1, 2, 3, 3, 3], "the 4-grams would be discounted by 0.333, -1, 3, where 0 to 1, 2 and 3 is possible"),
+        ([1, 2, 3, 3, 3], "the 4-grams would be discounted by 0.333, -1, 3, which must be above 0"),
     ],
 )
 def test_a_text_too_small_to_say_is_refused_or_discounted_by_the_fallback(counts: list[int], expected: str) -> None:

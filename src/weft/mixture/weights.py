@@ -17,7 +17,7 @@ from weft.errors import InputError
 
 SMALLEST_GAIN = 1e-6
 """Nats a token: what is not worth another round."""
-MOST_ROUNDS = 1000
+MOST_ROUNDS = 10_000
 
 Floats = NDArray[np.float64]
 

@@ -48,9 +48,10 @@ def write_arpa(path: Path, model: NGramModel, tokens: Sequence[str]) -> None:
 
 def check_words(tokens: Sequence[str], eos_id: int) -> None:
     """Raise InputError unless every token can be a word of an ARPA file: no white space in it, and no sentence mark."""
-    for id, token in enumerate(tokens):
-        if id != eos_id and token in (LINE_START, LINE_END):
-            raise InputError(f"the text has the word {token}, which is a sentence mark in ARPA files: remove it")
+    for mark in (LINE_START, LINE_END):
+        if mark in tokens and tokens.index(mark) != eos_id:
+            raise InputError(f"the text has the word {mark}, which is a sentence mark in ARPA files: remove it")
+    for token in tokens:
         if token.split() != [token]:
             raise InputError(f"{token!r} cannot be a word of an ARPA file, which has white space between words")
 

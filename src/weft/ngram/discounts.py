@@ -30,8 +30,8 @@ FALLBACK = Discounts(0.5, 1.0, 1.5)
 def discounts(counts: Ints, order: int, fallback: Discounts | None = None) -> Discounts:
     """The discounts for the n-grams of one order, from their adjusted counts.
 
-    Where the text is too small or too regular for them (no n-gram of some count, or a discount that is not between 0
-    and its count) they are `fallback`; raises InputError if that is None.
+    Where the text is too small or too regular for them (no n-gram of some count, or a discount that is not above 0)
+    they are `fallback`; raises InputError if that is None.
     """
     n = np.bincount(np.minimum(counts, 5), minlength=6).tolist()
     if 0 in n[1:4]:
@@ -39,10 +39,10 @@ def discounts(counts: Ints, order: int, fallback: Discounts | None = None) -> Di
     else:
         y = n[1] / (n[1] + 2 * n[2])
         estimated = Discounts(*(c - (c + 1) * y * n[c + 1] / n[c] for c in (1, 2, 3)))
-        if all(0 < discount <= c for c, discount in enumerate(estimated, start=1)):
+        if min(estimated) > 0:
             return estimated
         shown = ", ".join(f"{discount:.3g}" for discount in estimated)
-        reason = f"the {order}-grams would be discounted by {shown}, where 0 to 1, 2 and 3 is possible"
+        reason = f"the {order}-grams would be discounted by {shown}, which must be above 0"
     if fallback is None:
         raise InputError(
             f"the text is too small or too regular to estimate Kneser-Ney discounts: {reason}; give more text, a lower "
