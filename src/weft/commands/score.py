@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, tee
+from itertools import chain, islice, tee
 from typing import Annotated, NamedTuple
 
 import typer
@@ -103,7 +103,8 @@ def score(
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
     with context:
         scored = _scored(lm, source, layout, Reading(batch_size, eos, wanted))
-        _write(FORMATS[shown].write(scored, layout))
+        first = list(islice(scored, 1))  # what cannot be read at all is found out before anything is written
+        _write(FORMATS[shown].write(chain(first, scored), layout))
 
 
 def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
