@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, tee
+from itertools import chain, islice, tee
 from typing import Annotated, NamedTuple
 
 import typer
@@ -109,8 +109,9 @@ def score(
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
     with context, pictures(html, png) as drawn:
-        scored = _scored(lm, drawn.lines(source), layout, Reading(batch_size, eos, wanted))
-        _write(FORMATS[shown].write(drawn.scores(scored), layout))
+        scored = drawn.scores(_scored(lm, drawn.lines(source), layout, Reading(batch_size, eos, wanted)))
+        first = list(islice(scored, 1))  # what cannot be read at all is found out before anything is written
+        _write(FORMATS[shown].write(chain(first, scored), layout))
 
 
 def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
