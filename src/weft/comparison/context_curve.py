@@ -19,7 +19,8 @@ LINES = ("-", "--", "-.", ":")
 def draw_context_curve(path: Path, measured: Sequence[Measured]) -> None:
     """Draw the perplexity of every model on the same sampled tokens into the PNG at `path`, replaced atomically.
 
-    The lengths stand side by side at equal distances, the whole text before a token at the end.
+    The lengths from 1 stand side by side at equal distances, the whole text before a token at the end. Without any
+    context neural models, which never had to do without, are far beyond the rest; the unigram model stands for it.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -35,8 +36,9 @@ def draw_context_curve(path: Path, measured: Sequence[Measured]) -> None:
 
 
 def _draw(axes: Any, measured: Sequence[Measured], names: list[str]) -> None:
+    lengths = [length for length in measured[0].by_context if length]
     for number, model in enumerate(measured):
-        evaluations = [*model.by_context.values(), model.sample]
+        evaluations = [*(model.by_context[length] for length in lengths), model.sample]
         axes.plot(
             range(len(evaluations)),
             [evaluation.perplexity for evaluation in evaluations],
@@ -45,8 +47,7 @@ def _draw(axes: Any, measured: Sequence[Measured], names: list[str]) -> None:
             linestyle=LINES[number % len(LINES)],
             markersize=5,
         )
-    lengths = [f"{length:,}" for length in measured[0].by_context]
-    axes.set_xticks(range(len(lengths) + 1), [*lengths, "all"])
+    axes.set_xticks(range(len(lengths) + 1), [*(f"{length:,}" for length in lengths), "all"])
     axes.set_yscale("log")
     _plain_numbers(axes)
     axes.set_xlabel("tokens of context")
@@ -64,6 +65,6 @@ def _plain_numbers(axes: Any) -> None:
     from matplotlib.ticker import LogLocator
 
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 5 * low else tuple(range(1, 10))))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 7)))
     axes.yaxis.set_major_formatter("{x:,g}")
     axes.yaxis.set_minor_formatter("")
