@@ -31,9 +31,14 @@ def test_the_whole_text_costs_what_eval_says(run_weft: RunWeft, trained: Path) -
     assert float(whole["unigram"]["perplexity_including_oov"]) == pytest.approx(
         float(evaluated["unigram_perplexity"]), rel=1e-5
     )
-    window = run_weft("eval", "--run", trained / "baselines" / "window4", "my.txt")
-    assert window.code == 2  # there is no such text here: the run's own is meant
     assert (trained / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_window_that_was_trained_is_a_run_of_its_own(run_weft: RunWeft, trained: Path, text: Path) -> None:
+    whole = {row["model"]: row for row in rows(run_weft("compare", trained, text, *QUICK)) if row["text"] == "whole"}
+    window = run_weft("eval", text, "--run", trained / "baselines" / "window4")
+    evaluated = dict(line.split("\t") for line in window.out.splitlines())
+    assert float(whole["window4"]["nats_per_token"]) == pytest.approx(float(evaluated["nats_per_token"]), rel=1e-5)
 
 
 def test_every_model_is_asked_about_the_same_tokens_by_the_length_of_their_context(

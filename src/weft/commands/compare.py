@@ -84,7 +84,7 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Perplexities side by side, and how they fall with the length of the context.
+    """Perplexities side by side, and by the length of the context.
 
     The baselines learn from the training text of the first run. In the second part the same sampled tokens are
     predicted by every model from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each from a fresh state.
