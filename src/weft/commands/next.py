@@ -9,7 +9,7 @@ import typer
 
 from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.run_option import RunOption, load_chosen
-from weft.commands.score import visible
+from weft.scoring.formats.layout import visible
 
 
 def next_tokens(

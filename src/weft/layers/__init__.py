@@ -22,6 +22,7 @@ from weft.layers.recurrent import TimeRecurrent
 from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.window import TimeWindow, Window
 
 __all__ = [
     "GRU",
@@ -44,6 +45,8 @@ __all__ = [
     "TimeRecurrent",
     "TimeRowEmbedding",
     "TimeSoftmaxWithLoss",
+    "TimeWindow",
+    "Window",
     "time_layer",
     "time_layers",
 ]
