@@ -111,6 +111,9 @@ def test_the_words_of_a_line_multiply_to_the_probability_of_its_tokens(kind: str
     lm = untrained(kind)
     words = lm.scores(LINE, wanted=WORDS)
     assert math.fsum(word.logprob_nats for word in words) == pytest.approx(lm.logprob(LINE), rel=1e-6)
+    two = lm.scores(f"{LINE}\nsay {LINE}", wanted=WORDS)
+    assert math.fsum(word.logprob_nats for word in two) == pytest.approx(lm.logprob(f"{LINE}\nsay {LINE}"), rel=1e-6)
+    assert [word.text for word in two].count("\n") == 1
     running = [score for line in lm.score_running([LINE, "", "say"], wanted=WORDS) for score in line]
     assert math.fsum(score.logprob_nats for score in running) == pytest.approx(
         -lm.evaluate([f"{LINE}\n\nsay\n"]).loss.nats, rel=1e-6

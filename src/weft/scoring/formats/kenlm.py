@@ -80,6 +80,7 @@ def shortest(number: np.floating) -> str:
     """The shortest decimal that reads back as `number`; with an exponent below 1e-6 and from 1e21 on."""
     if not np.isfinite(number):
         return "NaN" if np.isnan(number) else "inf" if number > 0 else "-inf"
-    if number == 0 or 1e-6 <= abs(number) < 1e21:
+    text = np.format_float_scientific(number, unique=True, trim="-", exp_digits=1).replace("e+", "e")
+    if -6 <= int(text.partition("e")[2]) < 21:
         return np.format_float_positional(number, unique=True, trim="-")
-    return np.format_float_scientific(number, unique=True, trim="-", exp_digits=1).replace("e+", "e")
+    return text
