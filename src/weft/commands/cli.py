@@ -24,6 +24,7 @@ from weft.commands.generate import generate
 from weft.commands.info import info
 from weft.commands.mistakes import UsageMistake, in_one_line
 from weft.commands.next import next_tokens
+from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
 from weft.commands.train import TrainCommand, train_command
 from weft.errors import WeftError
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "score": score,
     "next": next_tokens,
     "generate": generate,
+    "rescore": rescore_lists,
     "info": info,
     "data": data,
 }
