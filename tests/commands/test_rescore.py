@@ -137,6 +137,7 @@ def test_what_was_right_before_a_mistake_is_there(run_weft: RunWeft, trained: Pa
         ),
         ("nbest --format kaldi --references few --tune w.toml", "the utterance 'utt2' has no reference"),
         ("nbest --format kaldi --references many --tune w.toml", "1 of 3 references are of utterances without"),
+        ("silent --format kaldi --references silence --tune w.toml", "needs references with words"),
         ("- --format kaldi --references -", "standard input can be read only once"),
         ("spaces --format jsonl", "the id 'u 1' has white space in it"),
         ("nbest --format kaldi --batch-size 0", "'--batch-size': expected at least 1, got 0"),
@@ -147,6 +148,8 @@ def test_what_cannot_be_done_is_told(run_weft: RunWeft, trained: Path, line: str
     Path("old.toml").write_text("old_lm_weight = 1\n")
     Path("few").write_text("utt1 on a mat\n")
     Path("many").write_text("utt1 on a mat\nutt2 the cat\nutt3 it\n")
+    Path("silent").write_text("utt-1 the\n")
+    Path("silence").write_text("utt\n")
     Path("spaces").write_text('{"id": "u 1", "text": "a"}\n')
     assert expected in run_weft("rescore", *line.split(), "--run", trained).refusal()
     assert not Path("w.toml").exists()

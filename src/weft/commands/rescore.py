@@ -147,11 +147,11 @@ def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: Ref
         for line in write(utterance):
             print(line)
         sys.stdout.flush()
-    note(f"{tally.hypotheses:,} hypotheses of {tally.utterances:,} utterances; {_unknown(tally)}")
+    _note(f"{tally.hypotheses:,} hypotheses of {tally.utterances:,} utterances; {_unknown(tally)}")
     if errors is not None:
         chosen = f"{errors.best.errors:,} errors in {errors.best.words:,} words, {errors.best.percent:.2f}%"
         first, oracle = f"{errors.first.percent:.2f}%", f"{errors.oracle.percent:.2f}%"
-        note(f"word error rate: {chosen}; of the first hypotheses {first}, of the best there are {oracle}")
+        _note(f"word error rate: {chosen}; of the first hypotheses {first}, of the best there are {oracle}")
 
 
 def _tune(
@@ -165,18 +165,19 @@ def _tune(
     before = development.with_weights(start.vector())
     tuned = tune_weights(development, start, used[1:])  # the first one sets the scale
     after = development.with_weights(tuned.vector())
+    found = {"first": development.first, "before": before, "after": after, "oracle": development.oracle}
+    rates = {name: errors.percent for name, errors in found.items()}
     written = {name: getattr(tuned, name) for name in (*used, "oov_penalty_nats")}
     write_weights(file, written, f"{after.errors} errors in {after.words} words where these weights were tuned")
-    rates = {"first": development.first, "before": before, "after": after, "oracle": development.oracle}
     rows = [("utterances", tally.utterances), ("hypotheses", tally.hypotheses), ("reference_words", after.words)]
     rows += [("tokens", tally.tokens), ("oov_tokens", tally.oov_tokens)]
     for name, value in rows:
         print(name, value, sep="\t")
     for name, rate in rates.items():
-        print(f"wer_{name}_percent", f"{rate.percent:.4f}", sep="\t")
+        print(f"wer_{name}_percent", f"{rate:.4f}", sep="\t")
     for name, weight in written.items():
         print(name, f"{weight:.6g}", sep="\t")
-    note(f"the weights are in {file}; weft rescore --weights {file} uses them")
+    _note(f"the weights are in {file}; weft rescore --weights {file} uses them")
 
 
 def _present(layout: Layout) -> tuple[bool, ...]:
@@ -188,6 +189,6 @@ def _unknown(tally: Tally) -> str:
     return f"{tally.oov_tokens:,} of {tally.tokens:,} tokens ({share:.2f}%) are out of the vocabulary"
 
 
-def note(text: str) -> None:
+def _note(text: str) -> None:
     """Tell what is no result."""
     print(text, file=sys.stderr)
