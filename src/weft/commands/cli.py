@@ -27,6 +27,7 @@ from weft.commands.mistakes import UsageMistake, in_one_line
 from weft.commands.mix import mix
 from weft.commands.next import next_tokens
 from weft.commands.ngram import eval_ngram, train_ngram
+from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
 from weft.commands.train import TrainCommand, train_command
 from weft.errors import WeftError
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ngram train": train_ngram,
     "ngram eval": eval_ngram,
     "mix": mix,
+    "rescore": rescore_lists,
     "info": info,
     "data": data,
 }

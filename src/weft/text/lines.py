@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from weft.errors import InputError, MissingFileError
 
@@ -16,6 +19,8 @@ LONGEST_LINE = 1 << 22
 
 def read_lines(source: str) -> Iterator[str]:
     """The lines of the file `source`, or of standard input for "-", without their ends; empty lines stay in place.
+
+    A file whose name ends in `.gz` is decompressed; byte offsets are of the decompressed text.
 
     Raises MissingFileError, and InputError for what is not a file of UTF-8 text, with the line and byte offset.
     """
@@ -29,7 +34,7 @@ def lines_or_faults(source: str) -> Iterator[str | InputError]:
     """As `read_lines`, with what is wrong with a line in its place. Raises where the source cannot be read on."""
     name = "standard input" if source == "-" else source
     try:
-        with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as file:
+        with _opened(source) as file:
             number = offset = 0
             while line := file.readline(LONGEST_LINE):
                 number += 1
@@ -42,8 +47,18 @@ def lines_or_faults(source: str) -> Iterator[str | InputError]:
                 offset += len(line)
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {source}") from None
+    except EOFError:
+        raise InputError(f"{name} is cut short: the end of the compressed data is missing") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{name} is not a gzip file, or is damaged: {error}") from None
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from None
+
+
+def _opened(source: str) -> AbstractContextManager[BinaryIO]:
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    return cast(BinaryIO, gzip.open(source, "rb")) if source.endswith(".gz") else Path(source).open("rb")
 
 
 def _decoded(line: bytes, name: str, number: int, offset: int) -> str | InputError:
