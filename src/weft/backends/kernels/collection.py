@@ -33,9 +33,9 @@ class Kernels:
         """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
         products, part = ways_to_multiply(precision)
         blocks: dict[str, BlockKernel] = {
-            "rnn": RNNKernel(workers, products),
-            "lstm": LSTMKernel(workers, products),
-            "gru": GRUKernel(workers, products),
+            "rnn": RNNKernel(workers, products, FloatProducts()),
+            "lstm": LSTMKernel(workers, products, FloatProducts()),
+            "gru": GRUKernel(workers, products, FloatProducts()),
         }
         return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers))
 

@@ -18,8 +18,8 @@ from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.processor import has_amx, has_bfloat16
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
-K_PIECE = 24
-"""Most k tiles at a time: the two column tiles then take 48 KB a term."""
+K_PIECE_TILES = 72
+"""Most tiles of k at a time, terms counted: two column tiles then take 144 KB."""
 
 ROW_PIECE_TILES = 768
 """Most tiles (1 KB each) of A that a piece of rows has."""
@@ -47,8 +47,9 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
     distance = k_tiles * terms * CELLS
     begin(height)
     room = floats_on_stack()
-    for k in range(0, k_tiles, K_PIECE):
-        K = min(K_PIECE, k_tiles - k)
+    k_piece = K_PIECE_TILES // terms
+    for k in range(0, k_tiles, k_piece):
+        K = min(k_piece, k_tiles - k)
         skipped = k * terms * CELLS
         new = fresh and k == 0
         piece = max(ROW_PIECE_TILES // (K * terms), 2) // 2 * 2
