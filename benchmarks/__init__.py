@@ -1,1 +1,1 @@
-"""How fast weft is, beside what a person would use instead; see `python -m benchmarks --help`."""
+"""How fast and how large weft is, beside what a person would use instead; see `python -m benchmarks --help`."""
