@@ -10,7 +10,7 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,16 @@ from weft.layers.output import SLICE_BYTES
 
 ModelState = tuple[State, ...]
 """The state of every recurrent layer, the lowest first."""
+
+
+class Steps(Protocol):
+    """What goes on by one token a stream: an `RNNLM`, or a `StreamingModel`."""
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after."""
+
+    def zero_state(self, streams: int) -> ModelState:
+        """The state of streams that have read nothing."""
 
 
 class RNNLM:

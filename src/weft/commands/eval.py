@@ -16,6 +16,7 @@ from weft.commands.data import fetch_with_bar
 from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
 from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import InputError, MissingFileError, nearest
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
@@ -60,6 +61,7 @@ def evaluate_text(
     ] = 64,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
+    weights: WeightsOption = "float32",
 ) -> None:
     """The perplexity of a text.
 
@@ -69,7 +71,7 @@ def evaluate_text(
         raise InputError(f"--split must be one of {', '.join(HELD_OUT)}, got {split!r}{nearest(split, HELD_OUT)}")
     at_least_one(batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = load(folder)
+    lm = with_weights(load(folder), weights)
     unigram = _Unigram(lm)
     with _chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)

@@ -11,6 +11,7 @@ import typer
 
 from weft.commands.option_types import BatchSize, at_least_one
 from weft.commands.run_option import RunOption, load_chosen
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import InputError, nearest
 from weft.language_model import TokenScore
 from weft.text.lines import read_lines
@@ -36,6 +37,7 @@ def score(
     ] = None,
     eos: Annotated[bool, typer.Option(help="Score the end of every line too.")] = True,
     batch_size: BatchSize = 32,
+    weights: WeightsOption = "float32",
 ) -> None:
     """The log-probability and surprisal of every token.
 
@@ -48,7 +50,7 @@ def score(
     if shown not in FORMATS:
         raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {shown!r}{nearest(shown, FORMATS)}")
     at_least_one(batch_size=batch_size)
-    lm = load_chosen(run)
+    lm = with_weights(load_chosen(run), weights)
     by_hand = not lines and file == "-" and sys.stdin.isatty()
     if by_hand:
         print("type lines of text; Ctrl-D ends", file=sys.stderr)

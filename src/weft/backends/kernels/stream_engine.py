@@ -14,20 +14,27 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out, crew
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.stream_layout import Layout
-from weft.backends.kernels.stream_plan import CHUNKS, FIELDS
+from weft.backends.kernels.stream_layout import STATE_PARTS, Layout
+from weft.backends.kernels.stream_plan import CHUNKS
 from weft.backends.kernels.stream_step import (
     CONSTANTS, DONE, FUNCTION, IDS, OWN, OWN_ROW, PHASES, PLAN, ROOM, ROWS, SCORES, SCORES_ROW, THREADS, TURN, WEIGHTS,
     part_in,
 )  # fmt: skip
+from weft.errors import InputError
 
 Floats = NDArray[np.float32]
 
 
 @compiled
-def run_step(control: Any, job: Any, ids: Any, before: Any, after: Any, scores: Any, room: Any, states_row: Any) -> None:
-    """One step of all streams. before, after (parts, N, H): the parts of the state, which open and close the room."""
+def run_step(
+    control: Any, job: Any, ids: Any, vocabulary: Any, before: Any, after: Any, scores: Any, room: Any, states_row: Any
+) -> Any:
+    """One step of all streams; False if an id is none. The room begins with the states (parts, N, H) before and after.
+    """
     parts, N, H = before.shape
+    for n in range(N):
+        if ids[n] < 0 or ids[n] >= vocabulary:
+            return False
     for part in range(parts):
         for n in range(N):
             row = room[(part * N + n) * states_row : (part * N + n + 1) * states_row]
@@ -45,6 +52,7 @@ def run_step(control: Any, job: Any, ids: Any, before: Any, after: Any, scores: 
         for n in range(N):
             start = ((parts + part) * N + n) * states_row
             after[part, n] = room[start : start + H]
+    return True
 
 
 class StreamEngine:
@@ -59,27 +67,35 @@ class StreamEngine:
         output: Floats | None, bias: Floats, threads: int,
     ) -> None:  # fmt: skip
         self.threads = threads
-        self.vocabulary, self.layout = len(bias), Layout(kind, cell, embedding, layers, output, bias)
+        self.vocabulary, self.hidden_size = len(bias), len(layers[0][1])
+        self.layout = Layout(kind, cell, embedding, layers, output, bias)
+        self.parts = STATE_PARTS[cell] * len(layers)
         self._function = part_in(self.layout.weights.dtype.name)
         self._own = threading.local()
 
     def step(self, ids: NDArray[np.int64], before: Floats) -> tuple[Floats, Floats]:
-        """ids (N,), all in [0, V), and the parts of the state (parts, N, H) -> scores (N, V), and the state after."""
-        N = len(ids)
-        scores = np.empty((N, self.layout.scores_row), np.float32)
-        after = np.empty_like(before)
-        job, room = self._job_and_room(N)
+        """ids (N,) and the parts of the state (parts, N, H) -> scores (N, V), and the state after; contiguous arrays.
+
+        Raises InputError for an id outside [0, V).
+        """
+        layout = self.layout
+        scores, after = np.empty((len(ids), layout.scores_row), np.float32), np.empty_like(before)
+        job, room = self._job_and_room(len(ids))
         helpers = crew(self.threads)
-        if self.threads > 1 and helpers.free.acquire(blocking=False):
-            try:
+        helped = self.threads > 1 and helpers.free.acquire(blocking=False)
+        try:
+            if helped:
                 helpers.wake()
-                job[THREADS] = self.threads
-                run_step(helpers.control, job, ids, before, after, scores, room, self.layout.units_row)
-            finally:
+            job[THREADS] = self.threads if helped else 1
+            known = run_step(
+                helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row
+            )
+        finally:
+            if helped:
                 helpers.free.release()
-        else:
-            job[THREADS] = 1
-            run_step(helpers.control, job, ids, before, after, scores, room, self.layout.units_row)
+        if not known:
+            wrong = ids[(ids < 0) | (ids >= self.vocabulary)]
+            raise InputError(f"token ids must lie in [0, {self.vocabulary}), got {wrong[0]}")
         return scores[:, : self.vocabulary], after
 
     def _job_and_room(self, N: int) -> tuple[NDArray[np.int64], Floats]:

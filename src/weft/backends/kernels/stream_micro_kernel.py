@@ -20,7 +20,7 @@ as 16 bits in two bytes, A = a_scale[r] · (256 high + low - 2¹⁵), where the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from llvmlite import ir
@@ -33,8 +33,6 @@ ACCUMULATORS = {16: 24, 8: 12, 4: 24}
 """Vector registers that sums may take, by the vectors' width."""
 
 INDEX, FLOAT, LANE = ir.IntType(64), ir.FloatType(), ir.IntType(32)
-Place = Callable[[int], Any]
-"""The address of panel number p."""
 
 
 class Kind:
@@ -53,18 +51,15 @@ class Kind:
         self.floats, self.cell = ir.VectorType(FLOAT, width), ir.VectorType(LANE, width)
         self.total = self.floats
 
-    def add(self, sums: list[Any], x: list[Any], weights: list[Any]) -> list[Any]:
-        """A row's sums of one panel, with a cell's multipliers x and weights."""
+    def add(self, sums: list[Any], j: int, x: Any, weights: Any) -> None:
+        """Add to a row's sums of one panel, with multiplier and weights number j of a cell."""
         kind = ir.FunctionType(self.floats, [self.floats] * 3)
         multiply_add = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.v{self.width}f32")
-        (total,) = sums
-        for multiplier, vector in zip(x, weights, strict=True):
-            total = self.builder.call(multiply_add, [multiplier, vector, total])
-        return [total]
+        sums[0] = self.builder.call(multiply_add, [x, weights, sums[0]])
 
-    def widened(self, place: Any) -> list[Any]:
-        """The weights of the cell at `place`."""
-        return [self.load(place, self.floats)]
+    def widened(self, place: Any, j: int) -> Any:
+        """The weights number j of the cell at `place`."""
+        return self.load(place, self.floats)
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
         """The product that a row's sums stand for; addresses of what it needs."""
@@ -87,19 +82,17 @@ class Kind:
 class BFloat16(Kind):
     depth = in_a_cell = 2
 
-    def widened(self, place: Any) -> list[Any]:
-        cell = self.load(place, self.cell)
-        bits = self.builder.shl(cell, self.all(16)), self.builder.and_(cell, self.all(0xFFFF0000))
-        return [self.builder.bitcast(half, self.floats) for half in bits]
+    def widened(self, place: Any, j: int) -> Any:
+        b, cell = self.builder, self.load(place, self.cell)
+        return b.bitcast(b.and_(cell, self.all(0xFFFF0000)) if j else b.shl(cell, self.all(16)), self.floats)
 
 
 class Int8(Kind):
     depth = in_a_cell = 4
 
-    def widened(self, place: Any) -> list[Any]:
+    def widened(self, place: Any, j: int) -> Any:
         b, cell = self.builder, self.load(place, self.cell)
-        bytes_on_top = [b.shl(cell, self.all(24 - 8 * j)) for j in range(4)]
-        return [b.sitofp(b.ashr(byte, self.all(24)), self.floats) for byte in bytes_on_top]
+        return b.sitofp(b.ashr(b.shl(cell, self.all(24 - 8 * j)), self.all(24)), self.floats)
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
         return self.builder.fmul(sums[0], self.load(scale, self.floats))
@@ -114,13 +107,13 @@ class Int8Dots(Kind):
         super().__init__(builder, width)
         self.total = self.cell
 
-    def widened(self, place: Any) -> list[Any]:
-        return [self.load(place, self.cell)] * 2
+    def widened(self, place: Any, j: int) -> Any:
+        return self.load(place, self.cell)
 
-    def add(self, sums: list[Any], x: list[Any], weights: list[Any]) -> list[Any]:
+    def add(self, sums: list[Any], j: int, x: Any, weights: Any) -> None:
         kind, name = ir.FunctionType(self.cell, [self.cell] * 3), f"llvm.x86.avx512.vpdpbusd.{32 * self.width}"
         dot = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return [self.builder.call(dot, [total, *pair]) for total, *pair in zip(sums, x, weights, strict=True)]
+        sums[j] = self.builder.call(dot, [sums[j], x, weights])
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
         b, (high, low) = self.builder, sums
@@ -155,11 +148,13 @@ def few_rows_kernel(rows: int, panels: int, width: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             a, a_row, a_scale, b, distance, cells, scale, sums, start, start_row, c, c_row = args
             v = kind(builder, width)
-            size = max(1, ACCUMULATORS[width] // (rows * v.sums))
-            for first in range(0, panels, size):
-                group = range(first, min(first + size, panels))
-                _panels(builder, v, rows, group, a, a_row, a_scale, b, distance, cells, scale, sums,
-                        start, start_row, c, c_row)  # fmt: skip
+            height, breadth = rows, panels
+            while height * breadth * v.sums > ACCUMULATORS[width]:
+                height, breadth = (-(-height // 2), breadth) if height > breadth else (height, -(-breadth // 2))
+            for r, p in product(range(0, rows, height), range(0, panels, breadth)):
+                these, those = range(r, min(r + height, rows)), range(p, min(p + breadth, panels))
+                _loop(builder, v, these, those, a, a_row, a_scale, b, distance, cells, scale, sums,
+                      start, start_row, c, c_row)  # fmt: skip
             return context.get_dummy_value()
 
         return signature, generate
@@ -167,13 +162,12 @@ def few_rows_kernel(rows: int, panels: int, width: int) -> Any:
     return kernel
 
 
-def _panels(
-    builder: Any, v: Kind, rows: int, panels: range, a: Any, a_row: Any, a_scale: Any, b: Any, distance: Any,
+def _loop(
+    builder: Any, v: Kind, rows: range, panels: range, a: Any, a_row: Any, a_scale: Any, b: Any, distance: Any,
     cells: Any, scale: Any, sums: Any, start: Any, start_row: Any, c: Any, c_row: Any,
 ) -> None:  # fmt: skip
-    """As many panels as have accumulators, side by side in one loop over k."""
+    """As many rows and panels as have accumulators, in one loop over k."""
     width = v.width
-    everything = [(r, p) for r in range(rows) for p in panels]
 
     def at(array: Any, row: Any, r: int, column: Any) -> Any:
         return builder.gep(array, [builder.add(builder.mul(INDEX(r), row), column)])
@@ -184,27 +178,40 @@ def _panels(
     builder.position_at_end(loop)
     k = builder.phi(INDEX)
     k.add_incoming(INDEX(0), before)
-    totals = {place: [builder.phi(v.total) for _ in range(v.sums)] for place in everything}
+    totals = {place: [builder.phi(v.total) for _ in range(v.sums)] for place in product(rows, panels)}
+    new = {place: list(total) for place, total in totals.items()}
     first = builder.mul(k, INDEX(v.depth))
-    x = [
-        [v.spread(builder.load(at(a, a_row, r, builder.add(first, INDEX(j))))) for j in range(v.depth)]
-        for r in range(rows)
-    ]
     cell = builder.gep(b, [builder.mul(k, INDEX(width * v.in_a_cell))])
-    new = {}
-    for p in panels:
-        weights = v.widened(builder.gep(cell, [builder.mul(distance, INDEX(p))]))
-        for r in range(rows):
-            new[r, p] = v.add(totals[r, p], x[r], weights)
+
+    def multiplier(r: int, j: int) -> Any:
+        return v.spread(builder.load(at(a, a_row, r, builder.add(first, INDEX(j)))))
+
+    def weights(p: int, j: int) -> Any:
+        return v.widened(builder.gep(cell, [builder.mul(distance, INDEX(p))]), j)
+
+    # The fewer of the two wait in registers for the others, one after another: there are just enough.
+    if len(rows) > len(panels):
+        for j in range(v.depth):
+            waiting = {p: weights(p, j) for p in panels}
+            for r in rows:
+                x = multiplier(r, j)
+                for p in panels:
+                    v.add(new[r, p], j, x, waiting[p])
+    else:
+        multipliers = {(r, j): multiplier(r, j) for r, j in product(rows, range(v.depth))}
+        for p, j in product(panels, range(v.depth)):
+            w = weights(p, j)
+            for r in rows:
+                v.add(new[r, p], j, multipliers[r, j], w)
     following = builder.add(k, INDEX(1))
     k.add_incoming(following, loop)
-    for place in everything:
-        for total, value in zip(totals[place], new[place], strict=True):
+    for place, phis in totals.items():
+        for total, value in zip(phis, new[place], strict=True):
             total.add_incoming(ir.Constant(v.total, None), before)
             total.add_incoming(value, loop)
     builder.cbranch(builder.icmp_signed("<", following, cells), loop, done)
     builder.position_at_end(done)
-    for r, p in everything:
+    for r, p in product(rows, panels):
         column = INDEX(p * width)
         factors = (builder.gep(a_scale, [INDEX(r)]), *(builder.gep(row, [column]) for row in (scale, sums)))
         begin = v.load(at(start, start_row, r, column), v.floats)
