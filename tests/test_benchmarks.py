@@ -17,6 +17,6 @@ def test_the_smallest_setting_gives_a_figure_for_everyone(tmp_path: Path) -> Non
     assert run.returncode == 0, run.stderr
     (row,) = json.loads(report.read_text("utf-8"))["rows"]
     assert row["workload"] == "tiny"
-    assert set(row["milliseconds"]) == {"weft fused", "weft plain", "PyTorch f32", "PyTorch bf16"}
+    assert set(row["milliseconds"]) == {"weft fused", "weft bf16", "weft plain", "PyTorch f32", "PyTorch bf16"}
     assert all(value > 0 for value in row["milliseconds"].values())
     assert "tiny" in run.stdout

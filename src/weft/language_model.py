@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, tee
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +20,16 @@ from weft.config import Config, ModelConfig
 from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
-from weft.evaluation.lines import score_lines
 from weft.generation import Sampling, generate
 from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
+from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
+from weft.scoring.token_score import TokenScore
 from weft.streaming import TextState
 from weft.streaming_model import StreamingModel
 from weft.text.tokenizer import Tokenizer, load_tokenizer
 from weft.training.checkpoint import newest_checkpoint
 from weft.training.tensors import load_weights
-
-
-@dataclass(frozen=True)
-class TokenScore:
-    """One token of a text and what it cost the model. `oov`: it stands for a word outside the vocabulary."""
-
-    token: str
-    logprob_nats: float
-    oov: bool
-
-    @property
-    def surprisal_bits(self) -> float:
-        """-log2 P(token | everything before it)."""
-        return -self.logprob_nats / math.log(2)
 
 
 class LanguageModel:
@@ -73,17 +59,24 @@ class LanguageModel:
         """Every token of the text with its surprisal in bits."""
         return [(score.token, score.surprisal_bits) for score in self.scores(text, eos)]
 
-    def scores(self, text: str, eos: bool = True) -> list[TokenScore]:
-        """Every token of the text with its log-probability."""
-        return next(self.score_lines([text], eos=eos))
+    def scores(self, text: str, eos: bool = True, wanted: Wanted = LOGPROB_ALONE) -> list[TokenScore]:
+        """Every token of the text, or every word, with its log-probability and what else is `wanted`."""
+        return next(self.score_lines([text], eos=eos, wanted=wanted))
 
-    def score_lines(self, lines: Iterable[str], batch_size: int = 32, eos: bool = True) -> Iterator[list[TokenScore]]:
-        """The scores of each line, read from a fresh start, in their order and in constant memory."""
-        encoded, kept = tee(self._encode(line, eos) for line in lines)
-        nats = score_lines(self.model, (ids for ids, _oov in encoded), self.tokenizer.eos_id, batch_size)
-        for (ids, oov), logprobs in zip(kept, nats, strict=True):
-            rows = zip(ids, logprobs.tolist(), oov, strict=True)
-            yield [TokenScore(self.tokenizer.token(id), logprob, unknown) for id, logprob, unknown in rows]
+    def score_lines(
+        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+    ) -> Iterator[list[TokenScore]]:
+        """The scores of each line, read from a fresh start, in their order and in constant memory.
+
+        None stands for a line that could not be read; it has no scores.
+        """
+        return score_lines(self.model, self.tokenizer, lines, batch_size, eos, wanted)
+
+    def score_running(
+        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+    ) -> Iterator[list[TokenScore]]:
+        """As `score_lines`, the lines read as one running text in which every line end is an `<eos>`."""
+        return score_running(self.model, self.tokenizer, lines, batch_size, eos, wanted)
 
     def perplexity(self, text: str, eos: bool = True) -> float:
         """exp(mean nats per token) of the text as one running text; raises InputError if it has no token."""
@@ -200,6 +193,7 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             config.dropout,
             config.tied,
             embedding_std=config.embedding_std,
+            window=config.window,
             seed=seed,
         )
     except InputError:

@@ -9,8 +9,8 @@ import typer
 
 from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.run_option import RunOption, load_chosen
-from weft.commands.score import visible
 from weft.commands.weights_option import WeightsOption, with_weights
+from weft.scoring.formats.layout import visible
 
 
 def next_tokens(
