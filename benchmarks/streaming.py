@@ -6,7 +6,6 @@ Every contender is a function from ids (N,) to scores (N, V) that keeps its stat
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -14,19 +13,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contender import FUSED, Contender, Context, Step, fused_float32
+from benchmarks.contender import BFLOAT16, FUSED, INT8, CannotTakePart, Contender, Step
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
 from benchmarks.workloads import STREAMING, TINY, Workload
+from weft.errors import InputError
+from weft.model import Steps
+from weft.streaming_model import StreamingModel
 
 BATCHES = (1, 16, 64)
 Reader = Callable[[NDArray[np.int64]], Any]
 
 
-def weft_reader(workload: Workload) -> Reader:
-    model = workload.model()
-    state = model.zero_state(workload.N)
+def weft_plain_reader(workload: Workload) -> Reader:
+    return weft_reader_of(workload.model(), workload.N)
+
+
+def weft_float32_reader(workload: Workload) -> Reader:
+    return weft_reader_of(kernels_on(workload, "float32"), workload.N)
+
+
+def weft_bfloat16_reader(workload: Workload) -> Reader:
+    return weft_reader_of(kernels_on(workload, "bfloat16"), workload.N)
+
+
+def weft_int8_reader(workload: Workload) -> Reader:
+    return weft_reader_of(kernels_on(workload, "int8"), workload.N)
+
+
+def kernels_on(workload: Workload, weights: str) -> StreamingModel:
+    """The streaming kernels on weights of this kind; raises CannotTakePart where they do not run."""
+    try:
+        return StreamingModel(workload.model(), weights, kernels="fused")
+    except InputError as error:
+        raise CannotTakePart(str(error)) from error
+
+
+def weft_reader_of(model: Steps, streams: int) -> Reader:
+    state = model.zero_state(streams)
 
     def read(ids: NDArray[np.int64]) -> Any:
         nonlocal state
@@ -91,14 +116,16 @@ def timed(make: Callable[[Workload], Reader]) -> Callable[[Workload], Step]:
     return make_step
 
 
-READERS: dict[str, tuple[Callable[[Workload], Reader], Context]] = {
-    FUSED: (weft_reader, fused_float32),
-    "weft plain": (weft_reader, nullcontext),
-    "PyTorch f32": (torch_reader, nullcontext),
-    "ONNX f32": (onnx_reader, nullcontext),
-    "ONNX int8": (onnx_int8_reader, nullcontext),
+READERS: dict[str, Callable[[Workload], Reader]] = {
+    FUSED: weft_float32_reader,
+    BFLOAT16: weft_bfloat16_reader,
+    INT8: weft_int8_reader,
+    "weft plain": weft_plain_reader,
+    "PyTorch f32": torch_reader,
+    "ONNX f32": onnx_reader,
+    "ONNX int8": onnx_int8_reader,
 }
-CONTENDERS = [Contender(name, timed(make), context) for name, (make, context) in READERS.items()]
+CONTENDERS = [Contender(name, timed(make)) for name, make in READERS.items()]
 
 
 def cases(setting: Setting) -> list[Case]:

@@ -23,13 +23,13 @@ class Case:
 
     def __init__(self, layer_type: type[TimeRecurrent], N: int = 2, T: int = 3, D: int = 4, H: int = 5) -> None:
         rng = np.random.default_rng(0)
-        G, parts = layer_type.cell_type.gates, len(layer_type.cell_type.state_names)
-        self.params = triple(rng.normal(0, 0.5, shape) for shape in ((D, G * H), (H, G * H), (G * H,)))
+        shapes = [param.shape for param in layer_type.cell_type.initial_parameters(np.random.default_rng(0), D, H)]
+        self.params = triple(rng.normal(0, 0.5, shape) for shape in shapes)
         self.layer = layer_type(*self.params, stateful=True)
         self.xs = rng.normal(size=(N, T, D))
-        self.state: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+        self.state: State = tuple(rng.normal(size=(N, size)) for size in self.layer.cell.state_sizes)
         self.dhs = rng.normal(size=(N, T, H))
-        self.dlast: State = tuple(rng.normal(size=(N, H)) for _ in range(parts))
+        self.dlast: State = tuple(rng.normal(size=(N, size)) for size in self.layer.cell.state_sizes)
 
     def forward(self) -> tuple[Floats, State]:
         self.layer.set_state(*self.state)

@@ -18,7 +18,7 @@ PACKAGE = Path(weft.__file__).parent
 README = Path(__file__).parents[1] / "README.md"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 300
-HEAVY = {"matplotlib", "torch", "numba", "rich", "typer", "tokenizers", "numpy"}
+HEAVY = {"jiwer", "matplotlib", "torch", "numba", "rich", "typer", "tokenizers", "numpy"}
 
 
 def packages_loaded_by(code: str) -> set[str]:
@@ -46,13 +46,13 @@ def test_using_a_model_loads_neither_plotting_nor_the_command_line() -> None:
 
 def test_the_command_line_starts_without_plotting() -> None:
     loaded = packages_loaded_by("import weft.commands.cli")
-    assert not loaded & {"matplotlib", "torch", "numba", "tokenizers"}
+    assert not loaded & {"matplotlib", "torch", "numba", "tokenizers", "jiwer"}
 
 
 def test_no_module_needs_more_than_the_run_time_dependencies() -> None:
     names = [module.name for module in pkgutil.walk_packages(weft.__path__, "weft.")]
     assert "weft.training.trainer" in names
-    blocked = ["torch", "tokenizers", "pytest", "hypothesis", "array_api_strict", "torch.nn"]
+    blocked = ["torch", "tokenizers", "jiwer", "pytest", "hypothesis", "array_api_strict", "torch.nn"]
     packages_loaded_by(
         f"import importlib\nsys.modules.update(dict.fromkeys({blocked}))\n"
         f"for name in {names}: importlib.import_module(name)"

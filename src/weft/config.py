@@ -87,7 +87,8 @@ class TextConfig(_Checked):
 class ModelConfig(_Checked):
     """The shape of the language model."""
 
-    cell: str = _setting("Recurrent cell: rnn, lstm or gru")
+    cell: str = _setting("Recurrent cell: rnn, lstm or gru; or window, which sees the last few tokens only")
+    window: int = _setting("Tokens that the cell 'window' sees", default=4, at_least=1, only_with=("cell", "window"))
     embedding_size: int = _setting("Size D of a token's embedding", at_least=1)
     hidden_size: int = _setting("Size H of a layer's hidden state", at_least=1)
     layers: int = _setting("Number of recurrent layers", default=1, at_least=1)

@@ -26,7 +26,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
     """
-    return _settings_of(path, _read_toml(path))
+    return _settings_of(path, read_toml(path))
 
 
 def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def read_config(path: Path) -> Config:
     Raises MissingFileError where there is none, CheckpointError where it is damaged or from a newer version.
     """
     try:
-        tables = _read_toml(path)
+        tables = read_toml(path)
         _check_format(path, tables)
         return config_of(_settings_of(path, tables), str(path))
     except InputError as error:
@@ -108,7 +108,8 @@ def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
     return Config(**parts)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file states; raises MissingFileError, or InputError for what cannot be read."""
     try:
         # Some editors begin a file with a byte-order mark, which TOML does not know.
         return tomllib.loads(path.read_bytes().decode("utf-8").removeprefix("\ufeff"))

@@ -116,7 +116,7 @@ def train_run(
         check_run(run)
         config = read_config(run / CONFIG)
         config = _resumed_config(config, stated, run)
-        return _train(run, _fresh(run, config), reporter)
+        return train_fresh(run, _fresh(run, config), reporter, data=run)
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
@@ -124,7 +124,7 @@ def train_run(
     with new_run(run) as folder:
         config = _prepare(folder, stated, reporter, fetch)
         fresh = _fresh(folder, config)
-    return _train(run, fresh, reporter)
+    return train_fresh(run, fresh, reporter, data=run)
 
 
 def _check_model(stated: Settings) -> None:
@@ -204,16 +204,20 @@ def _fresh(run: Path, config: Config) -> LanguageModel:
     return LanguageModel(build_model(config.model, tokenizer.vocab_size, config.training.seed), tokenizer, config)
 
 
-def _train(run: Path, fresh: LanguageModel, reporter: Reporter) -> Trained:
+def train_fresh(run: Path, fresh: LanguageModel, reporter: Reporter, *, data: Path) -> Trained:
+    """Train a new model in the folder `run`, or go on from the checkpoint there, on the texts of the run `data`.
+
+    `run` must have the tokenizer. Raises KeyboardInterrupt when a signal has stopped the training.
+    """
     config = fresh.config
-    ids = open_tokens(tokens_path(run, "train"))
+    ids = open_tokens(tokens_path(data, "train"))
     blocks = Blocks(ids, config.training.batch_size, config.training.bptt)
     trainer = Trainer(
         fresh.model,
         blocks,
         config.training,
         run=run,
-        validate=_validation(run, fresh),
+        validate=_validation(data, fresh),
         progress=reporter.training(),
     )
     for line in describe_model(fresh.model, config.training, trainer.optimizer):
@@ -235,8 +239,8 @@ def _train(run: Path, fresh: LanguageModel, reporter: Reporter) -> Trained:
     return Trained(run, result, load(run))
 
 
-def _validation(run: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
-    path = tokens_path(run, "valid")
+def _validation(data: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
+    path = tokens_path(data, "valid")
     if not path.exists():
         return None
     ids, training = open_tokens(path), fresh.config.training

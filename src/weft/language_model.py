@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, tee
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +20,36 @@ from weft.config import Config, ModelConfig
 from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
-from weft.evaluation.lines import score_lines
 from weft.generation import Sampling, generate
-from weft.model import RNNLM
+from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
+from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
+from weft.scoring.token_score import TokenScore
 from weft.streaming import TextState
+from weft.streaming_model import StreamingModel
 from weft.text.tokenizer import Tokenizer, load_tokenizer
 from weft.training.checkpoint import newest_checkpoint
 from weft.training.tensors import load_weights
 
 
-@dataclass(frozen=True)
-class TokenScore:
-    """One token of a text and what it cost the model. `oov`: it stands for a word outside the vocabulary."""
-
-    token: str
-    logprob_nats: float
-    oov: bool
-
-    @property
-    def surprisal_bits(self) -> float:
-        """-log2 P(token | everything before it)."""
-        return -self.logprob_nats / math.log(2)
-
-
 class LanguageModel:
     """A language model of text: P(text) = Π P(token | the tokens before it)."""
 
-    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config) -> None:
+    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config, steps: Steps | None = None) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
+        self.steps = model if steps is None else steps
+
+    def frozen(self, weights: str = "float32", *, kernels: str = "auto", threads: int | None = None) -> LanguageModel:
+        """The same model for inference alone: its weights as they are now, rounded once, and steps that are fast.
+
+        weights: "float32", "bfloat16" or "int8"; all numbers of the new model are those of the rounded weights. Where
+        one token comes after another (`start`, `next`, `generate`) it steps by a `StreamingModel`, which the other
+        arguments are for. Raises InputError for a value that is none of these.
+        """
+        steps = StreamingModel(self.model, weights, kernels=kernels, threads=threads)
+        return LanguageModel(steps.model, self.tokenizer, self.config, steps)
 
     def logprob(self, text: str, eos: bool = True) -> float:
         """ln P(text) in nats, the end of the line included unless `eos` is False."""
@@ -61,17 +59,24 @@ class LanguageModel:
         """Every token of the text with its surprisal in bits."""
         return [(score.token, score.surprisal_bits) for score in self.scores(text, eos)]
 
-    def scores(self, text: str, eos: bool = True) -> list[TokenScore]:
-        """Every token of the text with its log-probability."""
-        return next(self.score_lines([text], eos=eos))
+    def scores(self, text: str, eos: bool = True, wanted: Wanted = LOGPROB_ALONE) -> list[TokenScore]:
+        """Every token of the text, or every word, with its log-probability and what else is `wanted`."""
+        return next(self.score_lines([text], eos=eos, wanted=wanted))
 
-    def score_lines(self, lines: Iterable[str], batch_size: int = 32, eos: bool = True) -> Iterator[list[TokenScore]]:
-        """The scores of each line, read from a fresh start, in their order and in constant memory."""
-        encoded, kept = tee(self._encode(line, eos) for line in lines)
-        nats = score_lines(self.model, (ids for ids, _oov in encoded), self.tokenizer.eos_id, batch_size)
-        for (ids, oov), logprobs in zip(kept, nats, strict=True):
-            rows = zip(ids, logprobs.tolist(), oov, strict=True)
-            yield [TokenScore(self.tokenizer.token(id), logprob, unknown) for id, logprob, unknown in rows]
+    def score_lines(
+        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+    ) -> Iterator[list[TokenScore]]:
+        """The scores of each line, read from a fresh start, in their order and in constant memory.
+
+        None stands for a line that could not be read; it has no scores.
+        """
+        return score_lines(self.model, self.tokenizer, lines, batch_size, eos, wanted)
+
+    def score_running(
+        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+    ) -> Iterator[list[TokenScore]]:
+        """As `score_lines`, the lines read as one running text in which every line end is an `<eos>`."""
+        return score_running(self.model, self.tokenizer, lines, batch_size, eos, wanted)
 
     def perplexity(self, text: str, eos: bool = True) -> float:
         """exp(mean nats per token) of the text as one running text; raises InputError if it has no token."""
@@ -91,7 +96,7 @@ class LanguageModel:
 
     def start(self) -> TextState:
         """The state before the first token, to be pushed on token by token."""
-        return TextState.start(self.model, self.tokenizer)
+        return TextState.start(self.steps, self.tokenizer)
 
     def generate(self, prompt: str = "", max_tokens: int = 100, **options: Any) -> str:
         """The continuation of `prompt` by `max_tokens` tokens; the options are those of `generate_pieces`."""
@@ -123,7 +128,7 @@ class LanguageModel:
             decoder.push(id)
 
         def pieces() -> Iterator[str]:
-            for id in islice(generate(self.model, start.scores, start.state, sampling, rng), max_tokens):
+            for id in islice(generate(self.steps, start.scores, start.state, sampling, rng), max_tokens):
                 yield decoder.push(id)
             yield decoder.flush()
 
@@ -150,26 +155,30 @@ class LanguageModel:
             yield np.array(ids, dtype=int), np.array(oov, dtype=bool)
 
 
-def load(run: str | Path) -> LanguageModel:
+def load(run: str | Path, *, weights: str | None = None, threads: int | None = None) -> LanguageModel:
     """The best model of a run folder, or the last one where there is no best yet.
+
+    weights: "float32", "bfloat16" or "int8" gives it frozen for inference, stepping on so many threads; see
+    `LanguageModel.frozen`.
 
     Raises MissingFileError where there is no run, CheckpointError where it is damaged or from a newer weft.
     """
     run = Path(run)
     check_run(run)
     config = read_config(run / CONFIG)
-    weights = run / WEIGHTS
-    if not weights.exists():
+    path = run / WEIGHTS
+    if not path.exists():
         newest = newest_checkpoint(run)
         if newest is None:
             raise MissingFileError(
                 f"{run} holds no model yet; `weft train --resume --out {run}` goes on with the training"
             )
-        weights = newest / WEIGHTS
+        path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)
     model = build_model(config.model, tokenizer.vocab_size, seed=0)
-    _fill(model, weights)
-    return LanguageModel(model, tokenizer, config)
+    _fill(model, path)
+    lm = LanguageModel(model, tokenizer, config)
+    return lm if weights is None else lm.frozen(weights, threads=threads)
 
 
 def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
@@ -184,6 +193,7 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             config.dropout,
             config.tied,
             embedding_std=config.embedding_std,
+            window=config.window,
             seed=seed,
         )
     except InputError:

@@ -10,7 +10,7 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,16 +19,30 @@ from weft.errors import InputError
 from weft.layers import (
     Layer,
     Loss,
+    RowGradient,
     TimeDropout,
     TimeEmbedding,
     TimeOutputWithLoss,
     TimeRecurrent,
+    TimeRowEmbedding,
     time_layer,
 )
 from weft.layers.output import SLICE_BYTES
 
+Gradient = Array | RowGradient
+
 ModelState = tuple[State, ...]
 """The state of every recurrent layer, the lowest first."""
+
+
+class Steps(Protocol):
+    """What goes on by one token a stream: an `RNNLM`, or a `StreamingModel`."""
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after."""
+
+    def zero_state(self, streams: int) -> ModelState:
+        """The state of streams that have read nothing."""
 
 
 class RNNLM:
@@ -38,11 +52,13 @@ class RNNLM:
     `dropout`: share of activations dropped after the embedding and after every layer, while training. `tied`: the
     output weights are the embedding's, transposed (Press & Wolf 2017; Inan et al. 2017), which needs D = H.
     `embedding_std`: standard deviation of the embedding to start training from; the other matrices have one over the
-    root of their number of rows. `rows`: the output layer's slice (see `TimeOutputWithLoss`).
+    root of their number of rows. `window`: the positions that a layer of the cell 'window' sees. `rows`: the output
+    layer's slice (see `TimeOutputWithLoss`).
 
     Raises InputError for an unknown cell or wrong sizes.
 
-    `params` and `grads` are lists in the order of `named_parameters()`, updated in place.
+    `params` and `grads` are lists in the order of `named_parameters()`; the parameters are updated in place. The
+    gradient of an embedding that is not tied is a `RowGradient`, every other one an array.
     """
 
     def __init__(
@@ -56,12 +72,13 @@ class RNNLM:
         tied: bool = False,
         *,
         embedding_std: float = 0.1,
+        window: int = 4,
         seed: int | None = None,
         dtype: str = "float32",
         rows: int | None = None,
     ) -> None:
         sizes = {"vocab_size": vocab_size, "embedding_size": embedding_size, "hidden_size": hidden_size}
-        for name, size in {**sizes, "layers": layers}.items():
+        for name, size in {**sizes, "layers": layers, "window": window}.items():
             if size < 1:
                 raise InputError(f"{name} must be at least 1, got {size}")
         if tied and embedding_size != hidden_size:
@@ -69,15 +86,17 @@ class RNNLM:
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
         layer_type = time_layer(cell)
+        settings = {"window": window} if "window" in layer_type.cell_type.settings else {}
 
         def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return values.astype(dtype)
 
-        self.embedding = TimeEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
+        embedding = TimeEmbedding if tied else TimeRowEmbedding
+        self.embedding = embedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for index in range(layers):
             inputs = embedding_size if index == 0 else hidden_size
-            values = layer_type.cell_type.initial_parameters(self.rng, inputs, hidden_size)
+            values = layer_type.cell_type.initial_parameters(self.rng, inputs, hidden_size, **settings)
             Wx, Wh, b = map(array, values)
             self.recurrent.append(layer_type(Wx, Wh, b, stateful=True))
         W = self.embedding.params[0]
@@ -87,13 +106,17 @@ class RNNLM:
         self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
         self.dropouts = [TimeDropout(dropout, self.rng) for _ in range(layers + 1)]
         self.params = list(self.named_parameters().values())
-        self.grads = list(self.named_gradients().values())
 
     def named_parameters(self) -> dict[str, Array]:
         """The trained arrays by name; tied weights are named once, as the embedding's."""
         return {name: layer.params[index] for name, layer, index in self._places()}
 
-    def named_gradients(self) -> dict[str, Array]:
+    @property
+    def grads(self) -> list[Gradient]:
+        """The gradients, in the order of `params`."""
+        return list(self.named_gradients().values())
+
+    def named_gradients(self) -> dict[str, Gradient]:
         """The gradients under the same names, in the same order."""
         return {name: layer.grads[index] for name, layer, index in self._places()}
 
@@ -112,8 +135,7 @@ class RNNLM:
         """
         item = self.params[0].dtype.itemsize
         parameters = sum(parameter.size for parameter in self.params)
-        D, H = self.embedding.params[0].shape[1], self.output.params[0].shape[0]
-        kept = 3 * D + sum((3 * layer.cell.gates + 6) * H for layer in self.recurrent)
+        kept = 3 * self.embedding.params[0].shape[1] + sum(layer.cell.kept_sizes for layer in self.recurrent)
         scores = min(3 * SLICE_BYTES, 3 * streams * steps * self.vocab_size * item)
         return int(item * (2 * parameters + streams * steps * kept) + scores)
 
@@ -155,12 +177,20 @@ class RNNLM:
 
         Pure and without dropout: the same numbers as `step`, token by token.
         """
+        hs, state = self.hidden_states(xs, state)
+        return self.output.log_probabilities(hs, ts), state
+
+    def hidden_states(self, xs: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """What the output layer sees after every input of the block xs (N, T): hs (N, T, H), and the state after it.
+
+        Pure and without dropout.
+        """
         hs = self.embedding.rows(xs)
         states: list[State] = []
         for layer, layer_state in zip(self.recurrent, state, strict=True):
             hs, layer_state = layer.unroll(hs, layer_state)
             states.append(layer_state)
-        return self.output.log_probabilities(hs, ts), tuple(states)
+        return hs, tuple(states)
 
     def zero_state(self, streams: int) -> ModelState:
         """The state of `streams` streams that have read nothing."""

@@ -7,6 +7,8 @@
     checkpoints/           what is needed to continue
     metrics.jsonl          one line an epoch
     curve.png              perplexity over the epochs
+    baselines/             models of the same text that `weft compare` has trained
+    comparison.png         how their perplexity falls with the length of the context
 
 The first three are enough to use the model. While a run is prepared it is under the name `.preparing` in its folder.
 """
@@ -29,6 +31,8 @@ from weft.training.run_record import METRICS as METRICS
 CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
 DATA = "data"
+BASELINES = "baselines"
+COMPARISON = "comparison.png"
 SPLITS = ("train", "valid", "test")
 HELD_OUT = SPLITS[1:]
 PREPARING = ".preparing"
@@ -112,7 +116,7 @@ def _put_in_place(run: Path, preparing: Path) -> None:
     replaced = run / REPLACED
     shutil.rmtree(replaced, ignore_errors=True)
     replaced.mkdir()
-    for name in (CONFIG, TOKENIZER, WEIGHTS, METRICS, CURVE, DATA, CHECKPOINTS):
+    for name in (CONFIG, TOKENIZER, WEIGHTS, METRICS, CURVE, DATA, CHECKPOINTS, BASELINES, COMPARISON):
         if (run / name).exists():
             (run / name).rename(replaced / name)
     for name in (DATA, TOKENIZER, CONFIG):

@@ -99,7 +99,7 @@ def test_a_reader_that_goes_away_is_no_mistake(start_weft: StartWeft, trained: P
     Path("long.txt").write_text("the cat sat\n" * 5000, encoding="utf-8")
     process = start_weft("score", "--run", trained, "--file", "long.txt")
     assert process.stdout is not None
-    assert process.stdout.readline().startswith(b"line\t")
+    assert process.stdout.readline().startswith(b"sentence\t")
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == b""

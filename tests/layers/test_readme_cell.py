@@ -27,6 +27,7 @@ def test_the_cell_of_the_readme_is_found_and_its_gradients_equal_central_differe
     readme = (TESTS.parent / "README.md").read_text("utf-8")
     (cell,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "(Cell)" in block)
     # In a process of its own, so that other tests do not find it among the cells.
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     run = subprocess.run([sys.executable, "-c", cell + CHECK], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

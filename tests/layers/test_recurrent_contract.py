@@ -43,8 +43,8 @@ def test_gradients_equal_autograd_through_the_same_forward(layer_type: type[Time
     objective = objective + sum((s * torch.tensor(d)).sum() for s, d in zip(last, case.dlast, strict=True))
     objective.backward()
     for name, tensor in tensors.items():
-        assert tensor.grad is not None
-        np.testing.assert_allclose(gradients[name], tensor.grad.numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
+        expected = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad  # None: nothing depends on it
+        np.testing.assert_allclose(gradients[name], expected.numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 @every_cell
@@ -60,7 +60,8 @@ def test_step_by_step_equals_the_whole_block_at_any_size(
         next_state = layer_type.cell_type(*case.params).forward(case.xs[:, t], *state)
         state = next_state if isinstance(next_state, tuple) else (next_state,)
         np.testing.assert_allclose(hs[:, t], state[0], rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(last, state, rtol=1e-12, atol=1e-14)
+    for part, expected in zip(last, state, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-12, atol=1e-14)
 
 
 @every_cell
@@ -90,7 +91,8 @@ def test_a_block_cut_in_two_goes_on_forward_and_is_truncated_backward(layer_type
     dxs_second = case.layer.backward(case.dhs[:, 4:])
     assert case.layer.state is not None
     np.testing.assert_allclose(np.concatenate((first, second), axis=1), whole, rtol=1e-12)
-    np.testing.assert_allclose(case.layer.state, last, rtol=1e-12)
+    for part, expected in zip(case.layer.state, last, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-12)
     np.testing.assert_allclose(dxs_second, dxs[:, 4:], rtol=1e-10)
     assert np.abs(dxs_first - dxs[:, :4]).max() > 1e-3
 
@@ -174,7 +176,8 @@ def test_unroll_gives_the_numbers_of_forward_and_touches_nothing(layer_type: typ
     case.layer.reset_state()
     pure_hs, pure_last = case.layer.unroll(case.xs, case.state)
     np.testing.assert_array_equal(pure_hs, hs)
-    np.testing.assert_array_equal(pure_last, last)
+    for part, expected in zip(pure_last, last, strict=True):
+        np.testing.assert_array_equal(part, expected)
     assert case.layer.state is None
 
 
@@ -199,7 +202,7 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
 ) -> None:
     calls: list[str] = []
 
-    class Kernel(PlainLoop):
+    class Kernel(layer_type.plain_block):  # type: ignore[misc, name-defined]
         def forward(self, *arguments: Any) -> Any:
             calls.append("forward")
             return super().forward(*arguments)

@@ -7,6 +7,7 @@ what must be fast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -51,31 +52,34 @@ class OutputKernel(Protocol):
 
 
 class UpdateKernel(Protocol):
-    """In-place updates of parameters w by gradients g, one pass each; the arrays of a call are alike."""
+    """In-place updates of parameters w by gradients g, all of them in one pass; the n-th arrays of a call are alike."""
 
-    def squared_norm(self, array: Array) -> float:
+    def squared_norm(self, arrays: Sequence[Array]) -> float:
         """The sum of the squares of all elements; not finite if any is not."""
 
-    def scale(self, array: Array, factor: float) -> None:
+    def scale(self, arrays: Sequence[Array], factor: float) -> None:
         """array <- factor · array"""
 
-    def sgd(self, w: Array, g: Array, lr: float) -> None:
+    def sgd(self, ws: Sequence[Array], gs: Sequence[Array], lr: float) -> None:
         """w <- w - lr g"""
 
-    def momentum(self, w: Array, g: Array, v: Array, mu: float, lr: float) -> None:
+    def subtract_rows(self, target: Array, rows: Array, values: Array, factor: float) -> None:
+        """target[rows[k]] -= factor · values[k] for every k"""
+
+    def momentum(self, ws: Sequence[Array], gs: Sequence[Array], vs: Sequence[Array], mu: float, lr: float) -> None:
         """v <- mu v + g, w <- w - lr v"""
 
     def adamw(
         self,
-        w: Array,
-        g: Array,
-        m: Array,
-        v: Array,
+        ws: Sequence[Array],
+        gs: Sequence[Array],
+        ms: Sequence[Array],
+        vs: Sequence[Array],
         betas: tuple[float, float],
         rate: float,
         root_correction: float,
         eps: float,
-        decay: float,
+        decays: Sequence[float],
     ) -> None:
         """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
 

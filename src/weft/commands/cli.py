@@ -17,13 +17,17 @@ from typing import Any, TextIO
 import typer
 
 from weft import __version__
+from weft.commands.compare import compare
 from weft.commands.data import data
 from weft.commands.demo import demo
 from weft.commands.eval import evaluate_text
 from weft.commands.generate import generate
 from weft.commands.info import info
 from weft.commands.mistakes import UsageMistake, in_one_line
+from weft.commands.mix import mix
 from weft.commands.next import next_tokens
+from weft.commands.ngram import eval_ngram, train_ngram
+from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
 from weft.commands.train import TrainCommand, train_command
 from weft.errors import WeftError
@@ -39,11 +43,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train_command,
     "eval": evaluate_text,
     "score": score,
+    "compare": compare,
     "next": next_tokens,
     "generate": generate,
+    "ngram train": train_ngram,
+    "ngram eval": eval_ngram,
+    "mix": mix,
+    "rescore": rescore_lists,
     "info": info,
     "data": data,
 }
+GROUPS = {"ngram": "Models that count words: train one, or measure one."}
 
 
 class _Interrupted(Exception):
@@ -61,8 +71,13 @@ def _passed_on(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+_groups = {"": app}
 for _name, _command in COMMANDS.items():
-    app.command(_name, cls=TrainCommand if _name == "train" else None)(_passed_on(_command))
+    _group, _, _own_name = _name.rpartition(" ")
+    if _group not in _groups:
+        _groups[_group] = typer.Typer(rich_markup_mode=None, help=GROUPS[_group])
+        app.add_typer(_groups[_group], name=_group)
+    _groups[_group].command(_own_name, cls=TrainCommand if _name == "train" else None)(_passed_on(_command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -116,7 +131,7 @@ def _answer(error: Exception) -> int:
     if isinstance(error, WeftError):
         return _tell(str(error), 2)
     if isinstance(error, UsageMistake):
-        return _tell(in_one_line(error, COMMANDS), 2)
+        return _tell(in_one_line(error), 2)
     if isinstance(error, MemoryError):
         return _tell(f"not enough memory: {error or 'lower the sizes'}", 2)
     if isinstance(error, OSError):

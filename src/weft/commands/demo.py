@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from weft.commands.run_option import RUNS
-from weft.commands.score import print_tsv
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
@@ -17,6 +16,8 @@ from weft.experiment import train_run
 from weft.language_model import LanguageModel, build_model, load
 from weft.reporting import OnStream
 from weft.run_folder import CONFIG, tokens_path
+from weft.scoring.formats.layout import Layout
+from weft.scoring.formats.tsv import write_tsv
 from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
 
@@ -56,5 +57,6 @@ def show(lm: LanguageModel, run: Path) -> None:
     print(f"\nit writes, after {PROMPT!r}:\n")
     print(PROMPT + lm.generate(PROMPT, 60, temperature=0.8, seed=1))
     print(f"\nand reads {SENTENCE!r} with this surprisal:\n")
-    print_tsv(iter([lm.scores(SENTENCE)]))
+    layout = Layout(columns=("token", "logprob", "surprisal", "oov"))
+    print("".join(write_tsv([lm.scores(SENTENCE)], layout)), end="")
     print(f"\nnext: weft next 'The value of the' --run {run}      weft train YOUR.txt")

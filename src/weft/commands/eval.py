@@ -12,21 +12,20 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from weft.commands.data import fetch_with_bar
 from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
 from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
-from weft.errors import InputError, MissingFileError, nearest
+from weft.commands.text_argument import TEXT_HELP, check_split, open_text
+from weft.commands.weights_option import WeightsOption, with_weights
+from weft.errors import MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
 from weft.layers import Loss
 from weft.layers.softmax import NOTHING
-from weft.reporting import OnStream, note_skipped
+from weft.reporting import OnStream
 from weft.run_folder import HELD_OUT, oov_path, tokens_path
-from weft.sources import corpus_files
-from weft.text.corpus import open_corpus
 from weft.text.tokens import open_tokens
 
 Chunks = Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]
@@ -37,8 +36,7 @@ def evaluate_text(
         list[str] | None,
         typer.Argument(
             metavar="TEXT",
-            help="Files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that `weft data` lists.  "
-            "[default: the run's own held-out text]",
+            help=f"{TEXT_HELP}  [default: the run's own held-out text]",
             show_default=False,
         ),
     ] = None,
@@ -60,25 +58,25 @@ def evaluate_text(
     ] = 64,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
+    weights: WeightsOption = "float32",
 ) -> None:
     """The perplexity of a text.
 
     Every token is predicted once, from all that stands before it. Tokens out of the vocabulary (OOV) are counted apart.
     """
-    if split is not None and split not in HELD_OUT:
-        raise InputError(f"--split must be one of {', '.join(HELD_OUT)}, got {split!r}{nearest(split, HELD_OUT)}")
+    check_split(split)
     at_least_one(batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = load(folder)
+    lm = with_weights(load(folder), weights)
     unigram = _Unigram(lm)
-    with _chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
+    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")
 
 
-def rows(result: Evaluation, unigram: Loss) -> list[tuple[str, str]]:
-    """The numbers of an evaluation by name, with their units."""
+def rows(result: Evaluation, unigram: Loss | None) -> list[tuple[str, str]]:
+    """The numbers of an evaluation by name, with their units; that of the unigram model is empty if it is None."""
     known = result.perplexity_without_oov
     return [
         ("tokens", str(result.loss.tokens)),
@@ -88,7 +86,7 @@ def rows(result: Evaluation, unigram: Loss) -> list[tuple[str, str]]:
         ("bits_per_token", f"{mean_bits(result.loss):.6f}"),
         ("perplexity_including_oov", f"{result.perplexity:.4f}"),
         ("perplexity_excluding_oov", "" if known is None else f"{known:.4f}"),
-        ("unigram_perplexity", f"{perplexity(unigram):.4f}"),
+        ("unigram_perplexity", "" if unigram is None else f"{perplexity(unigram):.4f}"),
     ]
 
 
@@ -105,7 +103,7 @@ class _Unigram:
 
 
 @contextmanager
-def _chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
+def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
     """The tokens of the text named, or of the run's own, with progress on standard error."""
     reporter = OnStream(sys.stderr)
     if not text:
@@ -113,19 +111,9 @@ def _chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) ->
         reporter.note(f"the {chosen} text of {run}")
         yield _own_text(run, chosen)
         return
-    corpus = open_corpus(_sources(text, split or "test"))
-    note_skipped(reporter, corpus.skipped)
+    corpus = open_text(text, split or "test", reporter)
     with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
         yield lm.chunks(corpus.pieces(on_bytes))
-
-
-def _sources(text: list[str], split: str) -> list[str | Path]:
-    files = corpus_files(text, fetch_with_bar)
-    if files is None:
-        return list(text)
-    if split not in files:
-        raise InputError(f"the corpus {text[0]} has no {split} text; it has {', '.join(files)}")
-    return [files[split]]
 
 
 def _own_split(run: Path) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Annotated
 
 import typer
 
 from weft.backends.fusing import fused, why_not_fused
 from weft.commands.option_types import whole_number
-from weft.errors import InputError, nearest
+from weft.errors import InputError, WeftError, nearest
 from weft.language_model import LanguageModel
 
 KINDS = ("auto", "fused", "plain")
+
+WORTH_LOADING = 20_000_000_000
+"""Multiply-adds from which on loading the fused kernels takes less time than it saves."""
 
 KernelsOption = Annotated[
     str, typer.Option(metavar="|".join(KINDS), help="What computes; auto is what the run was trained with.")
@@ -34,3 +39,43 @@ def kernels_of(lm: LanguageModel, kernels: str, threads: int | None) -> Abstract
     elif kernels == "plain" and threads is not None:
         raise InputError("--threads is for the fused kernels; leave it out with --kernels plain")
     return fused(threads) if kernels == "fused" else nullcontext()
+
+
+def kernels_for_lines(
+    lm: LanguageModel, lines: Iterator[str | None], batch_size: int, kernels: str, threads: int | None
+) -> tuple[AbstractContextManager[None], Iterator[str | None]]:
+    """As `kernels_of`, and the lines to be scored; with auto, the fused kernels only for a text that is worth it.
+
+    To see that, lines are taken from the source until there are enough of them; none are with a batch size of 1, where
+    each line is to be answered before the next is taken.
+    """
+    if kernels == "auto" and threads is None:
+        if batch_size == 1 or lm.config.training.kernels == "plain":
+            return nullcontext(), lines
+        enough, lines = _enough(lm, lines)
+        if not enough:
+            return nullcontext(), lines
+    return kernels_of(lm, kernels, threads), lines
+
+
+def _enough(lm: LanguageModel, lines: Iterator[str | None]) -> tuple[bool, Iterator[str | None]]:
+    """Whether the lines are worth loading the kernels for, and the same lines again."""
+    work_of_token = sum(parameter.size for parameter in lm.model.params)
+    if not lm.model.tied:
+        work_of_token -= lm.model.embedding.params[0].size
+    taken: list[str | None] = []
+    work = 0
+    try:
+        for line in lines:
+            taken.append(line)
+            work += work_of_token * len(lm.tokenizer.encode(line or ""))
+            if work >= WORTH_LOADING:
+                return True, chain(taken, lines)
+    except WeftError as fault:
+        return False, _then_raise(taken, fault)
+    return False, iter(taken)
+
+
+def _then_raise(lines: list[str | None], fault: WeftError) -> Iterator[str | None]:
+    yield from lines
+    raise fault

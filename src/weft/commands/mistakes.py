@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import typer
@@ -30,7 +29,7 @@ ELSEWHERE = {
 """What other programs call our options."""
 
 
-def in_one_line(mistake: Any, commands: Iterable[str]) -> str:
+def in_one_line(mistake: Any) -> str:
     """The message of a `UsageMistake`, with the nearest option or command where one is unknown."""
     message = " ".join(str(mistake.format_message()).split())
     option = getattr(mistake, "option_name", None)
@@ -38,21 +37,27 @@ def in_one_line(mistake: Any, commands: Iterable[str]) -> str:
         return _unknown_option(option, mistake.ctx)
     command = re.match(r"No such command '(.*?)'", message)
     if command is not None:
-        return f"no such command {command[1]!r}{nearest(command[1], commands)}; known: {', '.join(commands)}"
+        known = _commands(mistake.ctx)
+        return f"no such command {command[1]!r}{nearest(command[1], known)}; known: {', '.join(known)}"
+    if message.startswith("Missing command"):
+        return f"{mistake.ctx.command_path} needs a command: {', '.join(_commands(mistake.ctx))}"
     extra = re.match(r"Got unexpected extra arguments? ?(?:\(s\))? ?\((.*)\)", message)
     if extra is not None:
-        name = mistake.ctx.info_name
-        return f"unexpected argument {extra[1]!r}: put quotes around a text with spaces, or see weft {name} --help"
+        path = mistake.ctx.command_path
+        return f"unexpected argument {extra[1]!r}: put quotes around a text with spaces, or see {path} --help"
     return message
+
+
+def _commands(ctx: Any) -> list[str]:
+    return list(ctx.command.commands)
 
 
 def _unknown_option(option: str, ctx: Any) -> str:
     if ctx is None:
         return f"no such option {option}"
-    command = ctx.info_name if ctx.parent is not None else ""
     known = [name for parameter in ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
     usual = option.replace("_", "-")
     hint = nearest(usual, [name for name in (*known, "--help") if name.startswith("--")])
     if ELSEWHERE.get(usual) in known:
         hint = f"; here it is called {ELSEWHERE[usual]}"
-    return f"no such option {option}{hint}; weft {command + ' ' if command else ''}--help lists them"
+    return f"no such option {option}{hint}; {ctx.command_path} --help lists them"

@@ -1,22 +1,27 @@
-"""`weft score`: the log-probability and surprisal of every token of lines of text."""
+"""`weft score`: what every token or word of lines of text cost, in the format that is asked for."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from itertools import chain
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, islice, tee
+from typing import Annotated, NamedTuple
 
 import typer
 
-from weft.commands.option_types import BatchSize, at_least_one
+from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_for_lines
+from weft.commands.option_types import BatchSize, at_least_one, whole_number
+from weft.commands.picture_files import HtmlOption, PngOption, pictures, wanted_for_page
 from weft.commands.run_option import RunOption, load_chosen
-from weft.errors import InputError, nearest
-from weft.language_model import TokenScore
-from weft.text.lines import read_lines
-
-FORMATS = ("table", "tsv")
-HEADER = ("line", "position", "token", "logprob_nats", "surprisal_bits", "oov")
+from weft.commands.score_options import ON_ERROR, ScoreOptions, one_of
+from weft.commands.weights_option import WeightsOption, with_weights
+from weft.errors import InputError
+from weft.language_model import LanguageModel
+from weft.scoring import TokenScore, Wanted
+from weft.scoring.formats import DETAILS, FORMATS, Layout
+from weft.scoring.units import UNITS
+from weft.text.lines import lines_or_faults, read_lines
 
 
 def score(
@@ -34,75 +39,118 @@ def score(
             metavar="|".join(FORMATS), help="[default: table on a terminal, tsv elsewhere]", show_default=False
         ),
     ] = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Score words, also where the tokens are characters or pieces of words.")
+    ] = False,
+    running: Annotated[
+        bool, typer.Option("--running", help="Read the lines as one text, not each from a fresh start.")
+    ] = False,
+    both: Annotated[
+        bool, typer.Option("--both", help="Read them in both ways; the column 'mode' says which a row is of.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Columns of table, tsv and jsonl, among them entropy, entropy_reduction and rank; 'all' is all.",
+            show_default=False,
+        ),
+    ] = None,
+    alternatives: Annotated[
+        int, typer.Option(parser=whole_number, metavar="K", help="Show the K likeliest tokens in every place.")
+    ] = 0,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(UNITS),
+            help="Base of the logarithms: bits, nats or bans.  [default: e for log-probabilities, 2 for the others]",
+            show_default=False,
+        ),
+    ] = None,
+    detail: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(DETAILS),
+            help="How much kenlm (its -v) and srilm (its -debug) say.  [default: word for kenlm, summary for srilm]",
+            show_default=False,
+        ),
+    ] = None,
     eos: Annotated[bool, typer.Option(help="Score the end of every line too.")] = True,
+    on_error: Annotated[
+        str, typer.Option(metavar="|".join(ON_ERROR), help="What to do at a line that is not UTF-8 text.")
+    ] = "stop",
+    html: HtmlOption = None,
+    png: PngOption = None,
     batch_size: BatchSize = 32,
+    kernels: KernelsOption = "auto",
+    threads: ThreadsOption = None,
+    weights: WeightsOption = "float32",
 ) -> None:
-    """The log-probability and surprisal of every token.
+    """The log-probability and surprisal of every token or word.
 
-    Each line is read from a fresh start; lines and positions count from 1. The answers come in the order of the lines,
-    and an empty line has its end alone. With --batch-size 1 each line is answered as it comes.
+    Each line is read from a fresh start. The answers come in the order of the lines, lines and positions count from 0,
+    and an empty line has its end alone. With --batch-size 1 each line is answered as it comes. The formats kenlm, srilm
+    and surprisal are those of KenLM's query, SRILM's ngram -ppl and neural-complexity.
     """
     if lines and file != "-":
         raise InputError("lines are given as arguments and with --file; give them once")
     shown = format or ("table" if sys.stdout.isatty() else "tsv")
-    if shown not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {shown!r}{nearest(shown, FORMATS)}")
+    if both and (html or png):
+        raise InputError("a picture shows the text read in one way: leave --both out, or --html and --png")
+    options = ScoreOptions(shown, words, running, both, columns, alternatives, base, detail)
+    layout = options.layout(file)
+    skip = one_of("--on-error", on_error, ON_ERROR) == "skip"
     at_least_one(batch_size=batch_size)
-    lm = load_chosen(run)
-    by_hand = not lines and file == "-" and sys.stdin.isatty()
-    if by_hand:
+    lm = with_weights(load_chosen(run), weights)
+    wanted = options.wanted(pieces=lm.tokenizer.kind != "word")
+    if html is not None:
+        wanted = wanted_for_page(wanted)
+    layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)
+    if not lines and file == "-" and sys.stdin.isatty():
         print("type lines of text; Ctrl-D ends", file=sys.stderr)
-    scored = lm.score_lines(lines or read_lines(file), 1 if by_hand else batch_size, eos)
-    print_table(scored) if shown == "table" else print_tsv(scored)
+        batch_size = 1
+    context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
+    with context, pictures(html, png) as drawn:
+        scored = drawn.scores(_scored(lm, drawn.lines(source), layout, Reading(batch_size, eos, wanted)))
+        first = list(islice(scored, 1))  # what cannot be read at all is found out before anything is written
+        _write(FORMATS[shown].write(chain(first, scored), layout))
 
 
-def print_tsv(scored: Iterator[list[TokenScore]]) -> None:
-    """One row a token, tab-separated, after a header; tabs and such within a token are escaped."""
-    first = next(scored, [])  # what cannot be read at all is found out before anything is printed
-    print("\t".join(HEADER))
-    for number, scores in enumerate(chain([first], scored), start=1):
-        for position, token in enumerate(scores, start=1):
-            print(*_row(number, position, token), sep="\t")
-        sys.stdout.flush()
+def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
+    """The lines of text; None for one that cannot be read, if those are to be skipped."""
+    if given:
+        return (line for argument in given for line in argument.split("\n"))
+    return _noted(lines_or_faults(file)) if skip else read_lines(file)
 
 
-def print_table(scored: Iterator[list[TokenScore]]) -> None:
-    """A table a line of text, with its sum."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    for number, scores in enumerate(scored, start=1):
-        table = Table(title=f"line {number}", title_justify="left")
-        for name in HEADER[1:-1]:
-            table.add_column(name, justify="left" if name == "token" else "right")
-        for position, token in enumerate(scores, start=1):
-            _line, *fields, oov = _row(number, position, token)
-            table.add_row(*(Text(field, style="italic" if oov == "1" else "") for field in fields))
-        nats, bits = (sum(getattr(token, name) for token in scores) for name in ("logprob_nats", "surprisal_bits"))
-        table.add_section()
-        table.add_row("", "sum", f"{nats:.4f}", f"{bits:.4f}")
-        console.print(table)
+def _noted(lines: Iterator[str | InputError]) -> Iterator[str | None]:
+    for line in lines:
+        if isinstance(line, InputError):
+            print(f"weft: skipped: {line}", file=sys.stderr)
+        yield None if isinstance(line, InputError) else line
 
 
-def _row(number: int, position: int, score: TokenScore) -> tuple[str, str, str, str, str, str]:
-    return (
-        str(number),
-        str(position),
-        visible(score.token),
-        f"{score.logprob_nats:.6f}",
-        f"{score.surprisal_bits:.6f}",
-        str(int(score.oov)),
-    )
+class Reading(NamedTuple):
+    """How lines are read, in either mode."""
+
+    batch_size: int
+    eos: bool
+    wanted: Wanted
 
 
-def visible(token: str) -> str:
-    """A token as it can be shown in a table: a blank as ␣, and what cannot be printed escaped."""
-    return "".join(map(_visible_character, token))
+def _scored(
+    lm: LanguageModel, lines: Iterable[str | None], layout: Layout, reading: Reading
+) -> Iterator[list[TokenScore]]:
+    """The scores of each line; in both modes, one after the other, if the layout has both."""
+    if not layout.modes:
+        return (lm.score_running if layout.running else lm.score_lines)(lines, *reading)
+    apart, together = tee(lines)
+    pairs = zip(lm.score_lines(apart, *reading), lm.score_running(together, *reading), strict=True)
+    return chain.from_iterable(pairs)
 
 
-def _visible_character(character: str) -> str:
-    if character == " ":
-        return "␣"
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+def _write(chunks: Iterator[str]) -> None:
+    for chunk in chunks:
+        if chunk:
+            sys.stdout.write(chunk)
+            sys.stdout.flush()

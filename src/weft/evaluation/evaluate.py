@@ -14,6 +14,9 @@ from weft.evaluation.running_text import running_text
 from weft.layers.softmax import NOTHING, Loss
 from weft.model import RNNLM
 
+Scored = tuple[NDArray[Any], NDArray[np.bool_]]
+"""Of some tokens of a text in order, ln P in nats, and whether each stands for a word outside the vocabulary."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -21,6 +24,10 @@ class Evaluation:
 
     loss: Loss
     oov_loss: Loss
+
+    def plus(self, other: Evaluation) -> Evaluation:
+        """The cost of both texts."""
+        return Evaluation(self.loss.plus(other.loss), self.oov_loss.plus(other.oov_loss))
 
     @property
     def perplexity(self) -> float:
@@ -45,7 +52,17 @@ def evaluate(
 
     It is read after the token `first_id`. The result depends neither on `streams` nor on `block_length`.
     """
-    loss = oov_loss = NOTHING
+    return summed(token_nats(model, chunks, first_id, streams, block_length))
+
+
+def token_nats(
+    model: RNNLM,
+    chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
+    first_id: int,
+    streams: int = 1,
+    block_length: int = 64,
+) -> Iterator[Scored]:
+    """ln P(token | everything before) of every token with its mark, of a text as in `evaluate`, in order."""
     marks = _Queue()
 
     def ids() -> Iterator[NDArray[Any]]:
@@ -54,10 +71,16 @@ def evaluate(
             yield chunk
 
     for nats in running_text(model, ids(), first_id, streams, block_length):
-        oov = marks.take(len(nats))
-        loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
-        oov_loss = oov_loss.plus(Loss(-float(nats[oov].sum(dtype=np.float64)), int(oov.sum())))
-    return Evaluation(loss, oov_loss)
+        yield nats, marks.take(len(nats))
+
+
+def summed(scored: Iterable[Scored]) -> Evaluation:
+    """The cost of a text given as the log-probabilities in nats of its tokens and their marks, in 1-D arrays."""
+    result = Evaluation(NOTHING, NOTHING)
+    for nats, oov in scored:
+        loss = Loss(-float(nats.sum(dtype=np.float64)), len(nats))
+        result = result.plus(Evaluation(loss, Loss(-float(nats[oov].sum(dtype=np.float64)), int(oov.sum()))))
+    return result
 
 
 def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:

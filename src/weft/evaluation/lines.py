@@ -1,51 +1,83 @@
-"""The log-probability of every token of separate lines, each read from a fresh start, many lines at once."""
+"""What reading separate lines says about every token, each line from a fresh start, many lines at once.
+
+Lines are taken in windows of many batches and sorted by length within each, so that the lines of a batch are nearly of
+one length and next to nothing is read in vain. The first window is one batch and each is twice the one before, so that
+the first answers come soon and memory stays bounded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends import backend_of
 from weft.errors import InputError
-from weft.model import RNNLM
+from weft.evaluation.reading import Reader
+
+WINDOW_BATCHES = 32
+"""Most batches in a window."""
+
+WINDOW_TOKENS = 1 << 16
+"""Tokens after which a window is full, however few its lines."""
+
+Ids = NDArray[Any]
+Numbers = NDArray[Any]
 
 
-def score_lines(
-    model: RNNLM, lines: Iterable[Sequence[int]], first_id: int, batch_size: int = 32, block_length: int = 64
-) -> Iterator[NDArray[Any]]:
-    """ln P(token | the line before it) in nats: for each line of token ids an array of as many numbers, in order.
+def read_lines_apart(
+    reader: Reader, lines: Iterable[Sequence[int]], first_id: int, batch_size: int = 32, block_length: int = 64
+) -> Iterator[Numbers]:
+    """For each line of token ids the reader's numbers, (tokens, K), in the order of the lines.
 
-    Every line is read after the token `first_id` from the zero state; an empty line gives an empty array. Lines are
-    taken `batch_size` at a time, so memory does not grow with their number. Raises InputError for sizes below 1.
+    Every line is read after the token `first_id` from the zero state; an empty line gives an empty array. With
+    `batch_size` 1 each line is answered before the next is taken. Raises InputError for sizes below 1.
     """
     if batch_size < 1 or block_length < 1:
         raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
     rest = iter(lines)
-    while batch := [np.asarray(line, dtype=np.int64) for line in islice(rest, batch_size)]:
-        yield from _score_batch(model, batch, first_id, block_length)
+    batches = 1
+    while window := _window(rest, batches * batch_size):
+        order = sorted(range(len(window)), key=lambda line: -len(window[line]))
+        results: list[Numbers] = [np.empty((0, reader.width))] * len(window)
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = _read_batch(reader, [window[line] for line in chosen], first_id, block_length)
+            for line, numbers in zip(chosen, batch, strict=True):
+                results[line] = numbers
+        yield from results
+        if batch_size > 1:
+            batches = min(2 * batches, WINDOW_BATCHES)
 
 
-def _score_batch(model: RNNLM, lines: list[NDArray[Any]], first_id: int, block_length: int) -> list[NDArray[Any]]:
+def _window(rest: Iterator[Sequence[int]], size: int) -> list[Ids]:
+    window: list[Ids] = []
+    tokens = 0
+    for line in rest:
+        window.append(np.asarray(line, dtype=np.int64))
+        tokens += len(line)
+        if len(window) >= size or tokens >= WINDOW_TOKENS:
+            break
+    return window
+
+
+def _read_batch(reader: Reader, lines: list[Ids], first_id: int, block_length: int) -> list[Numbers]:
+    """The numbers of lines that are sorted by length, the longest first."""
     lengths = np.array([len(line) for line in lines])
-    order = np.argsort(-lengths, kind="stable")
-    longest = int(lengths.max())
-    targets = np.full((len(lines), longest), -1)
-    for row, line in enumerate(order):
-        targets[row, : lengths[line]] = lines[line]
-    inputs = np.concatenate((np.full((len(lines), 1), first_id), np.maximum(targets[:, :-1], 0)), axis=1)[:, :longest]
-    nats = np.zeros(targets.shape)
-    state = model.zero_state(len(lines))
-    for start in range(0, longest, block_length):
-        block = slice(start, start + block_length)
-        active = int((lengths > start).sum())  # the longest lines come first, so those that are over end the batch
+    parts: list[list[Numbers]] = [[np.empty((0, reader.width))] for _line in lines]
+    state = reader.model.zero_state(len(lines))
+    last = np.full(len(lines), first_id)
+    for start in range(0, int(lengths[0]), block_length):
+        active = int((lengths > start).sum())  # those that are over end the batch
         state = tuple(tuple(part[:active] for part in layer_state) for layer_state in state)
-        values, state = model.log_probabilities(inputs[:active, block], targets[:active, block], state)
-        nats[:active, block] = backend_of(values).to_numpy(values)
-    scores: list[NDArray[Any]] = [nats[0, :0]] * len(lines)
-    for row, line in enumerate(order):
-        scores[line] = nats[row, : lengths[line]]
-    return scores
+        targets = np.full((active, min(block_length, int(lengths[0]) - start)), -1)
+        for row, line in enumerate(lines[:active]):
+            piece = line[start : start + block_length]
+            targets[row, : len(piece)] = piece
+        inputs = np.concatenate((last[:active, None], np.maximum(targets[:, :-1], 0)), axis=1)
+        last = targets[:, -1]
+        numbers, state = reader.read(inputs, targets, state)
+        for row in range(active):
+            parts[row].append(numbers[row, : lengths[row] - start])
+    return [np.concatenate(part) for part in parts]

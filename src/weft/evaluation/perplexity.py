@@ -29,3 +29,13 @@ def perplexity(loss: Loss) -> float:
         return math.exp(mean_nats(loss))
     except OverflowError:
         return math.inf
+
+
+def perplexity_of_log10(log10: float, tokens: int) -> float | None:
+    """10^(-log10 / tokens) of a log-probability to base 10, as other tools state it; None when there is no token."""
+    if tokens < 1:
+        return None
+    try:
+        return float(10.0 ** -(log10 / tokens))
+    except OverflowError:
+        return math.inf

@@ -1,4 +1,4 @@
-"""The log-probability of every token of a running text, exactly, with many streams at once.
+"""What reading a running text says about every token, exactly, with many streams at once.
 
 A running text is one chain: the state after each token is the state before the next, so cutting it into N streams would
 change what the first tokens of every stream are predicted from. Here the cut is mended:
@@ -24,52 +24,62 @@ from numpy.typing import NDArray
 
 from weft.backends import backend_of
 from weft.errors import InputError
+from weft.evaluation.reading import LogProbabilities, Reader
 from weft.model import RNNLM, ModelState
 
 SEGMENT_TOKENS = 4096
 """Tokens of a segment: long beside what a state remembers, short enough to keep every block's state at hand."""
 
 Ids = NDArray[Any]
-Nats = NDArray[Any]
+Numbers = NDArray[Any]
 
 
 def running_text(
     model: RNNLM, chunks: Iterable[Ids], first_id: int, streams: int = 1, block_length: int = 64
-) -> Iterator[Nats]:
-    """ln P(token | everything before) in nats of every token of a text, in order.
+) -> Iterator[Numbers]:
+    """ln P(token | everything before) in nats of every token of a text, in order; see `read_running_text`."""
+    for numbers in read_running_text(LogProbabilities(model), chunks, first_id, streams, block_length):
+        yield numbers[:, 0]
+
+
+def read_running_text(
+    reader: Reader, chunks: Iterable[Ids], first_id: int, streams: int = 1, block_length: int = 64
+) -> Iterator[Numbers]:
+    """The reader's numbers of every token of a text, in order.
 
     `chunks`: the text's token ids, 1-D arrays of any lengths; together they are one text, read after the token
-    `first_id` and from the zero state. Yields arrays that together have one number a token. Memory does not grow with
-    the text. Raises InputError unless `streams` and `block_length` are at least 1.
+    `first_id` and from the zero state. Yields arrays (some tokens, K) that together have one row a token. Memory does
+    not grow with the text. With one stream each chunk is answered before the next is taken. Raises InputError unless
+    `streams` and `block_length` are at least 1.
     """
     if streams < 1 or block_length < 1:
         raise InputError(f"streams and block length must be at least 1, got {streams} and {block_length}")
-    state, last_id = model.zero_state(1), first_id
-    for targets in _rechunk(chunks, streams * SEGMENT_TOKENS):
+    state, last_id = reader.model.zero_state(1), first_id
+    for targets in _cut(chunks) if streams == 1 else _rechunk(chunks, streams * SEGMENT_TOKENS):
         inputs = np.concatenate(([last_id], targets[:-1]))
         count = min(streams, max(1, len(targets) // (2 * block_length)))
         length = len(targets) // count
         cut = count * length
-        segments = _Segments(model, inputs[:cut].reshape(count, -1), targets[:cut].reshape(count, -1), block_length)
+        segments = _Segments(reader, inputs[:cut].reshape(count, -1), targets[:cut].reshape(count, -1), block_length)
         state = segments.read(state)
-        yield segments.nats.reshape(-1)
+        yield segments.numbers.reshape(-1, reader.width)
         if cut < len(targets):
-            nats, state = model.log_probabilities(inputs[None, cut:], targets[None, cut:], state)
-            yield _numpy(nats)[0]
+            numbers, state = reader.read(inputs[None, cut:], targets[None, cut:], state)
+            yield numbers[0]
         last_id = int(targets[-1])
 
 
 class _Segments:
     """Segments of one text, (N, S) inputs and targets, that are read side by side and then mended."""
 
-    def __init__(self, model: RNNLM, inputs: Ids, targets: Ids, block_length: int) -> None:
-        self.model, self.inputs, self.targets = model, inputs, targets
+    def __init__(self, reader: Reader, inputs: Ids, targets: Ids, block_length: int) -> None:
+        self.reader, self.model, self.inputs, self.targets = reader, reader.model, inputs, targets
         self.blocks = [slice(t, t + block_length) for t in range(0, inputs.shape[1], block_length)]
-        self.nats: Nats = np.zeros(inputs.shape)
+        self.numbers: Numbers = np.zeros((*inputs.shape, reader.width))
         self.states: list[list[Any]] = []  # after every block: the parts of the state, each (N, H)
 
     def read(self, state: ModelState) -> ModelState:
-        """Fill `nats`, the first segment starting from `state` of one stream; the state after the last segment."""
+        """Fill `numbers`, the first segment starting from `state` of one stream; the state after the last segment."""
         N = self.inputs.shape[0]
         everything = np.arange(N)
         parts = _parts(state)
@@ -102,16 +112,21 @@ class _Segments:
         return rows
 
     def _read_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
-        nats, state = self.model.log_probabilities(
-            self.inputs[rows, block], self.targets[rows, block], self._model_state(parts)
-        )
-        self.nats[rows, block] = _numpy(nats)
+        numbers, state = self.reader.read(self.inputs[rows, block], self.targets[rows, block], self._model_state(parts))
+        self.numbers[rows, block] = numbers
         return _parts(state)
 
     def _model_state(self, parts: list[Any]) -> ModelState:
         backend = self.model.embedding.backend
         arrays = iter([backend.asarray(part) for part in parts])
         return tuple(tuple(next(arrays) for _ in layer.cell.state_names) for layer in self.model.recurrent)
+
+
+def _cut(chunks: Iterable[Ids]) -> Iterator[Ids]:
+    """The same tokens as they come, long chunks cut to SEGMENT_TOKENS."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), SEGMENT_TOKENS):
+            yield np.asarray(chunk[start : start + SEGMENT_TOKENS], dtype=np.int64)
 
 
 def _rechunk(chunks: Iterable[Ids], size: int) -> Iterator[Ids]:

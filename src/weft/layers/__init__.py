@@ -13,14 +13,16 @@ from weft.errors import InputError, nearest
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
 from weft.layers.dropout import TimeDropout
-from weft.layers.embedding import Embedding, TimeEmbedding
+from weft.layers.embedding import Embedding, TimeEmbedding, TimeRowEmbedding
 from weft.layers.gru import GRU, TimeGRU
 from weft.layers.layer import Layer
 from weft.layers.lstm import LSTM, TimeLSTM
 from weft.layers.output import TimeOutputWithLoss
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.rnn import RNN, TimeRNN
+from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.window import TimeWindow, Window
 
 __all__ = [
     "GRU",
@@ -31,6 +33,7 @@ __all__ = [
     "Embedding",
     "Layer",
     "Loss",
+    "RowGradient",
     "SoftmaxWithLoss",
     "TimeAffine",
     "TimeDropout",
@@ -40,7 +43,10 @@ __all__ = [
     "TimeOutputWithLoss",
     "TimeRNN",
     "TimeRecurrent",
+    "TimeRowEmbedding",
     "TimeSoftmaxWithLoss",
+    "TimeWindow",
+    "Window",
     "time_layer",
     "time_layers",
 ]

@@ -34,20 +34,28 @@ Tape = tuple[Array, ...]
 class Cell(Layer, ABC):
     """Base of the cells. A subclass gives `name`, `gates`, `state_names`, `step` and `step_backward`.
 
-    `params` is [Wx, Wh, b]. The tape of a step begins with the previous hidden state.
+    `params` is [Wx, Wh, b]. The tape of a step begins with the previous hidden state. `settings` names what
+    `initial_parameters` takes beside the sizes.
     """
 
     name: ClassVar[str]
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]] = ("h",)
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
-        check_shape(f"Wh of {type(self).__name__}", Wh, ("H", "G·H"))
-        H = Wh.shape[0]
-        check_shape(f"Wx of {type(self).__name__}", Wx, ("D", self.gates * H))
-        check_shape(f"Wh of {type(self).__name__}", Wh, (H, self.gates * H))
-        check_shape(f"b of {type(self).__name__}", b, (self.gates * H,))
+        self._check_parameters(Wx, Wh, b)
         super().__init__(Wx, Wh, b)
+
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The width of each part of the state: H."""
+        return (self.params[1].shape[0],) * len(self.state_names)
+
+    @property
+    def kept_sizes(self) -> int:
+        """About how many numbers training keeps for each step of a stream."""
+        return int((3 * self.gates + 6) * self.params[1].shape[0])
 
     def forward(self, x: Array, *state_prev: Array) -> Any:
         """x (N, D) and the previous state, each part (N, H) -> the next state: h_next, or (h_next, c_next)."""
@@ -95,18 +103,23 @@ class Cell(Layer, ABC):
 
     def zero_state(self, N: int) -> State:
         """The state before the first word: zeros (N, H)."""
-        Wh = self.params[1]
-        return tuple(self.xp.zeros((N, Wh.shape[0]), dtype=Wh.dtype) for _ in self.state_names)
+        return tuple(self.xp.zeros((N, size), dtype=self.params[0].dtype) for size in self.state_sizes)
+
+    def _check_parameters(self, Wx: Array, Wh: Array, b: Array) -> None:
+        check_shape(f"Wh of {type(self).__name__}", Wh, ("H", "G·H"))
+        H = Wh.shape[0]
+        check_shape(f"Wx of {type(self).__name__}", Wx, ("D", self.gates * H))
+        check_shape(f"Wh of {type(self).__name__}", Wh, (H, self.gates * H))
+        check_shape(f"b of {type(self).__name__}", b, (self.gates * H,))
 
     def _check_input(self, x: Array, state_prev: State) -> None:
-        Wx, Wh, _b = self.params
-        check_shape("x", x, ("N", Wx.shape[0]))
+        check_shape("x", x, ("N", self.params[0].shape[0]))
         if len(state_prev) != len(self.state_names):
             raise InputError(
                 f"{type(self).__name__} takes the previous {' and '.join(self.state_names)}, not {len(state_prev)}"
             )
-        for name, part in zip(self.state_names, state_prev, strict=True):
-            check_shape(f"{name}_prev", part, (x.shape[0], Wh.shape[0]))
+        for name, size, part in zip(self.state_names, self.state_sizes, state_prev, strict=True):
+            check_shape(f"{name}_prev", part, (x.shape[0], size))
 
     @classmethod
     def initial_parameters(cls, rng: np.random.Generator, D: int, H: int) -> list[np.ndarray[Any, Any]]:

@@ -7,9 +7,12 @@ W (V, D): one row a token type. The gradient of rows that were not picked is zer
 
 from __future__ import annotations
 
+from typing import Any
+
 from weft.backends import Array
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
+from weft.layers.row_gradient import RowGradient
 
 
 class Embedding(Layer):
@@ -53,3 +56,19 @@ class TimeEmbedding(Embedding):
 
     def backward(self, dxs: Array) -> None:
         super().backward(self.xp.reshape(dxs, (-1, dxs.shape[-1])))
+
+
+class TimeRowEmbedding(TimeEmbedding):
+    """`TimeEmbedding` whose gradient, `grads[0]`, is a `RowGradient`: a matrix of V rows is never made for it."""
+
+    def __init__(self, W: Array) -> None:
+        super().__init__(W)
+        none = self.xp.asarray([], dtype=self.xp.int64)
+        self.grads: list[Any] = [RowGradient(tuple(W.shape), none, W[:0])]
+
+    def backward(self, dxs: Array) -> None:
+        (W,) = self.params
+        rows, place = self.xp.unique_inverse(self.ids)
+        values = self.xp.zeros((rows.shape[0], W.shape[1]), dtype=W.dtype)
+        self.backend.add_rows(values, place, self.xp.reshape(dxs, (-1, W.shape[1])))
+        self.grads[0] = RowGradient(tuple(W.shape), rows, values)

@@ -50,7 +50,8 @@ class PlainLoop:
 def _rows(xp: Any, steps_backwards: Any) -> Array:
     """Steps T-1 … 0 of (N, M) as rows (N·T, M), in the order of a reshaped (N, T, M)."""
     stacked = xp.stack(list(reversed(steps_backwards)), axis=1)
-    return xp.reshape(stacked, (-1, stacked.shape[-1]))
+    N, T, M = stacked.shape
+    return xp.reshape(stacked, (N * T, M))
 
 
 class TimeRecurrent(Layer):
@@ -58,10 +59,12 @@ class TimeRecurrent(Layer):
 
     `TimeX(Wx, Wh, b, stateful=False)`. It keeps the last hidden state as `h` and the gradient that reached the block's
     initial state as `dh` (and `c`, `dc` where the cell has a memory). Stateful: every `forward` goes on from `h`.
-    Stateless: every `forward` starts from zeros. A subclass names its cell; nothing else is needed.
+    Stateless: every `forward` starts from zeros. A subclass names its cell; nothing else is needed. `plain_block` works
+    where the backend has no kernel for the cell.
     """
 
     cell_type: ClassVar[type[Cell]]
+    plain_block: ClassVar[type[BlockKernel]] = PlainLoop
     h: Array
     dh: Array
 
@@ -124,15 +127,14 @@ class TimeRecurrent(Layer):
         return self.cell.zero_state(xs.shape[0]) if state is None else state
 
     def _checked(self, xs: Array, state: State) -> State:
-        Wx, Wh, _b = self.params
-        check_shape("xs", xs, ("N", "T", Wx.shape[0]))
-        for name, part in zip(self.cell.state_names, state, strict=True):
-            if tuple(part.shape) != (xs.shape[0], Wh.shape[0]):
+        check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
+        for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):
+            if tuple(part.shape) != (xs.shape[0], size):
                 raise InputError(
                     f"the state {name} has shape {tuple(part.shape)}, but this block needs "
-                    f"({xs.shape[0]}, {Wh.shape[0]}); call reset_state() before changing the number of streams"
+                    f"({xs.shape[0]}, {size}); call reset_state() before changing the number of streams"
                 )
         return state
 
     def _block_kernel(self) -> BlockKernel:
-        return self.backend.block_kernel(self.cell.name, self.params[0].dtype) or PlainLoop()
+        return self.backend.block_kernel(self.cell.name, self.params[0].dtype) or self.plain_block()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from weft.errors import InputError
+from weft.text.encoded import Encoded, original_spans
 from weft.text.tokenizer import EOS, Tokenizer, encode_pieces
 
 if TYPE_CHECKING:
@@ -51,12 +52,20 @@ class BpeTokenizer(Tokenizer):
         self.token(id)
         return b"\n" if id == self.eos_id else self._bytes[id]
 
+    def encode_line_with_spans(self, line: str, /) -> Encoded:
+        normalised = self._normalised(line)
+        pairs = self._encoding(normalised)
+        return Encoded(pairs.ids, [False] * len(pairs.ids), original_spans(line, normalised, pairs.offsets))
+
     def _encode_line(self, line: str) -> list[int]:
+        ids: list[int] = self._encoding(line).ids
+        return ids
+
+    def _encoding(self, line: str) -> tokenizers.Encoding:
         try:
-            ids: list[int] = self._pairs.encode(line).ids
+            return self._pairs.encode(line)
         except TypeError:  # what the package raises for a lone surrogate
             raise InputError(f"{line[:40]!r} holds characters that cannot be written in UTF-8") from None
-        return ids
 
     def _settings(self) -> dict[str, Any]:
         return {"pairs": json.loads(self._pairs.to_str())}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
+from weft.text.encoded import Encoded, original_spans
 from weft.text.pieces import batches_of
 from weft.text.tokenizer import EOS, UNK, Tokenizer
 from weft.text.word_tokenizer import check_room, check_vocabulary, most_frequent
@@ -28,6 +29,11 @@ class CharTokenizer(Tokenizer):
     def encode_with_oov(self, text: str) -> tuple[list[int], list[bool]]:
         ids = self.encode(text)
         return ids, [id == self.unk_id for id in ids]
+
+    def encode_line_with_spans(self, line: str, /) -> Encoded:
+        ids, oov = self.encode_with_oov(line)
+        spans = [(index, index + 1) for index in range(len(ids))]
+        return Encoded(ids, oov, original_spans(line, self._normalised(line), spans))
 
     def encode_many(self, pieces: Sequence[str]) -> NDArray[np.int32]:
         # Lower-casing looks at neighbouring letters, so each piece is lower-cased by itself, as `encode` does.

@@ -3,40 +3,71 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import sys
+import zlib
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from weft.errors import InputError, MissingFileError
+
+LONGEST_LINE = 1 << 22
+"""Most bytes in a line, so that a text without line ends is refused and does not fill the memory."""
 
 
 def read_lines(source: str) -> Iterator[str]:
     """The lines of the file `source`, or of standard input for "-", without their ends; empty lines stay in place.
 
+    A file whose name ends in `.gz` is decompressed; byte offsets are of the decompressed text.
+
     Raises MissingFileError, and InputError for what is not a file of UTF-8 text, with the line and byte offset.
     """
+    for line in lines_or_faults(source):
+        if isinstance(line, InputError):
+            raise line
+        yield line
+
+
+def lines_or_faults(source: str) -> Iterator[str | InputError]:
+    """As `read_lines`, with what is wrong with a line in its place. Raises where the source cannot be read on."""
     name = "standard input" if source == "-" else source
     try:
-        with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as file:
-            offset = 0
-            for number, line in enumerate(file, start=1):
+        with _opened(source) as file:
+            number = offset = 0
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    raise InputError(
+                        f"{name}: line {number} is longer than {LONGEST_LINE:,} bytes; cut it into lines first"
+                    )
                 mark = codecs.BOM_UTF8 if offset == 0 and line.startswith(codecs.BOM_UTF8) else b""
                 yield _decoded(line[len(mark) :], name, number, offset + len(mark))
                 offset += len(line)
     except FileNotFoundError:
         raise MissingFileError(f"there is no file {source}") from None
+    except EOFError:
+        raise InputError(f"{name} is cut short: the end of the compressed data is missing") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{name} is not a gzip file, or is damaged: {error}") from None
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from None
 
 
-def _decoded(line: bytes, name: str, number: int, offset: int) -> str:
+def _opened(source: str) -> AbstractContextManager[BinaryIO]:
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    return cast(BinaryIO, gzip.open(source, "rb")) if source.endswith(".gz") else Path(source).open("rb")
+
+
+def _decoded(line: bytes, name: str, number: int, offset: int) -> str | InputError:
     if (zero := line.find(0)) >= 0:
-        raise InputError(f"{name} looks binary: there is a zero byte in line {number}, at byte {offset + zero:,}")
+        return InputError(f"{name} looks binary: there is a zero byte in line {number}, at byte {offset + zero:,}")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(
+        return InputError(
             f"{name} is not UTF-8: line {number}, byte {offset + error.start:,}; convert it to UTF-8 first"
-        ) from None
+        )
     return text.removesuffix("\n").removesuffix("\r")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
+from weft.text.encoded import Encoded
 from weft.text.pieces import batches_of
 
 UNK = "<unk>"
@@ -82,6 +83,10 @@ class Tokenizer(ABC):
         """`encode(text)`, and for every token whether it is out of vocabulary."""
         ids = self.encode(text)
         return ids, [False] * len(ids)
+
+    @abstractmethod
+    def encode_line_with_spans(self, line: str, /) -> Encoded:
+        """`encode_with_oov(line)` of a line without "\\n", and where in it each token stands."""
 
     def encode_many(self, pieces: Sequence[str]) -> NDArray[np.int32]:
         """The ids of all pieces in one array; the same as encoding them one after the other, but faster."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 from weft.errors import InputError
+from weft.text.encoded import Encoded
 from weft.text.tokenizer import EOS, UNK, Tokenizer
 
 MOST_TYPES_COUNTED = 2_000_000
+WORD = re.compile(r"\S+")  # the same words as those of `str.split`
 
 
 class WordTokenizer(Tokenizer):
@@ -39,6 +42,9 @@ class WordTokenizer(Tokenizer):
             ids += map(self._ids.get, words, repeat(self.unk_id))
             oov += (word not in self._ids or (word == UNK and not self.unk_in_text) for word in words)
         return ids, oov
+
+    def encode_line_with_spans(self, line: str, /) -> Encoded:
+        return Encoded(*self.encode_with_oov(line), [word.span() for word in WORD.finditer(line)])
 
     def decoder(self) -> WordDecoder:
         return WordDecoder(self)

@@ -12,32 +12,40 @@ import math
 import numpy as np
 
 from weft.backends import backend_of
-from weft.training.interfaces import Floats, NamedArrays
+from weft.layers.row_gradient import RowGradient
+from weft.training.interfaces import Floats, Gradient, NamedArrays, NamedGradients
 
 
-def clip_by_global_norm(gradients: NamedArrays, max_norm: float) -> float:
+def clip_by_global_norm(gradients: NamedGradients, max_norm: float) -> float:
     """Scale all gradients in place so that their global norm is at most `max_norm`; returns the norm before.
 
     A norm that is not finite is returned and the gradients are left as they are: the caller must look.
     """
-    norm = global_norm(gradients)
+    arrays = [_numbers(gradient) for gradient in gradients.values()]
+    norm = _norm(arrays)
     scale = max_norm / (norm + 1e-6)
     if math.isfinite(norm) and scale < 1:
-        for gradient in gradients.values():
-            kernel = backend_of(gradient).update_kernel(gradient.dtype)
-            if kernel:
-                kernel.scale(gradient, scale)
-            else:
-                gradient *= scale
+        kernel = backend_of(arrays[0]).update_kernel(arrays[0].dtype)
+        if kernel:
+            kernel.scale(arrays, scale)
+        else:
+            for array in arrays:
+                array *= scale
     return norm
 
 
 def global_norm(arrays: NamedArrays) -> float:
     """The square root of the sum of every squared element; not finite if any of them is not."""
+    return _norm(list(arrays.values()))
+
+
+def _norm(arrays: list[Floats]) -> float:
+    kernel = backend_of(arrays[0]).update_kernel(arrays[0].dtype)
+    if kernel:
+        return math.sqrt(kernel.squared_norm(arrays))
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(sum(map(_squared_norm, arrays.values())))
+        return math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
 
 
-def _squared_norm(array: Floats) -> float:
-    kernel = backend_of(array).update_kernel(array.dtype)
-    return kernel.squared_norm(array) if kernel else float(np.vdot(array, array))
+def _numbers(gradient: Gradient) -> Floats:
+    return gradient.values if isinstance(gradient, RowGradient) else gradient

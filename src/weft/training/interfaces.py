@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends import State
+from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import Loss
 
 Floats = NDArray[Any]
@@ -16,6 +17,11 @@ Integers = NDArray[Any]
 
 NamedArrays = Mapping[str, Floats]
 """Arrays by name; the arrays themselves are updated in place."""
+
+
+Gradient = Floats | RowGradient
+
+NamedGradients = Mapping[str, Gradient]
 
 
 class Trainable(Protocol):
@@ -38,8 +44,8 @@ class Trainable(Protocol):
     def named_parameters(self) -> dict[str, Floats]:
         """The live parameters by name."""
 
-    def named_gradients(self) -> dict[str, Floats]:
-        """The live gradients: the same names in the same order."""
+    def named_gradients(self) -> dict[str, Gradient]:
+        """The gradients of the last `backward`: the same names in the same order."""
 
     def loss(self, xs: Integers, ts: Integers) -> Loss:
         """Training pass over a block: token ids xs (N, T), next tokens ts (N, T) -> nats and tokens."""

@@ -16,10 +16,15 @@ import numpy as np
 from weft.backends import UpdateKernel, backend_of
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
-from weft.training.interfaces import Floats, NamedArrays
+from weft.layers.row_gradient import RowGradient
+from weft.training.interfaces import Floats, Gradient, NamedArrays, NamedGradients
 
 PIECE = 1 << 15
 """Elements updated at a time: few enough for every temporary array to stay in the processor's cache."""
+
+
+LARGE_PIECE = 1 << 20
+"""The same for kernels, which have no temporary arrays."""
 
 
 class Optimizer(ABC):
@@ -30,7 +35,7 @@ class Optimizer(ABC):
         self._memory: dict[str, np.ndarray[Any, Any]] = {}
 
     @abstractmethod
-    def update(self, gradients: NamedArrays, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float) -> None:
         """One step: change every parameter in place by its gradient in `gradients`, with learning rate `lr`."""
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -51,6 +56,25 @@ class Optimizer(ABC):
         for name, array in self._memory.items():
             array[...] = state[name]
 
+    def _kernel(self) -> UpdateKernel | None:
+        parameter = next(iter(self.parameters.values()))
+        return backend_of(parameter).update_kernel(parameter.dtype)
+
+    def _groups(self, gradients: NamedGradients, *memories: dict[str, Floats]) -> Iterator[tuple[list[Floats], ...]]:
+        """Lists of parameters, gradients and what is remembered of them, alike: all whole arrays at once for a kernel,
+        else piece by piece; the gradient of few rows always in pieces, so that it is never written out whole."""
+        whole: list[tuple[Floats, ...]] = []
+        for name, parameter in self.parameters.items():
+            gradient, own = gradients[name], [memory[name] for memory in memories]
+            if not isinstance(gradient, RowGradient) and self._kernel():
+                whole.append((parameter, gradient, *own))
+                continue
+            size = LARGE_PIECE if self._kernel() else PIECE
+            for piece in _pieces(gradient, parameter, *own, size=size):
+                yield tuple([array] for array in piece)
+        if whole:
+            yield tuple(list(arrays) for arrays in zip(*whole, strict=True))
+
     def _remember(self, prefix: str) -> dict[str, Floats]:
         """An array of zeros for every parameter, by the parameter's name."""
         memory = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
@@ -61,14 +85,23 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """w <- w - eta g"""
 
-    def update(self, gradients: NamedArrays, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float) -> None:
+        kernel, ws, gs = self._kernel(), [], []
         for name, parameter in self.parameters.items():
-            kernel = _kernel(parameter)
-            if kernel:
-                kernel.sgd(parameter, gradients[name], lr)
-                continue
-            for w, g in _pieces(parameter, gradients[name]):
-                w -= lr * g
+            gradient = gradients[name]
+            if isinstance(gradient, RowGradient):
+                if kernel:
+                    kernel.subtract_rows(parameter, gradient.rows, gradient.values, lr)
+                else:
+                    parameter[gradient.rows] -= lr * gradient.values
+            elif kernel:
+                ws.append(parameter)
+                gs.append(gradient)
+            else:
+                for w, g in _pieces(gradient, parameter):
+                    w -= lr * g
+        if kernel:
+            kernel.sgd(ws, gs, lr)
 
 
 class Momentum(Optimizer):
@@ -82,13 +115,13 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self._velocity = self._remember("velocity")
 
-    def update(self, gradients: NamedArrays, lr: float) -> None:
-        for name, parameter in self.parameters.items():
-            kernel = _kernel(parameter)
+    def update(self, gradients: NamedGradients, lr: float) -> None:
+        kernel = self._kernel()
+        for ws, gs, vs in self._groups(gradients, self._velocity):
             if kernel:
-                kernel.momentum(parameter, gradients[name], self._velocity[name], self.momentum, lr)
+                kernel.momentum(ws, gs, vs, self.momentum, lr)
                 continue
-            for w, g, v in _pieces(parameter, gradients[name], self._velocity[name]):
+            for w, g, v in zip(ws, gs, vs, strict=True):
                 v *= self.momentum
                 v += g
                 w -= lr * v
@@ -121,20 +154,20 @@ class AdamW(Optimizer):
         self._square = self._remember("square")
         self._steps = self._memory["steps"] = np.zeros(1, dtype=np.int64)
 
-    def update(self, gradients: NamedArrays, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float) -> None:
         beta1, beta2 = self.betas
         self._steps += 1
         steps = int(self._steps[0])
         mean_correction = 1 - beta1**steps
         root_correction = math.sqrt(1 - beta2**steps)
-        for name, parameter in self.parameters.items():
-            decay = lr * self.weight_decay if parameter.ndim > 1 else 0.0
-            kernel = _kernel(parameter)
+        kernel = self._kernel()
+        for ws, gs, ms, vs in self._groups(gradients, self._mean, self._square):
+            decays = [lr * self.weight_decay if w.ndim > 1 else 0.0 for w in ws]
             if kernel:
-                arrays = (parameter, gradients[name], self._mean[name], self._square[name])
-                kernel.adamw(*arrays, self.betas, lr / mean_correction, root_correction, self.eps, decay)
+                rate = lr / mean_correction
+                kernel.adamw(ws, gs, ms, vs, self.betas, rate, root_correction, self.eps, decays)
                 continue
-            for w, g, m, v in _pieces(parameter, gradients[name], self._mean[name], self._square[name]):
+            for w, g, m, v, decay in zip(ws, gs, ms, vs, decays, strict=True):
                 m += (1 - beta1) * (g - m)
                 v *= beta2
                 v += (1 - beta2) * (g * g)
@@ -152,16 +185,18 @@ def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer
     return SGD(parameters)
 
 
-def _kernel(parameter: Floats) -> UpdateKernel | None:
-    return backend_of(parameter).update_kernel(parameter.dtype)
-
-
-def _pieces(*arrays: Floats) -> Iterator[tuple[Floats, ...]]:
-    """The same few rows of every array, as views, until all rows were seen."""
-    rows = len(arrays[0])
-    step = max(1, PIECE * rows // max(1, arrays[0].size))
+def _pieces(gradient: Gradient, *arrays: Floats, size: int = PIECE) -> Iterator[tuple[Floats, ...]]:
+    """The same few rows of every array and of the gradient, (array, gradient, other arrays …), until all were seen."""
+    rows = arrays[0].shape[0]
+    step = max(1, size * rows // max(1, arrays[0].size))
     for start in range(0, rows, step):
-        yield tuple(array[start : start + step] for array in arrays)
+        stop = min(start + step, rows)
+        first, *others = (array[start:stop] for array in arrays)
+        yield (
+            first,
+            gradient.between(start, stop) if isinstance(gradient, RowGradient) else gradient[start:stop],
+            *others,
+        )
 
 
 def _check_alike(name: str, saved: np.ndarray[Any, Any], own: np.ndarray[Any, Any]) -> None:

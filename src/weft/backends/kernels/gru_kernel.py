@@ -1,10 +1,10 @@
 """A whole block of the gated recurrent unit, forward and backward, in one call a worker.
 
 The equations are those of `weft.layers.gru`. W_h is packed in two: what h_{t-1} multiplies (z, r), and what r * h_{t-1}
-multiplies (h̃). Forward, for each t, where a already holds x W_x + b:
+multiplies (h̃). Forward, for each t, where a already holds x W_x:
 
-    a_t^{z,r} += h_{t-1} W_h^{z,r}          z, r = σ of it          s = r * h_{t-1}
-    a_t^h̃     += s W_h^h̃                    h̃ = tanh of it          h_t = (1 - z) * h_{t-1} + z * h̃
+    a_t^{z,r} += h_{t-1} W_h^{z,r}          z, r = σ of it + b      s = r * h_{t-1}
+    a_t^h̃     += s W_h^h̃                    h̃ = tanh of it + b      h_t = (1 - z) * h_{t-1} + z * h̃
 
 Backward, for each t from the last: da_t^h̃, then ds = da_t^h̃ W_h^h̃ᵀ, then da_t^{z,r} and dh_{t-1}.
 """
@@ -16,65 +16,102 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part, StepFactors, rows
+from weft.backends.kernels.block import Floats, FusedBlock, Group, rows
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.product import padded
 from weft.backends.kernels.products import Factor
-from weft.backends.kernels.step_product import accumulate
+from weft.backends.kernels.sharing import segments
+from weft.backends.kernels.step_product import accumulate, put
+
+ZR, C = [0, 1], [2]
 
 
 @compiled
-def gru_steps(Wh_zr: Any, Wh_c: Any, room: Any, a: Any, h: Any, s: Any) -> None:
-    """Wh_zr, Wh_c and room: of `Products`; a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H)."""
+def gru_steps(
+    Wh_zr: Any, Wh_c: Any, columns_zr: Any, columns_c: Any, segments: Any, room_h: Any, room_s: Any, meeting: Any,
+    b: Any, a: Any, h: Any, s: Any, first: Any, count: Any,
+) -> None:  # fmt: skip
+    """a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H); units `first` … are the worker's own.
+
+    Wh_zr, Wh_c, columns, segments, rooms: see `Products`.
+    """
     T, N, P = a.shape
     H = h.shape[2]
+    own = slice(first, first + count)
+    b_z, b_r, b_c = b[own], b[H + first : H + first + count], b[2 * H + first : 2 * H + first + count]
     for t in range(T):
-        accumulate(pointer_to(h, t * N * H), H, N, H, Wh_zr, pointer_to(a, t * N * P), P, room)
+        a_start, h_start, s_start = pointer_to(a, t * N * P), pointer_to(h, t * N * H), pointer_to(s, t * N * H)
+        put(h_start, H, N, segments, Wh_zr, room_h[t % 2])
+        meet(meeting)
+        accumulate(h_start, H, N, Wh_zr, columns_zr, a_start, P, room_h[t % 2])
         for n in range(N):
-            row, h_prev, s_n = a[t, n], h[t, n], s[t, n]
-            for j in range(2 * H):
-                row[j] = sigmoid(row[j])
-            r = row[H : 2 * H]
-            for j in range(H):
+            row, h_prev, s_n = a[t, n], h[t, n, own], s[t, n, own]
+            z, r = row[first : first + count], row[H + first : H + first + count]
+            for j in range(count):
+                z[j] = sigmoid(z[j] + b_z[j])
+            for j in range(count):
+                r[j] = sigmoid(r[j] + b_r[j])
+            for j in range(count):
                 s_n[j] = r[j] * h_prev[j]
-        accumulate(pointer_to(s, t * N * H), H, N, H, Wh_c, pointer_to(a, t * N * P + 2 * H), P, room)
+        put(s_start, H, N, segments, Wh_c, room_s[t % 2])
+        meet(meeting)
+        accumulate(s_start, H, N, Wh_c, columns_c, a_start, P, room_s[t % 2])
         for n in range(N):
-            row, h_prev, h_next = a[t, n], h[t, n], h[t + 1, n]
-            z, h_tilde = row[:H], row[2 * H : 3 * H]
-            for j in range(H):
-                h_tilde[j] = tanh(h_tilde[j])
-            for j in range(H):
+            row, h_prev, h_next = a[t, n], h[t, n, own], h[t + 1, n, own]
+            z, h_tilde = row[first : first + count], row[2 * H + first : 2 * H + first + count]
+            for j in range(count):
+                h_tilde[j] = tanh(h_tilde[j] + b_c[j])
+            for j in range(count):
                 h_next[j] = (ONE - z[j]) * h_prev[j] + z[j] * h_tilde[j]
+    meet(meeting)
 
 
 @compiled
 def gru_steps_backward(
-    Wh_zr_transposed: Any, Wh_c_transposed: Any, rooms: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any
-) -> None:
+    Wh_zr_transposed: Any, Wh_c_transposed: Any, columns: Any, segments_zr: Any, segments_c: Any, room_zr: Any,
+    room_c: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any, first: Any, count: Any,
+) -> None:  # fmt: skip
     """a: z, r and h̃, replaced by da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first.
     ds (N, padded H): room."""
     T, N, P = a.shape
     H = h.shape[2]
+    own = slice(first, first + count)
+    db_z, db_r, db_c = db[own], db[H + first : H + first + count], db[2 * H + first : 2 * H + first + count]
     for t in range(T - 1, -1, -1):
-        ds[:] = 0
+        a_start = pointer_to(a, t * N * P)
         for n in range(N):
-            row, h_prev, dh_n, dhs_n = a[t, n], h[t, n], dh[n], dhs[n, t]
-            z, h_tilde = row[:H], row[2 * H : 3 * H]
-            for j in range(H):
+            row, h_prev, dh_n, dhs_n = a[t, n], h[t, n, own], dh[n, own], dhs[n, t, own]
+            z, h_tilde = row[first : first + count], row[2 * H + first : 2 * H + first + count]
+            for j in range(count):
                 dh_next = dh_n[j] + dhs_n[j]
                 da_c = dh_next * z[j] * (ONE - h_tilde[j] * h_tilde[j])
                 da_z = dh_next * (h_tilde[j] - h_prev[j]) * z[j] * (ONE - z[j])
                 dh_n[j] = dh_next * (ONE - z[j])
                 z[j] = da_z
                 h_tilde[j] = da_c
-        accumulate(pointer_to(a, t * N * P + 2 * H), P, N, H, Wh_c_transposed, pointer_to(ds, 0), ds.shape[1], rooms[1])
+            for j in range(count):
+                db_z[j] += z[j]
+            for j in range(count):
+                db_c[j] += h_tilde[j]
+            ds[n, own] = 0
+        put(a_start, P, N, segments_c, Wh_c_transposed, room_c[t % 2])
+        meet(meeting)
+        a_c_start = pointer_to(a, t * N * P + 2 * H)
+        accumulate(a_c_start, P, N, Wh_c_transposed, columns, pointer_to(ds, 0), ds.shape[1], room_c[t % 2])
         for n in range(N):
-            row, h_prev, dh_n, ds_n = a[t, n], h[t, n], dh[n], ds[n]
-            r = row[H : 2 * H]
-            for j in range(H):
+            row, h_prev, dh_n, ds_n = a[t, n], h[t, n, own], dh[n, own], ds[n, own]
+            r = row[H + first : H + first + count]
+            for j in range(count):
                 dh_n[j] += ds_n[j] * r[j]
                 r[j] = ds_n[j] * h_prev[j] * r[j] * (ONE - r[j])
-        accumulate(pointer_to(a, t * N * P), P, N, 2 * H, Wh_zr_transposed, pointer_to(dh, 0), dh.shape[1], rooms[0])
+            for j in range(count):
+                db_r[j] += r[j]
+        put(a_start, P, N, segments_zr, Wh_zr_transposed, room_zr[t % 2])
+        meet(meeting)
+        accumulate(a_start, P, N, Wh_zr_transposed, columns, pointer_to(dh, 0), dh.shape[1], room_zr[t % 2])
+    meet(meeting)
 
 
 class GRUKernel(FusedBlock):
@@ -82,26 +119,41 @@ class GRUKernel(FusedBlock):
 
     gates = 3
 
-    def pack_forward(self, Wh: Floats) -> StepFactors:
-        H = Wh.shape[0]
-        return self.products.step_factor(Wh[:, : 2 * H]), self.products.step_factor(Wh[:, 2 * H :])
+    def prepare_forward(self, group: Group) -> None:
+        sources = segments(group.units, [0])
+        rooms = [self.products.step_room(group.x.shape[1], sources) for _ in range(2)]
+        group.shared = [sources, *rooms]
+        group.extra = [np.empty(group.states[0][1:].shape, np.float32)]
 
-    def pack_backward(self, Wh: Floats) -> StepFactors:
-        H = Wh.shape[0]
-        return self.products.step_factor(Wh[:, : 2 * H].T), self.products.step_factor(Wh[:, 2 * H :].T)
+    def prepare_backward(self, group: Group) -> None:
+        both = segments(group.units, ZR), segments(group.units, C)
+        rooms = [self.products.step_room(group.x.shape[1], sources) for sources in both]
+        group.shared = [*both, *rooms, np.empty((group.x.shape[1], padded(group.states[0].shape[2])), np.float32)]
 
-    def steps(self, part: Part, Wh: StepFactors) -> None:
-        h = part.states[0]
-        part.extra = [np.empty(h[1:].shape, np.float32)]
-        gru_steps(Wh[0], Wh[1], self.step_room(part, h.shape[2]), part.a, h, part.extra[0])
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+        own, (sources, room_h, room_s) = group.units[worker], group.shared
+        columns = own.columns(ZR), own.columns(C)
+        zr, c = (self.products.step_factor(Wh, some, sources.all) for some in columns)
+        gru_steps(
+            zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting,
+            b, group.a, group.states[0], group.extra[0], own.first, own.count,
+        )  # fmt: skip
 
-    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
-        H = part.states[0].shape[2]
-        rooms = self.step_room(part, 2 * H), self.step_room(part, H)
-        gru_steps_backward(Wh[0], Wh[1], rooms, part.a, part.states[0], dstate[0], np.empty_like(dstate[0]), dhs)
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
+        own, (zr, c, room_zr, room_c, ds) = group.units[worker], group.shared
+        columns = own.columns([0])
+        factor_zr, factor_c = (self.products.step_factor(Wh.T, columns, sources.all) for sources in (zr, c))
+        gru_steps_backward(
+            factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting,
+            db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
+        )  # fmt: skip
 
-    def recurrent_gradient(self, part: Part, da: Factor, dWh: Floats) -> None:
-        h, (s,), H = part.states[0], part.extra, part.states[0].shape[2]
-        da_zr, da_c = Factor(da.array[:, : 2 * H], "da zr"), Factor(da.array[:, 2 * H :], "da c")
-        self.products.write(Factor(rows(h[:-1]).T, "h"), da_zr, dWh[:, : 2 * H])
-        self.products.write(Factor(rows(s).T, "h"), da_c, dWh[:, 2 * H :])
+    def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
+        h, (s,), H = group.states[0], group.extra, group.states[0].shape[2]
+        for source, first, last in ((h[:-1], 0, 2 * H), (s, 2 * H, 3 * H)):
+            start, stop = max(first, columns.start), min(last, columns.stop)
+            if start < stop:
+                part = Factor(da.array[:, start - columns.start : stop - columns.start], "da of a gate")
+                self.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])

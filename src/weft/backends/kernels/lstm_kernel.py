@@ -3,8 +3,8 @@
 The equations are those of `weft.layers.lstm`; the order of the work is another. All of a block's arrays lie time-major,
 (T, N, …), so that a step's rows are neighbours. Forward, for each t:
 
-    a_t   += h_{t-1} W_h              micro-kernels, on the packed W_h; a already holds x W_x + b
-    f, g, i, o = σ, tanh, σ, σ of a_t in place
+    a_t   += h_{t-1} W_h              on the packed W_h; a already holds x W_x
+    f, g, i, o = σ, tanh, σ, σ of a_t + b in place
     c_t, h_t                          all in one pass over the row
 
 Backward, for each t from the last: da_t in place of the gates, then dh_{t-1} = da_t W_hᵀ.
@@ -17,55 +17,93 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part, StepFactors
+from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.step_product import accumulate
+from weft.backends.kernels.sharing import segments
+from weft.backends.kernels.step_product import accumulate, put
+
+GATES = [0, 1, 2, 3]
 
 
 @compiled
-def lstm_steps(Wh: Any, room: Any, a: Any, h: Any, c: Any, tanh_c: Any) -> None:
-    """Wh, room: of `Products`; a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H)."""
+def gate(row: Any, number: Any, H: Any, first: Any, count: Any) -> Any:
+    """Units `first` … of one gate in a row of gates."""
+    start = number * H + first
+    return row[start : start + count]
+
+
+@compiled
+def lstm_steps(
+    Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, c: Any,
+    tanh_c: Any, first: Any, count: Any,
+) -> None:  # fmt: skip
+    """a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
+    worker's own. Wh, columns, segments, room: see `Products`."""
     T, N, P = a.shape
     H = h.shape[2]
+    own = slice(first, first + count)
+    b_f, b_g = gate(b, 0, H, first, count), gate(b, 1, H, first, count)
+    b_i, b_o = gate(b, 2, H, first, count), gate(b, 3, H, first, count)
     for t in range(T):
-        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, pointer_to(a, t * N * P), P, room)
+        h_start = pointer_to(h, t * N * H)
+        put(h_start, H, N, segments, Wh, room[t % 2])
+        meet(meeting)
+        accumulate(h_start, H, N, Wh, columns, pointer_to(a, t * N * P), P, room[t % 2])
         for n in range(N):
             row = a[t, n]
-            f, g, i, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H : 4 * H]
-            for j in range(H):
-                f[j] = sigmoid(f[j])
-            for j in range(H):
-                g[j] = tanh(g[j])
-            for j in range(2 * H):
-                row[2 * H + j] = sigmoid(row[2 * H + j])
-            c_prev, c_next, tanh_c_next, h_next = c[t, n], c[t + 1, n], tanh_c[t, n], h[t + 1, n]
-            for j in range(H):
+            f, g = gate(row, 0, H, first, count), gate(row, 1, H, first, count)
+            i, o = gate(row, 2, H, first, count), gate(row, 3, H, first, count)
+            for j in range(count):
+                f[j] = sigmoid(f[j] + b_f[j])
+            for j in range(count):
+                g[j] = tanh(g[j] + b_g[j])
+            for j in range(count):
+                i[j] = sigmoid(i[j] + b_i[j])
+            for j in range(count):
+                o[j] = sigmoid(o[j] + b_o[j])
+            c_prev, c_next, tanh_c_next, h_next = c[t, n, own], c[t + 1, n, own], tanh_c[t, n, own], h[t + 1, n, own]
+            for j in range(count):
                 c_next[j] = f[j] * c_prev[j] + g[j] * i[j]
-            for j in range(H):
+            for j in range(count):
                 tanh_c_next[j] = tanh(c_next[j])
-            for j in range(H):
+            for j in range(count):
                 h_next[j] = o[j] * tanh_c_next[j]
+    meet(meeting)
 
 
 @compiled
-def lstm_steps_backward(Wh_transposed: Any, room: Any, a: Any, c: Any, tanh_c: Any, dh: Any, dc: Any, dhs: Any) -> None:
+def lstm_steps_backward(
+    Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, c: Any,
+    tanh_c: Any, dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
+) -> None:  # fmt: skip
     """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, padded H): of the last state, replaced by those of
     the first."""
     T, N, P = a.shape
     H = c.shape[2]
+    own = slice(first, first + count)
+    db_f, db_g = gate(db, 0, H, first, count), gate(db, 1, H, first, count)
+    db_i, db_o = gate(db, 2, H, first, count), gate(db, 3, H, first, count)
     for t in range(T - 1, -1, -1):
         for n in range(N):
             row = a[t, n]
-            f, g, i, o = row[:H], row[H : 2 * H], row[2 * H : 3 * H], row[3 * H : 4 * H]
-            c_prev, tanh_c_next, dh_n, dc_n, dhs_n = c[t, n], tanh_c[t, n], dh[n], dc[n], dhs[n, t]
-            for j in range(H):
+            f, g = gate(row, 0, H, first, count), gate(row, 1, H, first, count)
+            i, o = gate(row, 2, H, first, count), gate(row, 3, H, first, count)
+            c_prev, tanh_c_next, dh_n, dc_n, dhs_n = (
+                c[t, n, own],
+                tanh_c[t, n, own],
+                dh[n, own],
+                dc[n, own],
+                dhs[n, t, own],
+            )
+            for j in range(count):
                 dh_n[j] += dhs_n[j]
-            for j in range(H):
+            for j in range(count):
                 dc_n[j] += dh_n[j] * o[j] * (ONE - tanh_c_next[j] * tanh_c_next[j])
-            for j in range(H):
+            for j in range(count):
                 o[j] = dh_n[j] * tanh_c_next[j] * o[j] * (ONE - o[j])
-            for j in range(H):
+            for j in range(count):
                 da_f = dc_n[j] * c_prev[j] * f[j] * (ONE - f[j])
                 dc_prev = dc_n[j] * f[j]
                 f[j] = da_f
@@ -73,8 +111,20 @@ def lstm_steps_backward(Wh_transposed: Any, room: Any, a: Any, c: Any, tanh_c: A
                 i[j] = dc_n[j] * g[j] * i[j] * (ONE - i[j])
                 g[j] = da_g
                 dc_n[j] = dc_prev
-        dh[:] = 0
-        accumulate(pointer_to(a, t * N * P), P, N, 4 * H, Wh_transposed, pointer_to(dh, 0), dh.shape[1], room)
+            for j in range(count):
+                db_f[j] += f[j]
+            for j in range(count):
+                db_g[j] += g[j]
+            for j in range(count):
+                db_i[j] += i[j]
+            for j in range(count):
+                db_o[j] += o[j]
+            dh_n[:] = 0
+        a_start = pointer_to(a, t * N * P)
+        put(a_start, P, N, segments, Wh_transposed, room[t % 2])
+        meet(meeting)
+        accumulate(a_start, P, N, Wh_transposed, columns, pointer_to(dh, 0), dh.shape[1], room[t % 2])
+    meet(meeting)
 
 
 class LSTMKernel(FusedBlock):
@@ -82,12 +132,31 @@ class LSTMKernel(FusedBlock):
 
     gates = 4
 
-    def steps(self, part: Part, Wh: StepFactors) -> None:
-        h, c = part.states
-        part.extra = [np.empty(c[1:].shape, np.float32)]
-        lstm_steps(Wh[0], self.step_room(part, h.shape[2]), part.a, h, c, part.extra[0])
+    def prepare_forward(self, group: Group) -> None:
+        sources = segments(group.units, [0])
+        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
+        group.extra = [np.empty(group.states[0][1:].shape, np.float32)]
 
-    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
-        _h, c = part.states
-        dh, dc = dstate
-        lstm_steps_backward(Wh[0], self.step_room(part, 4 * c.shape[2]), part.a, c, part.extra[0], dh, dc, dhs)
+    def prepare_backward(self, group: Group) -> None:
+        sources = segments(group.units, GATES)
+        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
+
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+        own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
+        columns = own.columns(GATES)
+        factor = self.products.step_factor(Wh, columns, sources.all)
+        lstm_steps(
+            factor, columns, sources.of[worker], room, group.meeting, b, group.a, h, c, group.extra[0],
+            own.first, own.count,
+        )  # fmt: skip
+
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
+        own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
+        columns = own.columns([0])
+        factor = self.products.step_factor(Wh.T, columns, sources.all)
+        lstm_steps_backward(
+            factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[1], group.extra[0],
+            dh, dc, dhs, own.first, own.count,
+        )  # fmt: skip

@@ -93,7 +93,7 @@ class FusedOutput:
         h, t = np.ascontiguousarray(h), np.ascontiguousarray(t)
         count = 1 if R * H * V < SMALL_WORK else self.workers.count
         by_columns = V >= R or V >= LARGE_VOCABULARY
-        kind = self.part if R >= self.part.fewest_rows else self.small_part
+        kind = self.part if self.part.fewest_rows <= R else self.small_part
         parts, all_rows = [], []
         for share in split(V if by_columns else R, count):
             rows, columns = (slice(0, R), share) if by_columns else (share, slice(0, V))

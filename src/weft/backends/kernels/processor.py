@@ -1,4 +1,4 @@
-"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and whether it has tiles."""
+"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and its special products."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ TILINGS = {
 
 FEATURES = {
     "amx": ("amx-tile", "amx-bf16", "avx512f"),
+    "vnni": ("avx512vnni", "avx512f"),
     "avx512": ("avx512f",),
     "avx2": ("avx2", "fma"),
     "neon": ("neon",),
@@ -66,6 +67,11 @@ def host_tiling() -> Tiling | None:
 def has_tiles() -> bool:
     """Whether products of bfloat16 tiles are to be used."""
     return "amx" in chosen_instructions()
+
+
+def has_byte_dots() -> bool:
+    """Whether dot products of bytes are to be used."""
+    return "vnni" in chosen_instructions()
 
 
 @cache

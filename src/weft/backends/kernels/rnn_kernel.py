@@ -1,7 +1,7 @@
 """A whole block of the simple recurrent network, forward and backward, in one call a worker.
 
-The equations are those of `weft.layers.rnn`. Forward, for each t: a_t += h_{t-1} W_h on the packed W_h, where a already
-holds x W_x + b, and h_t = tanh a_t. Backward, for each t from the last: da_t = dh_t (1 - h_t²), dh_{t-1} = da_t W_hᵀ.
+The equations are those of `weft.layers.rnn`. Forward, for each t: a_t += h_{t-1} W_h, where a already holds x W_x,
+and h_t = tanh(a_t + b). Backward, for each t from the last: da_t = dh_t (1 - h_t²), dh_{t-1} = da_t W_hᵀ.
 """
 
 from __future__ import annotations
@@ -9,37 +9,59 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, tanh
-from weft.backends.kernels.block import Floats, FusedBlock, Part, StepFactors
+from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.step_product import accumulate
+from weft.backends.kernels.sharing import segments
+from weft.backends.kernels.step_product import accumulate, put
 
 
 @compiled
-def rnn_steps(Wh: Any, room: Any, a: Any, h: Any) -> None:
-    """Wh and room: of `Products`; a (T, N, padded H); h (T+1, N, H), the first step's given."""
+def rnn_steps(
+    Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, first: Any, count: Any
+) -> None:
+    """a (T, N, padded H); h (T+1, N, H), the first step's given; units `first` … are the worker's own.
+
+    Wh, columns, segments, room: see `Products`.
+    """
     T, N, P = a.shape
     H = h.shape[2]
+    b = b[first : first + count]
     for t in range(T):
-        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, pointer_to(a, t * N * P), P, room)
+        h_start = pointer_to(h, t * N * H)
+        put(h_start, H, N, segments, Wh, room[t % 2])
+        meet(meeting)
+        accumulate(h_start, H, N, Wh, columns, pointer_to(a, t * N * P), P, room[t % 2])
         for n in range(N):
-            row, h_next = a[t, n], h[t + 1, n]
-            for j in range(H):
-                h_next[j] = tanh(row[j])
+            row, h_next = a[t, n, first : first + count], h[t + 1, n, first : first + count]
+            for j in range(count):
+                h_next[j] = tanh(row[j] + b[j])
+    meet(meeting)
 
 
 @compiled
-def rnn_steps_backward(Wh_transposed: Any, room: Any, a: Any, h: Any, dh: Any, dhs: Any) -> None:
+def rnn_steps_backward(
+    Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any,
+    dhs: Any, first: Any, count: Any,
+) -> None:  # fmt: skip
     """a becomes da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first."""
     T, N, P = a.shape
-    H = h.shape[2]
+    own = slice(first, first + count)
+    db = db[own]
     for t in range(T - 1, -1, -1):
         for n in range(N):
-            row, h_next, dh_n, dhs_n = a[t, n], h[t + 1, n], dh[n], dhs[n, t]
-            for j in range(H):
+            row, h_next, dh_n, dhs_n = a[t, n, own], h[t + 1, n, own], dh[n, own], dhs[n, t, own]
+            for j in range(count):
                 row[j] = (dh_n[j] + dhs_n[j]) * (ONE - h_next[j] * h_next[j])
-        dh[:] = 0
-        accumulate(pointer_to(a, t * N * P), P, N, H, Wh_transposed, pointer_to(dh, 0), dh.shape[1], room)
+            for j in range(count):
+                db[j] += row[j]
+            dh_n[:] = 0
+        a_start = pointer_to(a, t * N * P)
+        put(a_start, P, N, segments, Wh_transposed, room[t % 2])
+        meet(meeting)
+        accumulate(a_start, P, N, Wh_transposed, columns, pointer_to(dh, 0), dh.shape[1], room[t % 2])
+    meet(meeting)
 
 
 class RNNKernel(FusedBlock):
@@ -47,8 +69,27 @@ class RNNKernel(FusedBlock):
 
     gates = 1
 
-    def steps(self, part: Part, Wh: StepFactors) -> None:
-        rnn_steps(Wh[0], self.step_room(part, part.states[0].shape[2]), part.a, part.states[0])
+    def prepare_forward(self, group: Group) -> None:
+        sources = segments(group.units, [0])
+        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
 
-    def steps_backward(self, part: Part, Wh: StepFactors, dhs: Floats, dstate: list[Floats]) -> None:
-        rnn_steps_backward(Wh[0], self.step_room(part, part.states[0].shape[2]), part.a, part.states[0], dstate[0], dhs)
+    prepare_backward = prepare_forward
+
+    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+        own, (sources, room) = group.units[worker], group.shared
+        columns = own.columns([0])
+        factor = self.products.step_factor(Wh, columns, sources.all)
+        rnn_steps(
+            factor, columns, sources.of[worker], room, group.meeting, b, group.a, group.states[0], own.first, own.count
+        )
+
+    def steps_backward(
+        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+    ) -> None:
+        own, (sources, room) = group.units[worker], group.shared
+        columns = own.columns([0])
+        factor = self.products.step_factor(Wh.T, columns, sources.all)
+        rnn_steps_backward(
+            factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[0], dstate[0], dhs,
+            own.first, own.count,
+        )  # fmt: skip

@@ -1,6 +1,8 @@
-"""The product within a time loop: C += A B, where B was packed before the loop, as panels or as tiles.
+"""The products within a time loop: C += A B, where B was packed before the loop, as panels or as tiles.
 
-Which of the two is known from B's type when a loop is compiled, so that the loops are written once.
+A is h or da of a step, which several workers may fill together, each some of its columns: `put` makes tiles of a
+worker's own columns, and once all have met, everybody multiplies with all of them. Whether B is panels or tiles is
+known from its type when a loop is compiled, so that the loops are written once.
 """
 
 from __future__ import annotations
@@ -10,34 +12,68 @@ from typing import Any
 from numba import types
 
 from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.product import accumulate as accumulate_panels
 from weft.backends.kernels.tile_product import multiply_tiles
 from weft.backends.kernels.tiles import pack_rows_at
 
 
 @compiled
-def accumulate_tiles(a: Any, a_row: Any, M: Any, K: Any, tiles: Any, c: Any, c_row: Any, room: Any) -> None:
-    """C += A B for tiles of B; c must have room for whole tiles in each of its rows."""
-    row_tiles = room.shape[0]
-    height = (M + row_tiles - 1) // row_tiles
-    pack_rows_at(a, a_row, M, K, height, room, False)
-    multiply_tiles(room, height, M, tiles, tiles.shape[0] * 16, c, c_row, False)
+def even_share(M: Any, row_tiles: Any) -> Any:
+    """The height of tiles over which M rows are spread evenly."""
+    return (M + row_tiles - 1) // row_tiles
 
 
-def accumulate(a: Any, a_row: Any, M: Any, K: Any, B: Any, c: Any, c_row: Any, room: Any) -> None:
-    """C += A B for a (M, K) and c, addresses of float32 with the distances of their rows; B: from `step_factor`."""
+@compiled
+def put_tiles(a: Any, a_row: Any, M: Any, segments: Any, room: Any) -> None:
+    height = even_share(M, room.shape[0])
+    for s in range(segments.shape[0]):
+        first, K, tile = segments[s, 0], segments[s, 1], segments[s, 2]
+        k_tiles = (K + 31) // 32
+        pack_rows_at(shift(a, first), a_row, M, K, height, room[:, tile : tile + k_tiles], False)
 
 
-@overloading(accumulate)
-def _accumulate(a: Any, a_row: Any, M: Any, K: Any, B: Any, c: Any, c_row: Any, room: Any) -> Any:
+@compiled
+def accumulate_tiles(M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+    for g in range(columns.shape[0]):
+        first, N = columns[g, 0], columns[g, 1]
+        multiply_tiles(room, even_share(M, room.shape[0]), M, B[g], N, shift(c, first), c_row, False)
+
+
+def put(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+    """Make ready the columns of A (M rows, at address a) that `segments` names: first column, count, k tile."""
+
+
+def accumulate(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+    """C += A B for every group of columns of C: each first column and count; B: one factor a group."""
+
+
+@overloading(put)
+def _put(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> Any:
     if B.dtype == types.int32:
 
-        def with_tiles(a: Any, a_row: Any, M: Any, K: Any, B: Any, c: Any, c_row: Any, room: Any) -> None:
-            accumulate_tiles(a, a_row, M, K, B, c, c_row, room)
+        def with_tiles(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+            put_tiles(a, a_row, M, segments, room)
 
         return with_tiles
 
-    def with_panels(a: Any, a_row: Any, M: Any, K: Any, B: Any, c: Any, c_row: Any, room: Any) -> None:
-        accumulate_panels(a, a_row, 1, M, B, c, c_row)
+    def with_panels(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+        pass  # panels are multiplied with A as it lies
+
+    return with_panels
+
+
+@overloading(accumulate)
+def _accumulate(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> Any:
+    if B.dtype == types.int32:
+
+        def with_tiles(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+            accumulate_tiles(M, B, columns, c, c_row, room)
+
+        return with_tiles
+
+    def with_panels(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+        for g in range(columns.shape[0]):
+            accumulate_panels(a, a_row, 1, M, B[g], shift(c, columns[g, 0]), c_row)
 
     return with_panels

@@ -52,7 +52,8 @@ class Tiles:
 
     def set_left(self, A: NDArray[np.float32]) -> Tiles:
         """Hold A (M, K), of which one axis is contiguous, as the left factor."""
-        self.make_left_room(*A.shape)
+        M, K = A.shape
+        self._make_room(M, K, -(-M // tile_count(M, K)[0]))
         if A.strides[1] == A.itemsize:
             pack_rows(A, self.height, self.cells, False)
         else:
@@ -63,16 +64,13 @@ class Tiles:
         """Hold B (K, N), of which one axis is contiguous, as the right factor."""
         K, N = B.shape
         self._make_room(N, K, SIDE)
-        if B.strides[1] == B.itemsize:
-            pack_columns(B, SIDE, self.cells, False)
-        else:
-            pack_rows(B.T, SIDE, self.cells, True)
+        pack_right(B, self.cells)
         return self
 
-    def make_left_room(self, M: int, K: int) -> Tiles:
-        """Memory for a left factor (M, K) that is still to come."""
-        self._make_room(M, K, -(-M // -(-M // SIDE)))
-        return self
+    def empty_cells(self, shape: tuple[int, ...]) -> Cells:
+        """Tiles of this kind without content, and without a matrix they belong to: (*shape, terms, 256)."""
+        full = (*shape, self.terms, CELLS)
+        return aligned(int(np.prod(full)), np.int32).reshape(full)
 
     def _make_room(self, rows: int, K: int, height: int) -> None:
         tiles, k_tiles = tile_count(rows, K, height)
@@ -80,6 +78,14 @@ class Tiles:
         room = aligned(size, np.int32) if self.role is None else held(self.role, size, np.int32)
         self.rows, self.height = rows, height
         self.cells = room.reshape(tiles, k_tiles, self.terms, CELLS)
+
+
+def pack_right(B: NDArray[np.float32], cells: Cells) -> None:
+    """The tiles of a right factor B (K, N), of which one axis is contiguous."""
+    if B.strides[1] == B.itemsize:
+        pack_columns(B, SIDE, cells, False)
+    else:
+        pack_rows(B.T, SIDE, cells, True)
 
 
 @compiled
@@ -92,11 +98,12 @@ def pack_rows(A: Any, height: Any, cells: Any, turned: Any) -> None:
 def pack_rows_at(a: Any, a_row: Any, M: Any, K: Any, height: Any, cells: Any, turned: Any) -> None:
     """The same for a matrix given by its address and the distance of its rows."""
     tiles, k_tiles, terms, _cells = cells.shape
+    tile_distance, k_distance = cells.strides[0] // 4, cells.strides[1] // 4
     edge = np.zeros(DEPTH, np.float32)
     for tile in range(tiles):
         for kt in range(k_tiles):
             k_count = min(DEPTH, K - kt * DEPTH)
-            start = (tile * k_tiles + kt) * terms * CELLS
+            start = tile * tile_distance + kt * k_distance
             for r in range(height):
                 m = tile * height + r
                 row = shift(a, m * a_row + kt * DEPTH)
@@ -118,11 +125,12 @@ def pack_columns(B: Any, width: Any, cells: Any, turned: Any) -> None:
 def pack_columns_at(b: Any, b_row: Any, K: Any, N: Any, width: Any, cells: Any, turned: Any) -> None:
     """The same for a matrix given by its address and the distance of its rows."""
     tiles, k_tiles, terms, _cells = cells.shape
+    tile_distance, k_distance = cells.strides[0] // 4, cells.strides[1] // 4
     first_edge, second_edge = np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
     for tile in range(tiles):
         count = min(width, N - tile * width)
         for kt in range(k_tiles):
-            start = (tile * k_tiles + kt) * terms * CELLS
+            start = tile * tile_distance + kt * k_distance
             for p in range(SIDE):
                 k = kt * DEPTH + 2 * p
                 first = shift(b, k * b_row + tile * width)

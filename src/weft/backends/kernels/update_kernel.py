@@ -1,152 +1,211 @@
-"""Updates of parameters in one pass each, the gradient's norm and its scaling, and the addition of embedding rows.
+"""Updates of all parameters in one pass, the gradient's norm and its scaling, and the addition of embedding rows.
 
 The equations are those of `weft.training.optimizer` and `weft.training.gradients`. Written as array arithmetic every
-operation reads and writes memory once more; here each parameter, gradient and state is read once and written once.
-Large arrays are shared out over the workers.
+operation reads and writes memory once more, and calls NumPy once more for every parameter; here one call goes through
+all arrays, and each is read once and written once. The elements of all arrays, one array after the other, are shared
+out over the workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numba import carray, types
 from numpy.typing import NDArray
 
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, intrinsic
 from weft.backends.workers import Workers, split
+from weft.errors import InputError
 
 Floats = NDArray[np.float32]
+Arrays = Sequence[Floats]
 
 SMALL = 100_000
-"""Elements below which an array is left to one worker."""
+"""Elements below which all arrays are left to one worker."""
 
 LANES = 64
 F = np.float32
 
 
 class FusedUpdate:
-    """Parameter updates for float32; all arrays of a call have one shape and one memory order."""
+    """Parameter updates for float32; the arrays of one parameter have one shape and one memory order."""
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
 
-    def squared_norm(self, array: Floats) -> float:
+    def squared_norm(self, arrays: Arrays) -> float:
         """The sum of the squares of all elements, in float64 over float32 partial sums; not finite if any is not."""
-        flat = _flat(array)
+        places, sizes = _places(arrays)
         parts = np.zeros(self.workers.count)
 
-        def work(share: slice, number: int) -> None:
-            parts[number] = _sum_of_squares(flat[share])
+        def work(first: int, last: int, number: int) -> None:
+            parts[number] = _sum_of_squares(places, sizes, first, last)
 
-        self._over(flat.size, work)
+        self._over(sizes, work)
         return float(parts.sum())
 
-    def scale(self, array: Floats, factor: float) -> None:
+    def scale(self, arrays: Arrays, factor: float) -> None:
         """array <- factor · array"""
-        flat = _flat(array)
-        self._over(array.size, lambda share, _number: _scale(flat[share], F(factor)))
+        places, sizes = _places(arrays)
+        self._over(sizes, lambda first, last, _number: _scale(places, sizes, first, last, F(factor)))
 
-    def sgd(self, w: Floats, g: Floats, lr: float) -> None:
+    def sgd(self, ws: Arrays, gs: Arrays, lr: float) -> None:
         """w <- w - lr g"""
-        w, g = _flat(w), _flat(g)
-        self._over(w.size, lambda share, _number: _sgd(w[share], g[share], F(lr)))
+        places, sizes = _places(ws, gs)
+        self._over(sizes, lambda first, last, _number: _sgd(places, sizes, first, last, F(lr)))
 
-    def momentum(self, w: Floats, g: Floats, v: Floats, mu: float, lr: float) -> None:
+    def momentum(self, ws: Arrays, gs: Arrays, vs: Arrays, mu: float, lr: float) -> None:
         """v <- mu v + g, w <- w - lr v"""
-        w, g, v = _flat(w), _flat(g), _flat(v)
-        self._over(w.size, lambda share, _number: _momentum(w[share], g[share], v[share], F(mu), F(lr)))
+        places, sizes = _places(ws, gs, vs)
+        self._over(sizes, lambda first, last, _number: _momentum(places, sizes, first, last, F(mu), F(lr)))
 
     def adamw(
         self,
-        w: Floats,
-        g: Floats,
-        m: Floats,
-        v: Floats,
+        ws: Arrays,
+        gs: Arrays,
+        ms: Arrays,
+        vs: Arrays,
         betas: tuple[float, float],
         rate: float,
         root_correction: float,
         eps: float,
-        decay: float,
+        decays: Sequence[float],
     ) -> None:
         """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
-        w, g, m, v = _flat(w), _flat(g), _flat(m), _flat(v)
-        numbers = (F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), F(1 - decay))
-        self._over(w.size, lambda share, _number: _adamw(w[share], g[share], m[share], v[share], *numbers))
+        places, sizes = _places(ws, gs, ms, vs)
+        keep = (1 - np.array(decays)).astype(F)
+        numbers = (F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), keep)
+        self._over(sizes, lambda first, last, _number: _adamw(places, sizes, first, last, *numbers))
+
+    def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
+        """target[rows[k]] -= factor · values[k] for every k, in this order."""
+        _add_rows(target, rows, values, F(-factor))
 
     def add_rows(self, target: Floats, rows: NDArray[Any], values: Floats) -> None:
         """target[rows[k]] += values[k] for every k, in this order."""
-        _add_rows(target, rows, values)
+        _add_rows(target, rows, values, F(1))
 
-    def _over(self, size: int, work: Callable[[slice, int], Any]) -> None:
+    def _over(self, sizes: NDArray[np.int64], work: Callable[[int, int, int], Any]) -> None:
+        size = int(sizes.sum())
         if size < SMALL:
-            work(slice(0, size), 0)
+            work(0, size, 0)
             return
         shares = split(size, self.workers.count)
 
         def task(number: int) -> Callable[[], None]:
-            return lambda: work(shares[number], number)
+            return lambda: work(shares[number].start, shares[number].stop, number)
 
         self.workers.run([task(number) for number in range(len(shares))])
 
 
-def _flat(array: Floats) -> Floats:
-    """The memory of a contiguous array in one dimension, in whatever order it lies."""
-    return array.reshape(-1) if array.flags.c_contiguous else array.T.reshape(-1)
+def _places(*columns: Arrays) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The addresses of arrays that belong together, a row each (n, columns), and their sizes (n,)."""
+    places = np.empty((len(columns[0]), len(columns)), np.int64)
+    for row, arrays in enumerate(zip(*columns, strict=True)):
+        first = arrays[0]
+        for column, array in enumerate(arrays):
+            if array.dtype != F or array.strides != first.strides or array.shape != first.shape:
+                raise InputError("a parameter, its gradient and the optimizer's memory of it must be arrays alike")
+            if not (array.flags.c_contiguous or array.flags.f_contiguous):
+                raise InputError("parameters and gradients must be contiguous arrays")
+            places[row, column] = array.__array_interface__["data"][0]
+    return places, np.array([array.size for array in columns[0]], np.int64)
+
+
+@intrinsic
+def floats_at(typing: Any, address: Any) -> Any:
+    """A pointer to float32 from an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(types.float32)(types.int64), generate
 
 
 @compiled
-def _sum_of_squares(x: Any) -> float:
+def part(places: Any, sizes: Any, row: Any, column: Any, start: Any, first: Any, last: Any) -> Any:
+    """Of the array at that place, whose elements count from `start`, those from `first` to `last`."""
+    skipped = max(first - start, 0)
+    count = max(min(last - start, sizes[row]) - skipped, 0)
+    return carray(floats_at(places[row, column] + 4 * skipped), count)
+
+
+@compiled
+def _sum_of_squares(places: Any, sizes: Any, first: Any, last: Any) -> float:
+    total, start = 0.0, 0
     lanes = np.zeros(LANES, np.float32)
-    total = 0.0
-    whole = x.size // LANES * LANES
-    blocks, rest = x[:whole].reshape(-1, LANES), x[whole:]
-    for start in range(0, blocks.shape[0], LANES):
-        # Sums in float32 stay short, so that little is lost to rounding.
-        some = blocks[start : start + LANES]
-        lanes[:] = 0
-        for j in range(some.shape[0]):
+    for row in range(sizes.size):
+        x = part(places, sizes, row, 0, start, first, last)
+        whole = x.size // LANES * LANES
+        for block in range(0, whole, LANES * LANES):
+            # Sums in float32 stay short, so that little is lost to rounding.
+            some = x[block : min(block + LANES * LANES, whole)]
+            lanes[:] = 0
+            for j in range(some.size // LANES):
+                for k in range(LANES):
+                    lanes[k] += some[j * LANES + k] * some[j * LANES + k]
             for k in range(LANES):
-                lanes[k] += some[j, k] * some[j, k]
-        for k in range(LANES):
-            total += lanes[k]
-    for j in range(rest.size):
-        total += rest[j] * rest[j]
+                total += lanes[k]
+        for j in range(whole, x.size):
+            total += x[j] * x[j]
+        start += sizes[row]
     return total
 
 
 @compiled
-def _scale(x: Any, factor: Any) -> None:
-    for j in range(x.size):
-        x[j] *= factor
+def _scale(places: Any, sizes: Any, first: Any, last: Any, factor: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        x = part(places, sizes, row, 0, start, first, last)
+        for j in range(x.size):
+            x[j] *= factor
+        start += sizes[row]
 
 
 @compiled
-def _sgd(w: Any, g: Any, lr: Any) -> None:
-    for j in range(w.size):
-        w[j] -= lr * g[j]
+def _sgd(places: Any, sizes: Any, first: Any, last: Any, lr: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        for j in range(w.size):
+            w[j] -= lr * g[j]
+        start += sizes[row]
 
 
 @compiled
-def _momentum(w: Any, g: Any, v: Any, mu: Any, lr: Any) -> None:
-    for j in range(w.size):
-        v[j] = mu * v[j] + g[j]
-        w[j] -= lr * v[j]
+def _momentum(places: Any, sizes: Any, first: Any, last: Any, mu: Any, lr: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        v = part(places, sizes, row, 2, start, first, last)
+        for j in range(w.size):
+            v[j] = mu * v[j] + g[j]
+            w[j] -= lr * v[j]
+        start += sizes[row]
 
 
 @compiled
 def _adamw(
-    w: Any, g: Any, m: Any, v: Any, towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, keep: Any
-) -> None:
-    for j in range(w.size):
-        m[j] += towards * (g[j] - m[j])
-        v[j] = beta * v[j] + rest * (g[j] * g[j])
-        w[j] = keep * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
+    places: Any, sizes: Any, first: Any, last: Any,
+    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, keep: Any,
+) -> None:  # fmt: skip
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        m, v = part(places, sizes, row, 2, start, first, last), part(places, sizes, row, 3, start, first, last)
+        kept = keep[row]
+        for j in range(w.size):
+            m[j] += towards * (g[j] - m[j])
+            v[j] = beta * v[j] + rest * (g[j] * g[j])
+            w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
+        start += sizes[row]
 
 
 @compiled
-def _add_rows(target: Any, rows: Any, values: Any) -> None:
+def _add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
     for k in range(rows.size):
         row, value = target[rows[k]], values[k]
         for j in range(value.size):
-            row[j] += value[j]
+            row[j] += factor * value[j]

@@ -1,0 +1,200 @@
+"""`weft compare`: models side by side on one text, and what each makes of a longer context."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft.commands.eval import text_chunks
+from weft.commands.kernel_options import kernels_of
+from weft.commands.option_types import at_least_one, whole_number
+from weft.commands.picture_files import check_place
+from weft.commands.run_option import chosen_run
+from weft.commands.text_argument import check_split
+from weft.comparison.baselines import Baseline, learnt
+from weft.comparison.context_curve import draw_context_curve
+from weft.comparison.context_length import Measured, TextSample, measure
+from weft.comparison.scorers import RecurrentScorer, Scorer, UnigramScorer
+from weft.comparison.spooled_text import spooled
+from weft.errors import InputError, nearest
+from weft.evaluation.evaluate import Evaluation
+from weft.evaluation.perplexity import mean_bits, mean_nats
+from weft.language_model import LanguageModel, load
+from weft.reporting import OnStream
+from weft.run_folder import COMPARISON, CONFIG, HELD_OUT
+from weft.scoring.formats.layout import visible
+
+FORMATS = ("table", "tsv")
+HEADER = (
+    "model", "text", "context_tokens", "tokens", "oov_tokens", "nats_per_token", "bits_per_token",
+    "perplexity_including_oov", "perplexity_excluding_oov",
+)  # fmt: skip
+
+
+def compare(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]... [TEXT]...",
+            help="Run folders, and the text as for `weft eval`.  [default: the newest run, its own held-out text]",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="kn1 to kn5: interpolated modified Kneser-Ney of that order; window4: a neural model of the last 4 "
+            "tokens, trained as the run was and kept in its folder; none. May be repeated.  [default: kn5, window4]",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(HELD_OUT),
+            help="Which text of the first run, or of a corpus.  [default: test, or valid where there is no test text]",
+            show_default=False,
+        ),
+    ] = None,
+    sample: Annotated[
+        int,
+        typer.Option(parser=whole_number, metavar="N", help="Tokens that are predicted from contexts of each length."),
+    ] = 2000,
+    longest: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="The longest of these contexts, in tokens.")
+    ] = 100,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=f"Where the picture goes.  [default: {COMPARISON} in the first run's folder]",
+            show_default=False,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(FORMATS), help="[default: table on a terminal, tsv elsewhere]", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Perplexities side by side, and by the length of the context.
+
+    The baselines learn from the training text of the first run. In the second part the same sampled tokens are
+    predicted by every model from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each from a fresh state.
+    """
+    at_least_one(sample=sample, longest=longest)
+    shown = format or ("table" if sys.stdout.isatty() else "tsv")
+    if shown not in FORMATS:
+        raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {shown!r}{nearest(shown, FORMATS)}")
+    check_split(split)
+    baselines = _baselines(baseline)
+    runs, text = _runs_and_text(names or [])
+    models = {run: load(run) for run in runs}
+    lm = models[runs[0]]
+    _check_one_vocabulary(models)
+    picture = png or runs[0] / COMPARISON
+    check_place(picture)
+    reporter = OnStream(sys.stderr)
+    with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
+        of = TextSample.of(ids, oov, lm.tokenizer.eos_id, sample, longest)
+        scorers: list[Scorer] = [
+            RecurrentScorer(str(run), model.model, model.tokenizer.eos_id) for run, model in models.items()
+        ]
+        scorers += [learnt(named, runs[0], lm, reporter) for named in baselines]
+        scorers.append(UnigramScorer(lm.tokenizer.counts))
+        measured = []
+        for scorer in scorers:
+            reporter.note(f"{scorer.name}: scoring {len(of.ids):,} tokens, and {len(of.positions):,} by their context")
+            with kernels_of(lm, "auto", None):
+                measured.append(measure(scorer, of))
+    try:
+        print_table(measured) if shown == "table" else print_tsv(measured)
+    finally:  # also where nobody reads the numbers to their end
+        draw_context_curve(picture, measured)
+    reporter.note(f"the picture is in {picture}")
+
+
+def _baselines(names: list[str] | None) -> list[Baseline]:
+    if names == ["none"]:
+        return []
+    return [Baseline.named(name) for name in dict.fromkeys(names or ["kn5", "window4"])]
+
+
+def _runs_and_text(names: list[str]) -> tuple[list[Path], list[str]]:
+    """Which of the names are run folders; what is left names the text."""
+    runs = [Path(name) for name in dict.fromkeys(names) if (Path(name) / CONFIG).is_file()]
+    text = [name for name in names if not (Path(name) / CONFIG).is_file()]
+    usual = os.environ.get("WEFT_RUN")
+    return runs or [chosen_run(Path(usual) if usual else None)], text
+
+
+def _check_one_vocabulary(models: dict[Path, LanguageModel]) -> None:
+    (first, lm), *others = models.items()
+    for run, other in others:
+        ours, theirs = lm.tokenizer, other.tokenizer
+        if (ours.kind, ours.lowercase, ours.tokens) != (theirs.kind, theirs.lowercase, theirs.tokens):
+            raise InputError(
+                f"{first} and {run} have different vocabularies, so their perplexities are of different tokens and "
+                "cannot be compared: compare runs that were trained on the same text with the same tokenizer"
+            )
+
+
+def print_tsv(measured: Sequence[Measured]) -> None:
+    """One row a model and context: the whole text, the sampled tokens by length, and the same after all before them."""
+    print("\t".join(HEADER))
+    for model in measured:
+        print(*_row(model.name, "whole", "all", model.whole), sep="\t")
+        for length, evaluation in model.by_context.items():
+            print(*_row(model.name, "sample", str(length), evaluation), sep="\t")
+        print(*_row(model.name, "sample", "all", model.sample), sep="\t")
+    sys.stdout.flush()
+
+
+def _row(name: str, text: str, context: str, evaluation: Evaluation) -> list[str]:
+    known = evaluation.perplexity_without_oov
+    return [
+        visible(name),
+        text,
+        context,
+        str(evaluation.loss.tokens),
+        str(evaluation.oov_loss.tokens),
+        f"{mean_nats(evaluation.loss):.6f}",
+        f"{mean_bits(evaluation.loss):.6f}",
+        f"{evaluation.perplexity:.4f}",
+        "" if known is None else f"{known:.4f}",
+    ]
+
+
+def print_table(measured: Sequence[Measured]) -> None:
+    """A column a model, a row a context."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    whole, sample = measured[0].whole, measured[0].sample
+    table = Table(title="perplexity per token", title_justify="left")
+    table.add_column("context in tokens")
+    for model in measured:
+        table.add_column(Text(visible(model.name)), justify="right")
+    table.add_row(
+        f"all: the whole text, {whole.loss.tokens:,} tokens", *(f"{model.whole.perplexity:,.2f}" for model in measured)
+    )
+    if whole.oov_loss.tokens:
+        known = [model.whole.perplexity_without_oov for model in measured]
+        shown = ["" if value is None else f"{value:,.2f}" for value in known]
+        table.add_row(f"… without the {whole.oov_loss.tokens:,} OOV", *shown)
+    table.add_section()
+    for length in measured[0].by_context:
+        values = [f"{model.by_context[length].perplexity:,.2f}" for model in measured]
+        table.add_row(f"{length:,}", *values)
+    table.add_row(
+        f"all: the same sample of {sample.loss.tokens:,}", *(f"{model.sample.perplexity:,.2f}" for model in measured)
+    )
+    Console().print(table)

@@ -1,0 +1,108 @@
+"""`weft mix`: several models as one, with the weights that suit a held-out text best."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weft.commands.kernel_options import kernels_of
+from weft.commands.option_types import BatchSize, at_least_one
+from weft.commands.text_argument import open_text
+from weft.errors import InputError
+from weft.mixture.members import Arpa, Run, check_same_tokens, open_member
+from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
+from weft.mixture.weights import Floats
+from weft.reporting import OnStream
+
+HEADER = (
+    "text", "model", "weight", "tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov",
+)  # fmt: skip
+
+
+def mix(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL", help="Two or more run folders and ARPA files.", show_default=False)
+    ],
+    held_out: Annotated[
+        list[str],
+        typer.Option(
+            "--fit",
+            metavar="TEXT",
+            help="The text that the weights are fitted on, one that no model was trained on; of a corpus its valid "
+            "text. May be repeated.",
+        ),
+    ],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="The text to measure on then; of a corpus its test text. May be repeated."),
+    ] = None,
+    batch_size: BatchSize = 16,
+) -> None:
+    """The perplexity of several models and of their mixture.
+
+    The probability of a token is the weighted mean of the models' own; the weights are those under which the text of
+    --fit is likeliest. Runs read running text, n-gram models each line by itself, and all predict the same tokens.
+    Texts are named as for the other commands: files, folders, globs, .gz, '-', 'builtin', a corpus.
+    """
+    at_least_one(batch_size=batch_size)
+    if len(models) < 2:
+        raise InputError(f"a mixture needs at least two models, got {models[0]} alone")
+    if "-" in held_out and "-" in (text or []):
+        raise InputError("standard input ('-') is given for --fit and for --text, but can be read only once")
+    reporter = OnStream(sys.stderr)
+    texts = {"fit": open_text(held_out, "valid", reporter)}
+    if text:
+        texts["text"] = open_text(text, "test", reporter)
+    members = [open_member(model, batch_size) for model in models]
+    check_same_tokens(members)
+    with _kernels(members):
+        with reporter.reading("fitting", texts["fit"].size_in_bytes) as on_bytes:
+            weights = fit(members, texts["fit"], on_bytes).values
+        typer.echo("\t".join(HEADER))
+        for name, corpus in texts.items():
+            with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
+                result = evaluate_mixture(members, weights, corpus, on_bytes)
+            _note_vocabularies(reporter, name, result)
+            for row in _rows(name, members, weights, result):
+                typer.echo("\t".join(row))
+
+
+def _rows(name: str, members: list[Run | Arpa], weights: Floats, result: MixtureEvaluation) -> list[tuple[str, ...]]:
+    names = [*(member.name for member in members), "mixture"]
+    shown = [*(f"{weight:.6f}" for weight in weights), ""]
+    rows: list[tuple[str, ...]] = []
+    for model, weight, found in zip(names, shown, [*result.members, result.mixture], strict=True):
+        known = found.perplexity_without_oov
+        rows.append(
+            (
+                name,
+                model,
+                weight,
+                str(found.loss.tokens),
+                str(found.oov_loss.tokens),
+                f"{found.perplexity:.4f}",
+                "" if known is None else f"{known:.4f}",
+            )
+        )
+    return rows
+
+
+def _note_vocabularies(reporter: OnStream, name: str, result: MixtureEvaluation) -> None:
+    if result.disagreeing:
+        reporter.note(
+            f"{name}: {result.disagreeing:,} of {result.mixture.loss.tokens:,} tokens are words that some models "
+            "know and others do not; these give them the probability of all unknown words together, so compare the "
+            "perplexities without such words"
+        )
+
+
+def _kernels(members: list[Run | Arpa]) -> AbstractContextManager[None]:
+    """The fused kernels where they run and a model was trained on them."""
+    for member in members:
+        if isinstance(member, Run) and member.lm.config.training.kernels == "fused":
+            return kernels_of(member.lm, "auto", None)
+    return nullcontext()

@@ -1,0 +1,114 @@
+"""How much of the text before a token a model makes use of (after Khandelwal, He, Qi & Jurafsky 2018).
+
+    perplexity(c) = exp(-1/R Σ_r ln P(w_r | w_{r-c} … w_{r-1}))        over the same R tokens for every length c
+
+Each of these tokens is predicted from its last c tokens and nothing before them. That costs c steps a token, so it is
+done for a sample of the text's tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends import random_generator
+from weft.comparison.scorers import Nats, Scorer
+from weft.errors import InputError
+from weft.evaluation.evaluate import Evaluation
+from weft.layers.softmax import NOTHING, Loss
+
+CHUNK = 1 << 16
+
+Ids = NDArray[Any]
+Marks = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TextSample:
+    """A text of L tokens, and some of its tokens.
+
+    ids (L,) and oov (L,), marks of those that stand for words out of the vocabulary, may be memory maps. positions
+    (R,): the sampled tokens. lengths: of the contexts that each of them is predicted from.
+    """
+
+    ids: Ids
+    oov: Marks
+    eos_id: int
+    positions: NDArray[np.int64]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, ids: Ids, oov: Marks, eos_id: int, size: int, longest: int, seed: int = 1) -> TextSample:
+        """Draw `size` of the tokens before which the longest context fits, or all of them where they are fewer.
+
+        Contexts are no longer than half of the text. Raises InputError for an empty text.
+        """
+        if not len(ids):
+            raise InputError("the text has no token to predict")
+        lengths = context_lengths(min(longest, len(ids) // 2))
+        first = max(0, lengths[-1] - 1)  # the start <eos> is before the first token
+        room = len(ids) - first
+        drawn = random_generator(seed).choice(room, size=min(size, room), replace=False)
+        return cls(ids, oov, eos_id, first + np.sort(drawn), lengths)
+
+    def contexts(self, length: int) -> Ids:
+        """The `length` tokens before each position (R, length); the first token of the text stands after `<eos>`."""
+        places = self.positions[:, None] - length + np.arange(length)
+        return np.where(places < 0, self.eos_id, self.ids[np.maximum(places, 0)]).astype(np.int64)
+
+    def chunks(self) -> Iterator[Ids]:
+        """The whole text, piece by piece."""
+        for start in range(0, len(self.ids), CHUNK):
+            yield np.asarray(self.ids[start : start + CHUNK], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a text costs a model: all of it, and the sampled tokens, from all before them or from the last few alone."""
+
+    name: str
+    whole: Evaluation
+    sample: Evaluation
+    by_context: dict[int, Evaluation]
+
+
+def context_lengths(longest: int) -> tuple[int, ...]:
+    """0, 1, 2, 3, 5, 10, 20, 50, 100 and so on, up to `longest`, which is the last."""
+    lengths = {0, 3, longest} | {digit * 10**power for power in range(len(str(longest))) for digit in (1, 2, 5)}
+    return tuple(sorted(length for length in lengths if length <= longest))
+
+
+def measure(scorer: Scorer, text: TextSample) -> Measured:
+    """What the text costs `scorer`."""
+    whole, nats = _read(scorer, text)
+    oov = np.asarray(text.oov[text.positions], dtype=bool)
+    targets = np.asarray(text.ids[text.positions], dtype=np.int64)
+    by_context = {length: _evaluation(scorer.after(text.contexts(length), targets), oov) for length in text.lengths}
+    return Measured(scorer.name, whole, _evaluation(nats, oov), by_context)
+
+
+def _read(scorer: Scorer, text: TextSample) -> tuple[Evaluation, Nats]:
+    """The cost of the whole text, and the log-probabilities of the sampled tokens."""
+    loss = oov_loss = NOTHING
+    sampled = []
+    start = 0
+    for nats in scorer.log_probabilities(text.chunks()):
+        end = start + len(nats)
+        part = _evaluation(nats, np.asarray(text.oov[start:end], dtype=bool))
+        loss, oov_loss = loss.plus(part.loss), oov_loss.plus(part.oov_loss)
+        first, last = np.searchsorted(text.positions, [start, end])
+        sampled.append(nats[text.positions[first:last] - start])
+        start = end
+    return Evaluation(loss, oov_loss), np.concatenate(sampled)
+
+
+def _evaluation(nats: Nats, oov: NDArray[np.bool_]) -> Evaluation:
+    return Evaluation(_loss(nats), _loss(nats[oov]))
+
+
+def _loss(nats: Nats) -> Loss:
+    return Loss(-float(nats.sum(dtype=np.float64)), len(nats))

@@ -1,0 +1,83 @@
+"""A fixed-window model with the budget of a run: its text, vocabulary, sizes and training settings.
+
+It is trained once and kept in the run folder as a run of its own, RUN/baselines/window4, without checkpoints.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from weft.backends.fusing import why_not_fused
+from weft.config import Config, TrainingConfig
+from weft.config_file import read_config, write_config
+from weft.errors import CheckpointError, MissingFileError
+from weft.experiment import train_fresh
+from weft.files import sync_folder
+from weft.language_model import LanguageModel, build_model, load
+from weft.reporting import Reporter
+from weft.run_folder import BASELINES, CHECKPOINTS, CONFIG, TOKENIZER, writing
+
+UNFINISHED = ".unfinished"
+
+
+def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) -> LanguageModel:
+    """The window model of the last `size` tokens for the run `run` of `lm`: the one kept, or else a newly trained one.
+
+    Raises KeyboardInterrupt when the training was stopped; the next call goes on with it.
+    """
+    config = window_config(lm.config, size)
+    kept = run / BASELINES / f"window{size}"
+    if _is_of(kept, config):
+        return load(kept)
+    reporter.note(_announcement(config, run, kept))
+    folder = kept.with_name(f"{kept.name}{UNFINISHED}")
+    with writing(run):
+        if not _is_of(folder, config):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            lm.tokenizer.save(folder / TOKENIZER)
+            write_config(folder / CONFIG, config)
+        fresh = LanguageModel(
+            build_model(config.model, lm.tokenizer.vocab_size, config.training.seed), lm.tokenizer, config
+        )
+        try:
+            train_fresh(folder, fresh, reporter, data=run)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped while training {kept.name}; the same command goes on with it") from None
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+        shutil.rmtree(kept, ignore_errors=True)
+        folder.rename(kept)
+        sync_folder(kept.parent)
+    return load(kept)
+
+
+def window_config(config: Config, size: int) -> Config:
+    """The configuration of a run with one window layer in place of its recurrent layers."""
+    training = config.training
+    if training.kernels == "fused" and why_not_fused() is not None:
+        training = replace(training, kernels="plain", threads=None)
+    return replace(config, model=replace(config.model, cell="window", window=size, layers=1), training=training)
+
+
+def _is_of(folder: Path, config: Config) -> bool:
+    """Whether the model in `folder` is what `config` makes; how fast it was made does not matter."""
+    with suppress(MissingFileError, CheckpointError):
+        return _outcome(read_config(folder / CONFIG)) == _outcome(config)
+    return False
+
+
+def _outcome(config: Config) -> Config:
+    plain = replace(config.training, kernels="plain", threads=None, save_every=TrainingConfig.save_every)
+    return replace(config, training=plain)
+
+
+def _announcement(config: Config, run: Path, kept: Path) -> str:
+    model, training = config.model, config.training
+    return (
+        f"{kept.name}: training it with the settings of {run}: embedding {model.embedding_size}, hidden "
+        f"{model.hidden_size}, dropout {model.dropout:g}, epochs {training.epochs}, {training.optimizer}, "
+        f"lr {training.lr:g}; it will be kept in {kept}"
+    )

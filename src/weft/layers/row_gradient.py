@@ -1,0 +1,28 @@
+"""The gradient of a matrix of which a step uses few rows: those rows, and which they are.
+
+A block of N·T tokens uses at most N·T of an embedding's V rows; the others' gradient is zero and is never written down.
+"""
+
+from __future__ import annotations
+
+from weft.backends import Array, backend_of
+
+
+class RowGradient:
+    """The gradient of a matrix of shape `shape`: `values` (U, D) at its `rows` (U,), ascending, and zero elsewhere."""
+
+    def __init__(self, shape: tuple[int, ...], rows: Array, values: Array) -> None:
+        self.shape, self.rows, self.values = shape, rows, values
+
+    def between(self, first: int, last: int) -> Array:
+        """Rows `first` to `last` of the whole gradient, (last - first, D)."""
+        backend = backend_of(self.values)
+        within = (self.rows >= first) & (self.rows < last)
+        dense = backend.xp.zeros((last - first, self.shape[1]), dtype=self.values.dtype)
+        dense[self.rows[within] - first] = self.values[within]
+        return dense
+
+
+def dense(gradient: Array | RowGradient) -> Array:
+    """A gradient as an array, zeros and all."""
+    return gradient.between(0, gradient.shape[0]) if isinstance(gradient, RowGradient) else gradient

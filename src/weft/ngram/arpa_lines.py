@@ -1,0 +1,119 @@
+"""The lines of an ARPA file one after the other, with their numbers, and what is wrong with one of them."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from weft.errors import InputError, MissingFileError
+
+ROWS_AT_ONCE = 1 << 16
+MOST_LINES_BEFORE_DATA = 100
+LONGEST_LINE = 1 << 20
+"""Bytes; what has longer lines is no ARPA file."""
+
+
+class Rows(NamedTuple):
+    """Lines of a section, and their numbers in the file, from 1."""
+
+    lines: list[bytes]
+    numbers: list[int]
+
+
+@contextmanager
+def open_arpa(path: Path) -> Iterator[ArpaLines]:
+    """The lines of the file `path`, decompressed where its name ends in .gz.
+
+    Raises MissingFileError where there is none, and InputError when it cannot be read.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            yield ArpaLines(cast(BinaryIO, file), path)
+    except FileNotFoundError:
+        raise MissingFileError(f"there is no file {path}") from None
+    except EOFError:
+        raise InputError(f"{path} is cut short: the end of the compressed data is missing") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path} is not a gzip file, or is damaged: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+class ArpaLines:
+    """Lines without the white space around them; empty ones are passed over."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self._number = 0
+        self._line = b""
+        self._again = False
+
+    def mistake(self, what: str, number: int | None = None) -> InputError:
+        """The error about a line, by default the one read last."""
+        return InputError(f"{self._path}, line {self._number if number is None else number:,}: {what}")
+
+    def next(self) -> bytes:
+        """The next line; raises InputError where the file ends."""
+        if self._again:
+            self._again = False
+            return self._line
+        while True:
+            line = self._file.readline(LONGEST_LINE)
+            if not line:
+                raise InputError(f"{self._path} is cut short: it ends after line {self._number:,}, without \\end\\")
+            self._number += 1
+            if stripped := line.strip():
+                self._line = stripped
+                return stripped
+
+    def put_back(self) -> None:
+        """Let the line read last be the next one again."""
+        self._again = True
+
+    def expect(self, line: bytes) -> None:
+        """Pass over the line `line`; raises InputError if another comes."""
+        found = self.next()
+        if found != line:
+            shown = found[:60].decode("utf-8", errors="backslashreplace")
+            raise self.mistake(f"expected {line.decode()}, got {shown!r}")
+
+    def find_data(self) -> None:
+        """Pass over everything up to the line that an ARPA file begins with; raises InputError if it has none."""
+        reason = "it has no line \\data\\"
+        try:
+            for _ in range(MOST_LINES_BEFORE_DATA):
+                line = self.next().removeprefix(codecs.BOM_UTF8)
+                if line == b"\\data\\":
+                    return
+                if line.startswith(b"mmap lm http://kheafield.com/code"):
+                    reason = "it is in KenLM's binary format, which weft cannot read; give the ARPA file it was made of"
+                    break
+                if line.startswith(b"\x1f\x8b"):
+                    reason = "it is compressed with gzip; give it a name that ends in .gz"
+                    break
+        except InputError:
+            pass
+        raise InputError(f"{self._path} is not an ARPA file: {reason}")
+
+    def section(self, n: int, count: int) -> Iterator[Rows]:
+        """The rows of the n-grams, some thousands at a time; raises InputError unless there are `count` of them."""
+        self.expect(f"\\{n}-grams:".encode())
+        found = 0
+        rows = Rows([], [])
+        while not (line := self.next()).startswith(b"\\"):
+            rows.lines.append(line)
+            rows.numbers.append(self._number)
+            found += 1
+            if len(rows.lines) == ROWS_AT_ONCE:
+                yield rows
+                rows = Rows([], [])
+        if found != count:
+            raise self.mistake(f"here end {found:,} {n}-grams, but \\data\\ says that there are {count:,}")
+        self.put_back()
+        if rows.lines:
+            yield rows

@@ -1,0 +1,208 @@
+"""Reading ARPA files, plain or compressed, whatever program wrote them; line by line, into arrays.
+
+    \\data\\
+    ngram 1=4          how many n-grams of each order follow
+    \\1-grams:
+    -0.5 you -0.3      log10 probability, the n-gram, log10 back-off weight (0 if left out)
+    \\end\\
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from weft.errors import InputError
+from weft.ngram.arpa_lines import ArpaLines, Rows, open_arpa
+from weft.ngram.arpa_writer import LINE_END, LINE_START
+from weft.ngram.counts import Ints
+from weft.ngram.model import NEVER, Floats, NGramModel, NGramTable
+
+UNK, EOS = "<unk>", "<eos>"
+UNKNOWN_MISSING = -100.0
+"""log10 P(<unk>) of a model that has none; KenLM's choice."""
+
+_COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
+
+
+def read_arpa(path: Path) -> tuple[NGramModel, list[str]]:
+    """The model of an ARPA file, and the word of every id: `<unk>` is 0, the line end 1 and called `<eos>`.
+
+    Raises MissingFileError, and InputError for what is no ARPA file or contradicts itself, with the line.
+    """
+    with open_arpa(path) as lines:
+        counts = _header(lines)
+        ids, tokens, first = _words(lines, counts[0])
+        tables = [first]
+        for n in range(2, len(counts) + 1):
+            tables.append(_table(lines, n, counts[n - 1], ids, tables))
+        lines.expect(b"\\end\\")
+    tables[-1] = replace(tables[-1], log10_backoffs=np.zeros(0))  # some programs write them, and nothing reads them
+    return NGramModel(tables, eos_id=1), tokens
+
+
+def _header(lines: ArpaLines) -> list[int]:
+    counts: list[int] = []
+    lines.find_data()
+    while not (line := lines.next()).startswith(b"\\"):
+        match = _COUNT.fullmatch(line)
+        if match is None or int(match[1]) != len(counts) + 1:
+            raise lines.mistake(f"expected a line like 'ngram {len(counts) + 1}=1000', got {_shown(line)}")
+        counts.append(int(match[2]))
+    if not counts:
+        raise lines.mistake("no line like 'ngram 1=1000' stands after \\data\\")
+    lines.put_back()
+    return counts
+
+
+class _Section(NamedTuple):
+    """Rows of a section: their numbers, and the words between them as columns of bytes."""
+
+    log10_probabilities: Floats
+    log10_backoffs: Floats
+    columns: list[list[bytes]]
+    numbers: Ints
+
+
+def _parsed(lines: ArpaLines, n: int, rows: Rows) -> _Section:
+    """Some rows of the n-grams; raises InputError for one that is not numbers around n words."""
+    fields = [line.split() for line in rows.lines]
+    numbers = np.array(rows.numbers, dtype=np.int64)
+    lengths = np.array(list(map(len, fields)))
+    wrong = (lengths < n + 1) | (lengths > n + 2)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise lines.mistake(
+            f"expected a log10 probability, {n} word{'s' * (n > 1)} and perhaps a back-off weight, got "
+            f"{lengths[row]} fields",
+            rows.numbers[row],
+        )
+    logs = _floats(lines, [row[0] for row in fields], numbers)
+    backoffs = _floats(lines, [row[n + 1] if len(row) > n + 1 else b"0" for row in fields], numbers)
+    return _Section(logs, backoffs, [[row[k] for row in fields] for k in range(1, n + 1)], numbers)
+
+
+def _floats(lines: ArpaLines, texts: list[bytes], numbers: Ints) -> Floats:
+    try:
+        values = np.array(list(map(float, texts)))
+    except ValueError:
+        values = np.array([_float(text) for text in texts])
+    wrong = np.isnan(values) | (values == np.inf)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise lines.mistake(f"expected a number, got {_shown(texts[row])}", int(numbers[row]))
+    return np.where(values == -np.inf, NEVER, values)
+
+
+def _float(text: bytes) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _check_probabilities(lines: ArpaLines, logs: Floats, numbers: Ints) -> None:
+    if (logs > 0).any():
+        row = int((logs > 0).argmax())
+        raise lines.mistake(f"the log10 probability {logs[row]:g} is above 0", int(numbers[row]))
+
+
+def _words(lines: ArpaLines, count: int) -> tuple[dict[bytes, int], list[str], NGramTable]:
+    """The 1-grams: the id of every word as it is written, the words by id, and their table."""
+    sections = [_parsed(lines, 1, rows) for rows in lines.section(1, count)]
+    words = [word for section in sections for word in section.columns[0]]
+    numbers, logs, backoffs = (
+        np.concatenate([getattr(section, name) for section in sections] or [np.zeros(0)])
+        for name in ("numbers", "log10_probabilities", "log10_backoffs")
+    )
+    unk = UNK.encode() if UNK.encode() in words else UNK.upper().encode()
+    special = {unk: 0, LINE_END.encode(): 1}
+    ordinary = [word for word in words if word not in special and word != LINE_START.encode()]
+    ids = special | {word: id for id, word in enumerate(ordinary, start=2)}
+    start_id = len(ids)
+    ids[LINE_START.encode()] = start_id
+    places = np.array([ids[word] for word in words], dtype=np.int64)
+    _check_words(lines, words, numbers)
+    log10_probabilities = np.full(start_id + 1, UNKNOWN_MISSING)
+    log10_backoffs = np.zeros(start_id + 1)
+    log10_probabilities[places], log10_backoffs[places] = logs, backoffs
+    log10_probabilities[start_id] = NEVER
+    _check_probabilities(lines, log10_probabilities[places], numbers)
+    tokens = [UNK, EOS, *(word.decode("utf-8") for word in ordinary)]
+    return ids, tokens, NGramTable(np.arange(start_id + 1), log10_probabilities, log10_backoffs)
+
+
+def _check_words(lines: ArpaLines, words: Sequence[bytes], numbers: Ints) -> None:
+    seen = set()
+    for word, number in zip(words, numbers.tolist(), strict=True):
+        if word in seen:
+            raise lines.mistake(f"the word {_shown(word)} is there twice", number)
+        if word == EOS.encode():
+            raise lines.mistake(
+                f"the word {EOS} is how weft writes the line end, which the file writes {LINE_END}", number
+            )
+        try:
+            word.decode("utf-8")
+        except UnicodeDecodeError:
+            raise lines.mistake(f"the word {_shown(word)} is not UTF-8; convert the file first", number) from None
+        seen.add(word)
+    if LINE_END.encode() not in seen:
+        raise lines.mistake(f"the 1-grams have no {LINE_END}, the end of a line, which weft predicts")
+
+
+def _table(lines: ArpaLines, n: int, count: int, ids: dict[bytes, int], below: Sequence[NGramTable]) -> NGramTable:
+    """The n-grams of one order, given the tables of all lower ones."""
+    parts: list[tuple[Ints, Floats, Floats, Ints]] = []
+    for rows in lines.section(n, count):
+        section = _parsed(lines, n, rows)
+        _check_probabilities(lines, section.log10_probabilities, section.numbers)
+        keys = _keys(lines, section, ids, below)
+        parts.append((keys, section.log10_probabilities, section.log10_backoffs, section.numbers))
+    empty = (np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
+    keys, logs, backoffs, numbers = map(np.concatenate, zip(*(parts or [empty]), strict=True))
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    twice = np.flatnonzero(keys[1:] == keys[:-1])
+    if twice.size:
+        first, second = numbers[order[twice[0] : twice[0] + 2]].tolist()
+        raise lines.mistake(f"the {n}-gram of line {first} is there again", second)
+    return NGramTable(keys, logs[order], backoffs[order])
+
+
+def _keys(lines: ArpaLines, section: _Section, ids: dict[bytes, int], below: Sequence[NGramTable]) -> Ints:
+    """The keys of n-grams in their table."""
+    base = len(ids)
+    indices = np.zeros(len(section.numbers), dtype=np.int64)
+    keys = indices
+    for column, table in zip(section.columns, [*below, None], strict=True):
+        words = np.array(list(map(ids.get, column, repeat(-1))), dtype=np.int64)
+        if (words < 0).any():
+            row = int((words < 0).argmax())
+            raise lines.mistake(f"the word {_shown(column[row])} is not among the 1-grams", int(section.numbers[row]))
+        keys = indices * base + words
+        if table is not None:
+            indices = table.find(keys)
+            if (indices < 0).any():
+                row = int((indices < 0).argmax())
+                raise _no_beginning(lines, section, row)
+    return keys
+
+
+def _no_beginning(lines: ArpaLines, section: _Section, row: int) -> InputError:
+    ngram = [column[row].decode("utf-8") for column in section.columns]
+    return lines.mistake(
+        f"the {len(ngram)}-gram '{' '.join(ngram)}' is there, but not all that it begins with, up to "
+        f"'{' '.join(ngram[:-1])}'",
+        int(section.numbers[row]),
+    )
+
+
+def _shown(text: bytes) -> str:
+    shown = text.decode("utf-8", errors="backslashreplace")
+    return repr(shown if len(shown) <= 60 else f"{shown[:60]}…")

@@ -1,0 +1,64 @@
+"""Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998), estimated as KenLM's lmplz does (Heafield 2013).
+
+    P(w | c) = (a(c w) - D(a(c w))) / Σ_v a(c v) + γ(c) P(w | c')     γ(c) = Σ_v D(a(c v)) / Σ_v a(c v)
+
+c is a context of n-1 words and c' the same without its first; a is the adjusted count and D its discount, D(0) = 0.
+Below the words is the uniform distribution: P = 1 / V. Nothing is pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.ngram.counts import NGramCounts, count_ngrams
+from weft.ngram.discounts import Discounts, discounts
+from weft.ngram.model import NEVER, NGramModel, NGramTable
+
+
+def estimate(
+    ids: NDArray[Any], vocab_size: int, eos_id: int, order: int = 5, fallback: Discounts | None = None
+) -> NGramModel:
+    """The model of a text: token ids (L,) with an `eos_id` at every line end, of a vocabulary of V = `vocab_size`.
+
+    V counts `<unk>` and `<eos>`, and not `<s>`. Every token is an ordinary word, `<unk>` too. `fallback`: what to
+    discount where the text does not say. Raises InputError where `count_ngrams` and `discounts` do.
+    """
+    counts = count_ngrams(ids, vocab_size, eos_id, order)
+    chosen = [discounts(grams.counts, n, fallback) for n, grams in enumerate(counts, start=1)]
+    return interpolated(counts, chosen, eos_id)
+
+
+def interpolated(counts: Sequence[NGramCounts], chosen: Sequence[Discounts], eos_id: int) -> NGramModel:
+    """The model of counted n-grams, orders 1 to N, with the discounts of each order."""
+    base = len(counts[0].keys)
+    start_id = base - 1
+    shares, gammas = [], []
+    for grams, discount in zip(counts, chosen, strict=True):
+        contexts = grams.keys // base
+        taken = np.array([0.0, *discount])[np.minimum(grams.counts, 3)]
+        totals = np.bincount(contexts, weights=grams.counts)
+        shares.append((grams.counts - taken) / totals[contexts])
+        with np.errstate(invalid="ignore"):  # 0 / 0: what never occurs as a context, which is read as γ = 1 below
+            gammas.append(np.bincount(contexts, weights=taken) / totals)
+    probabilities = shares[0] + gammas[0][0] / (base - 1)
+    probabilities[start_id] = 1.0  # only so that it has a logarithm
+    tables = []
+    for n, grams in enumerate(counts):
+        if n:
+            probabilities = shares[n] + gammas[n][grams.keys // base] * probabilities[grams.suffixes]
+        backoffs = _backoffs(gammas[n + 1], len(grams.keys)) if n + 1 < len(counts) else np.zeros(0)
+        tables.append(NGramTable(grams.keys, np.log10(probabilities), backoffs))
+    tables[0].log10_probabilities[start_id] = NEVER
+    return NGramModel(tables, eos_id)
+
+
+def _backoffs(gammas: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """log10 γ of every n-gram as a context; 0 for those that nothing follows."""
+    backoffs = np.zeros(count)
+    follows = ~np.isnan(gammas)
+    backoffs[: len(gammas)][follows] = np.log10(gammas[follows])
+    return backoffs

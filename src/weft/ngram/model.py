@@ -1,0 +1,145 @@
+"""NGramModel: a back-off model over token ids, as an ARPA file states one.
+
+    log P(w | c) = log p(c w)                  if the n-gram c w is in the model
+                   log b(c) + log P(w | c')    if not; c' is c without its first word, b(c) = 1 if c is not in the model
+
+Every line is read after its start `<s>`, and nothing is remembered from one line to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.errors import InputError
+from weft.ngram.counts import Ints, checked_ids
+
+NEVER = -99.0
+"""What ARPA files write for log10 0."""
+
+Floats = NDArray[np.float64]
+State = tuple[int, ...]
+"""The last tokens of a line, `<s>` among them, at most one fewer than the order: what the next token depends on."""
+
+
+@dataclass(frozen=True)
+class NGramTable:
+    """The M n-grams of one order.
+
+    keys                 (M,) sorted: index of the beginning in the table below * (V + 1) + last word
+    log10_probabilities  (M,) of the last word after the others
+    log10_backoffs       (M,) for what follows the n-gram; empty for the highest order, where nothing does
+    """
+
+    keys: Ints
+    log10_probabilities: Floats
+    log10_backoffs: Floats
+
+    def find(self, keys: Ints) -> Ints:
+        """The index of every key; -1 where there is no such n-gram."""
+        if not len(self.keys):
+            return np.full(len(keys), -1)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, -1)
+
+
+@dataclass(frozen=True)
+class NGramScores:
+    """Of every token: `nats` (L,), ln P(token | the line before it); `lengths` (L,), of the longest n-gram found."""
+
+    nats: Floats
+    lengths: Ints
+
+
+class NGramModel:
+    """A back-off n-gram model.
+
+    tables      the n-grams of orders 1 to N; the first has V + 1 rows, one a token and the last for `<s>`
+    eos_id      the token of a line end
+    vocab_size  V, without `<s>`
+    start_id    the id of `<s>`, which is V
+    """
+
+    def __init__(self, tables: Sequence[NGramTable], eos_id: int) -> None:
+        self.tables = tuple(tables)
+        self.eos_id = eos_id
+        self.start_id = self.vocab_size = len(tables[0].keys) - 1
+
+    @property
+    def order(self) -> int:
+        """N, the length of the longest n-grams."""
+        return len(self.tables)
+
+    def log_probabilities(self, ids: NDArray[Any]) -> Floats:
+        """ln P of every token (L,) of a running text that begins with a line; every `eos_id` in it ends one."""
+        return self.score(ids).nats
+
+    def score(self, ids: NDArray[Any], state: State | None = None) -> NGramScores:
+        """The scores of tokens (L,) that follow `state`; without one they begin a line.
+
+        Raises InputError for ids that are not in [0, V).
+        """
+        if not len(ids):
+            return NGramScores(np.zeros(0), np.zeros(0, dtype=np.int64))
+        ids = checked_ids(ids, self.vocab_size)
+        before = self.start() if state is None else state
+        lines = np.flatnonzero(ids[:-1] == self.eos_id) + 1
+        text = np.concatenate((np.array(before, dtype=np.int64), np.insert(ids, lines, self.start_id)))
+        log10s = self.tables[0].log10_probabilities[text]
+        lengths = np.ones(len(text), dtype=np.int64)
+        found = text
+        for n, (below, table) in enumerate(zip(self.tables, self.tables[1:], strict=False), start=2):
+            contexts = np.concatenate(([-1], found[:-1]))
+            found = table.find(contexts * (self.vocab_size + 1) + text)
+            backed_off = log10s + _picked(below.log10_backoffs, contexts)
+            log10s = np.where(found >= 0, _picked(table.log10_probabilities, found), backed_off)
+            lengths[found >= 0] = n
+        predicted = np.flatnonzero(text[len(before) :] != self.start_id) + len(before)
+        return NGramScores(log10s[predicted] * math.log(10), lengths[predicted])
+
+    def start(self) -> State:
+        """The state before the first token of a line."""
+        return (self.start_id,)[: self.order - 1]
+
+    def state_after(self, state: State, ids: Sequence[int] | NDArray[Any]) -> State:
+        """The state when `ids` have been read after `state`."""
+        if self.order == 1:
+            return ()
+        for id in np.asarray(ids[-self.order :]).tolist():
+            state = self.start() if id == self.eos_id else (*state, id)[1 - self.order :]
+        return state
+
+    def next_log_probabilities(self, state: State) -> Floats:
+        """ln P(v | state) of all tokens v: (V,), of which the exponentials sum to 1."""
+        base = self.vocab_size + 1
+        log10s = self.tables[0].log10_probabilities.copy()
+        for length, (below, table) in enumerate(zip(self.tables, self.tables[1:], strict=False), start=1):
+            if length > len(state):
+                break
+            context = self._index(state[-length:])
+            if context >= 0:
+                log10s += below.log10_backoffs[context]
+                children = slice(*np.searchsorted(table.keys, [context * base, (context + 1) * base]))
+                log10s[table.keys[children] % base] = table.log10_probabilities[children]
+        nats: Floats = log10s[: self.vocab_size] * math.log(10)
+        return nats
+
+    def _index(self, words: State) -> int:
+        """Where the n-gram `words` is in the table of its order; -1 if it is in none."""
+        if not all(0 <= word <= self.start_id for word in words):
+            raise InputError(f"a state holds tokens in [0, {self.start_id}], got {words}")
+        first, *others = words
+        index = first
+        for table, word in zip(self.tables[1:], others, strict=False):
+            index = int(table.find(np.array([index * (self.vocab_size + 1) + word]))[0])
+        return index
+
+
+def _picked(values: Floats, indices: Ints) -> Floats:
+    """`values[indices]`, and 0 where the index is -1."""
+    return np.where(indices >= 0, values[indices], 0.0) if len(values) else np.zeros(len(indices))

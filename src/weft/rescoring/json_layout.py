@@ -1,0 +1,101 @@
+"""N-best lists as JSON lines: one object a hypothesis, those of an utterance together."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
+from weft.rescoring.list_lines import Line, files_of, lines_of
+from weft.rescoring.rescore import RescoredUtterance
+
+
+class JsonLayout:
+    """Which key holds what.
+
+    id, text      of the utterance's id (a string or a whole number) and of the words
+    acoustic, lm  of the scores, None where there are none
+    log_base      of the scores
+    """
+
+    def __init__(
+        self,
+        id: str = "id",
+        text: str = "text",
+        acoustic: str | None = None,
+        lm: str | None = None,
+        log_base: float = math.e,
+    ) -> None:
+        self._id, self._text, self._acoustic, self._lm = id, text, acoustic, lm
+        self._nats = math.log(log_base)
+        self.has_acoustic, self.has_old_lm = acoustic is not None, lm is not None
+
+    def read(self, sources: Sequence[str]) -> Iterator[Utterance]:
+        return gathered((line, *self._hypothesis(line)) for source in files_of(sources) for line in lines_of(source))
+
+    def _hypothesis(self, line: Line) -> tuple[str, Hypothesis]:
+        row = _object(line)
+        id = self._value(line, row, self._id)
+        if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
+            raise line.mistake(f"the id {self._id!r} must be a string or a whole number, got {id!r}")
+        text = self._value(line, row, self._text)
+        if not isinstance(text, str):
+            raise line.mistake(f"the text {self._text!r} must be a string, got {text!r}")
+        text = one_space_between(text)
+        acoustic, lm = (self._score(line, row, key) for key in (self._acoustic, self._lm))
+        return str(id), Hypothesis(text, len(text.split()), acoustic, lm, row)
+
+    def _score(self, line: Line, row: dict[str, Any], key: str | None) -> float | None:
+        if key is None:
+            return None
+        value = self._value(line, row, key)
+        if isinstance(value, str):
+            raise line.mistake(f"{key!r} must be a number, got the string {value!r}")
+        return line.finite(repr(key), value) * self._nats
+
+    def _value(self, line: Line, row: dict[str, Any], key: str) -> Any:
+        if key not in row:
+            raise line.mistake(f"there is no key {key!r}; it has {', '.join(map(repr, row)) or 'none'}")
+        return row[key]
+
+    def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
+        """The objects as they were, with the keys of `added_keys`."""
+        for hypothesis, added in zip(rescored.utterance.hypotheses, added_keys(rescored), strict=True):
+            yield json_line({**hypothesis.row, **added})
+
+
+def plain_objects(rescored: RescoredUtterance) -> Iterator[str]:
+    """JSON lines from any layout: `id`, `text`, `words`, the scores read, and the keys of `added_keys`."""
+    for hypothesis, added in zip(rescored.utterance.hypotheses, added_keys(rescored), strict=True):
+        row = {"id": rescored.utterance.id, "text": hypothesis.text, "words": hypothesis.words}
+        scores = {"acoustic_nats": hypothesis.acoustic_nats, "old_lm_nats": hypothesis.old_lm_nats}
+        read = {name: round(score, 6) for name, score in scores.items() if score is not None}
+        yield json_line({**row, **read, **added})
+
+
+def added_keys(rescored: RescoredUtterance) -> Iterator[dict[str, Any]]:
+    """What rescoring adds to each hypothesis: log-probability, unknown tokens, total, and rank by total from 1."""
+    ranks = rescored.ranks()
+    for score, total, rank in zip(rescored.scores, rescored.totals_nats, ranks, strict=True):
+        yield {
+            "weft_logprob_nats": round(score.logprob_nats, 6),
+            "weft_oov_tokens": score.oov_tokens,
+            "weft_total_nats": round(float(total), 6),
+            "weft_rank": rank,
+        }
+
+
+def json_line(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _object(line: Line) -> dict[str, Any]:
+    try:
+        row = json.loads(line.text)
+    except (ValueError, RecursionError) as error:
+        raise line.mistake(f"not a JSON object: {error}") from None
+    if not isinstance(row, dict):
+        raise line.mistake(f"expected a JSON object, got {line.text[:40]!r}")
+    return row

@@ -1,0 +1,62 @@
+"""The lines of n-best lists, each knowing its place, so that a mistake can be told with file and line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weft.errors import InputError, MissingFileError
+from weft.text.lines import read_lines
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a file, the first having number 1."""
+
+    source: str
+    number: int
+    text: str
+
+    def mistake(self, message: str) -> InputError:
+        """An error that says where it is."""
+        source = "standard input" if self.source == "-" else self.source
+        return InputError(f"{source}, line {self.number}: {message}")
+
+    def finite(self, name: str, value: object) -> float:
+        """`value`, a string or a number, as a float; raises InputError for what is no finite number."""
+        try:
+            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+        except (ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise self.mistake(f"{name} must be a finite number, got {value!r}")
+        return number
+
+
+def lines_of(source: str) -> Iterator[Line]:
+    """The lines of one file, `.gz` or not, or of standard input for "-".
+
+    Raises MissingFileError, and InputError for what is not UTF-8, naming the line.
+    """
+    for number, text in enumerate(read_lines(source), start=1):
+        yield Line(source, number, text)
+
+
+def files_of(sources: Sequence[str]) -> Iterator[str]:
+    """The files named, and those within the folders named, by name.
+
+    Raises InputError for a folder without files, MissingFileError for what is not there.
+    """
+    for source in sources:
+        path = Path(source)
+        if source != "-" and not path.exists():
+            raise MissingFileError(f"there is no file {source}")
+        if source == "-" or not path.is_dir():
+            yield source
+            continue
+        files = sorted(str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not files:
+            raise InputError(f"the folder {source} holds no files")
+        yield from files

@@ -1,0 +1,102 @@
+"""Rescoring: the total of every hypothesis, and which is the best of its utterance.
+
+    total = w_acoustic ln P_acoustic + w_lm (ln P_LM - penalty · OOV) + w_old_lm ln P_old_LM + w_word · words
+
+in nats. With scores of base 10, SRILM's total `ascore + lmw · lscore + wtw · nwords` is this over ln 10, when
+w_lm = lmw and w_word = wtw · ln 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.rescoring.hypotheses import Utterance
+from weft.rescoring.prefix_scorer import TextScore
+from weft.rescoring.weights import Weights
+
+WINDOW = 1000
+"""Hypotheses whose prefixes are shared, at least."""
+
+
+class TextScorer(Protocol):
+    """Gives ln P of texts."""
+
+    def score(self, texts: Sequence[str]) -> Sequence[TextScore]:
+        """The score of every text, each read from a fresh start."""
+
+
+@dataclass(frozen=True, eq=False)
+class RescoredUtterance:
+    """scores, totals_nats: of each hypothesis; features: (hypotheses, 4), what the weights multiply."""
+
+    utterance: Utterance
+    scores: tuple[TextScore, ...]
+    features: NDArray[np.float64]
+    totals_nats: NDArray[np.float64]
+
+    @property
+    def best(self) -> int:
+        """The index of the highest total; of equal ones the first."""
+        return int(np.argmax(self.totals_nats))
+
+    def ranks(self) -> list[int]:
+        """The rank of each hypothesis by its total, the best 1; of equal ones the first is before."""
+        ranks = np.empty(len(self.totals_nats), dtype=np.int64)
+        ranks[np.argsort(-self.totals_nats, kind="stable")] = np.arange(1, len(ranks) + 1)
+        return [int(rank) for rank in ranks]
+
+
+def rescore(
+    utterances: Iterable[Utterance], scorer: TextScorer, weights: Weights, window: int = WINDOW
+) -> Iterator[RescoredUtterance]:
+    """The utterances with new totals, in their order.
+
+    Whole utterances are scored together, as many as it takes to `window` hypotheses, so memory does not grow with
+    their number. The totals do not depend on `window`.
+    """
+    for held in _windows(utterances, window):
+        scores = iter(scorer.score([hypothesis.text for utterance in held for hypothesis in utterance.hypotheses]))
+        for utterance in held:
+            own = tuple(next(scores) for _ in utterance.hypotheses)
+            features = _features(utterance, own, weights.oov_penalty_nats)
+            yield RescoredUtterance(utterance, own, features, totals(features, weights.vector()))
+
+
+def totals(features: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
+    """features (R, K) times weights (K,) -> (R,)."""
+    # Column by column, equal rows have equal totals, which a matrix product does not promise.
+    result = np.zeros(len(features))
+    for column, weight in enumerate(weights):
+        result += weight * features[:, column]
+    return result
+
+
+def _windows(utterances: Iterable[Utterance], window: int) -> Iterator[list[Utterance]]:
+    held: list[Utterance] = []
+    hypotheses = 0
+    for utterance in utterances:
+        held.append(utterance)
+        hypotheses += len(utterance.hypotheses)
+        if hypotheses >= window:
+            yield held
+            held, hypotheses = [], 0
+    if held:
+        yield held
+
+
+def _features(utterance: Utterance, scores: Sequence[TextScore], oov_penalty_nats: float) -> NDArray[np.float64]:
+    rows = [
+        (
+            hypothesis.acoustic_nats or 0.0,
+            score.logprob_nats - oov_penalty_nats * score.oov_tokens,
+            hypothesis.old_lm_nats or 0.0,
+            hypothesis.words,
+        )
+        for hypothesis, score in zip(utterance.hypotheses, scores, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64)

@@ -1,0 +1,74 @@
+"""The weights of the scores, and their TOML file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from weft.config_file import read_toml
+from weft.errors import InputError, MissingFileError, nearest
+from weft.files import write_text_atomically
+
+TUNED = ("acoustic_weight", "lm_weight", "old_lm_weight", "word_weight")
+"""The weights in the order of the features."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the scores of a hypothesis are multiplied by.
+
+    acoustic_weight   of the acoustic ln score
+    lm_weight         of ln P of the language model
+    old_lm_weight     of the ln score of the language model that the list came with
+    word_weight       nats a word
+    oov_penalty_nats  taken from ln P of the language model for every token out of the vocabulary
+
+    Raises InputError for what is not a finite number.
+    """
+
+    acoustic_weight: float = 1.0
+    lm_weight: float = 1.0
+    old_lm_weight: float = 0.0
+    word_weight: float = 0.0
+    oov_penalty_nats: float = 0.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if not math.isfinite(getattr(self, item.name)):
+                raise InputError(f"{item.name} must be a finite number, got {getattr(self, item.name)}")
+
+    def vector(self) -> tuple[float, ...]:
+        """The weights in the order of the features."""
+        return tuple(getattr(self, name) for name in TUNED)
+
+    def with_vector(self, vector: tuple[float, ...]) -> Weights:
+        """These weights with others in the order of the features."""
+        return replace(self, **dict(zip(TUNED, vector, strict=True)))
+
+
+NAMES = tuple(item.name for item in fields(Weights))
+
+
+def read_weights(path: Path) -> dict[str, float]:
+    """The weights that a TOML file states, by name.
+
+    Raises MissingFileError, or InputError for what is not TOML, unknown, or not a finite number.
+    """
+    if not path.exists():
+        raise MissingFileError(f"there are no weights at {path}; `weft rescore --tune {path}` makes some")
+    stated: dict[str, float] = {}
+    for name, value in read_toml(path).items():
+        if name not in NAMES:
+            raise InputError(f"{path}: unknown weight {name!r}{nearest(name, NAMES)}; known: {', '.join(NAMES)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f"{path}: {name} must be a finite number, got {value!r}")
+        stated[name] = float(value)
+    return stated
+
+
+def write_weights(path: Path, weights: Mapping[str, float], comment: str) -> None:
+    """Write weights by name to a TOML file under a line of comment, replacing it atomically."""
+    rows = [f"{name} = {value!r}" for name, value in weights.items()]
+    write_text_atomically(path, "\n".join([f"# {comment}", *rows]) + "\n")

@@ -1,0 +1,66 @@
+"""Word errors: substitutions, deletions and insertions that turn a hypothesis into its reference, by `jiwer`.
+
+    WER = errors / words of the references
+
+over all utterances together (the extra `rescore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from weft.errors import InputError
+
+
+@dataclass(frozen=True)
+class WordErrors:
+    """errors: edits in total; words: of the references."""
+
+    errors: int = 0
+    words: int = 0
+
+    def plus(self, errors: int, words: int) -> WordErrors:
+        """These and more."""
+        return WordErrors(self.errors + errors, self.words + words)
+
+    @property
+    def percent(self) -> float:
+        """The word error rate in percent; raises InputError when the references hold no words."""
+        if self.words < 1:
+            raise InputError("a word error rate needs references with words, got none")
+        return 100 * self.errors / self.words
+
+
+def word_errors(reference: str, hypotheses: Sequence[str]) -> list[int]:
+    """The edits between a reference and each hypothesis, words divided by single spaces.
+
+    Raises InputError when `jiwer` is not installed.
+    """
+    if not reference:  # which older versions of the package refuse
+        return [len(hypothesis.split()) for hypothesis in hypotheses]
+    # The same alignment serves every hypothesis of the same words.
+    distinct = list(dict.fromkeys(hypotheses))
+    output = jiwer_package().process_words([reference] * len(distinct), distinct)
+    edits = {text: _edits(chunks) for text, chunks in zip(distinct, output.alignments, strict=True)}
+    return [edits[hypothesis] for hypothesis in hypotheses]
+
+
+def _edits(chunks: Sequence[Any]) -> int:
+    return sum(
+        max(chunk.ref_end_idx - chunk.ref_start_idx, chunk.hyp_end_idx - chunk.hyp_start_idx)
+        for chunk in chunks
+        if chunk.type != "equal"
+    )
+
+
+def jiwer_package() -> Any:
+    """The package `jiwer`; raises InputError when it is not installed."""
+    try:
+        import jiwer
+    except ImportError:
+        raise InputError(
+            "word error rates need the package 'jiwer', which is not installed: pip install 'weft[rescore]'"
+        ) from None
+    return jiwer

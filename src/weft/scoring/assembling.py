@@ -1,0 +1,102 @@
+"""From token ids and a reader's numbers to the `TokenScore`s of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from weft.evaluation.reading import ALTERNATIVES, BOUNDARY, ENTROPY, LOGPROB, RANK
+from weft.scoring.token_score import TokenScore
+from weft.scoring.words import Segment, WordPieces
+from weft.text.encoded import Encoded
+from weft.text.tokenizer import UNK, Tokenizer
+
+Numbers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as written and its tokens, the line end included; none where the line could not be read."""
+
+    text: str
+    encoded: Encoded
+
+
+class TokenAssembler:
+    """Scores of tokens, with the measures that were worked out."""
+
+    def __init__(self, tokenizer: Tokenizer, *, entropy: bool, rank: bool, alternatives: int) -> None:
+        self.tokens = tokenizer.tokens
+        self.entropy, self.rank, self.alternatives = entropy, rank, alternatives
+        self.measured = entropy or rank or alternatives > 0
+
+    def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
+        """The scores of line `number` from what a reader gave, (tokens, K)."""
+        text, encoded, tokens = line.text, line.encoded, self.tokens
+        logprobs = numbers[:, LOGPROB].tolist()
+        rows = zip(encoded.ids, encoded.spans, logprobs, encoded.oov, strict=True)
+        if not self.measured:
+            return [
+                TokenScore(number, position, tokens[id], text[start:end], start, end, logprob, None, None, oov)
+                for position, (id, (start, end), logprob, oov) in enumerate(rows)
+            ]
+        return [
+            TokenScore(
+                number, position, tokens[id], text[start:end], start, end, logprob, entropy, rank, oov, likeliest, less
+            )
+            for position, ((id, (start, end), logprob, oov), (entropy, less), rank, likeliest) in enumerate(
+                zip(rows, self._entropies(numbers), self._ranks(numbers), self._likeliest(numbers), strict=True)
+            )
+        ]
+
+    def _entropies(self, numbers: Numbers) -> Iterator[tuple[float | None, float | None]]:
+        """The entropy before each token, and its reduction by the token."""
+        before: list[float | None] = numbers[:, ENTROPY].tolist() if self.entropy else [None] * len(numbers)
+        for entropy, after in zip(before, [*before[1:], None], strict=False):  # a line not read has no token
+            yield entropy, None if entropy is None or after is None else max(0.0, entropy - after)
+
+    def _ranks(self, numbers: Numbers) -> list[int | None]:
+        return [int(rank) for rank in numbers[:, RANK]] if self.rank else [None] * len(numbers)
+
+    def _likeliest(self, numbers: Numbers) -> Iterator[tuple[tuple[str, float], ...]]:
+        count = min(self.alternatives, len(self.tokens))
+        ids, logprobs = numbers[:, ALTERNATIVES : ALTERNATIVES + count], numbers[:, ALTERNATIVES + count :]
+        for row_ids, row_logprobs in zip(ids.astype(int).tolist(), logprobs.tolist(), strict=True):
+            yield tuple((self.tokens[id], logprob) for id, logprob in zip(row_ids, row_logprobs, strict=False))
+
+
+class WordAssembler:
+    """Scores of words made of pieces."""
+
+    def __init__(self, tokenizer: Tokenizer, pieces: WordPieces) -> None:
+        self.tokenizer, self.pieces = tokenizer, pieces
+
+    def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
+        """The scores of line `number` from what a reader gave, (tokens, K)."""
+        logprobs, boundaries = numbers[:, LOGPROB].tolist(), numbers[:, BOUNDARY].tolist()
+        segments = self.pieces.segments(line.encoded.ids, logprobs, boundaries)
+        return [self._score(number, position, segment, line) for position, segment in enumerate(segments)]
+
+    def _score(self, number: int, position: int, segment: Segment, line: Line) -> TokenScore:
+        tokens = slice(segment.first, segment.last)
+        spans, oov = line.encoded.spans[tokens], any(line.encoded.oov[tokens])
+        if segment.is_line_end:
+            start, end = spans[-1]
+            token = self.tokenizer.tokens[self.tokenizer.eos_id]
+        else:
+            start, end = _without_blanks(line.text, spans[0][0], spans[-1][1])
+            word = line.text[start:end]
+            token = UNK if oov else word.lower() if self.tokenizer.lowercase else word
+        text = line.text[start:end]
+        return TokenScore(number, position, token, text, start, end, segment.logprob_nats, None, None, oov)
+
+
+def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span of what stands between white space; all of it where there is nothing else (unknown white space)."""
+    within = text[start:end]
+    if not within.strip():
+        return start, end
+    return start + len(within) - len(within.lstrip()), end - len(within) + len(within.rstrip())

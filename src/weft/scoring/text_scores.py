@@ -1,0 +1,168 @@
+"""From lines of text to the scores of their tokens or words, in order and in constant memory.
+
+    lines -> token ids and their places -> what the model says of each -> `TokenScore`s, a list a line
+
+`score_lines` reads every line from a fresh start, `score_running` as one text in which each line end is an `<eos>`. A
+line that is None stands for one that could not be read: it has no scores, and is as if it were not there. If the lines
+break off with an error, those before it are scored first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import tee
+
+import numpy as np
+
+from weft.errors import InputError
+from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.reading import Distributions, LogProbabilities, Measures, Reader
+from weft.evaluation.running_text import read_running_text
+from weft.model import RNNLM
+from weft.scoring.assembling import Line, Numbers, TokenAssembler, WordAssembler
+from weft.scoring.token_score import TokenScore
+from weft.scoring.words import word_pieces
+from weft.text.encoded import Encoded, encode_with_spans
+from weft.text.tokenizer import Tokenizer
+
+NOT_READ = Line("", Encoded([], [], []))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted beside the log-probability of every token; the last three cost the whole distribution.
+
+    words         scores of words, also where the tokens are pieces of words
+    entropy       the entropy of the predicted distribution, and its reduction
+    rank          the rank of the token in it
+    alternatives  so many of the likeliest tokens
+
+    Of words made of pieces the last three are not defined: a distribution over all words is never at hand.
+    """
+
+    words: bool = False
+    entropy: bool = False
+    rank: bool = False
+    alternatives: int = 0
+
+
+LOGPROB_ALONE = Wanted()
+
+
+def score_lines(
+    model: RNNLM,
+    tokenizer: Tokenizer,
+    lines: Iterable[str | None],
+    batch_size: int = 32,
+    eos: bool = True,
+    wanted: Wanted = LOGPROB_ALONE,
+) -> Iterator[list[TokenScore]]:
+    """The scores of each line, read from a fresh start; without the line end if `eos` is False.
+
+    `batch_size` lines are read side by side, which changes the speed alone; with 1, each line is answered before the
+    next is taken. Raises InputError for a size below 1, and for fewer alternatives than 0.
+    """
+    scorer = _Scorer(model, tokenizer, eos, wanted)
+    encoded = _UntilFault(map(scorer.encode, lines))
+    taken, kept = tee(encoded)
+    rows = read_lines_apart(scorer.reader, (line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
+    for number, (line, numbers) in enumerate(zip(kept, rows, strict=True)):
+        yield scorer.scores(number, line, numbers)
+    encoded.raise_fault()
+
+
+def score_running(
+    model: RNNLM,
+    tokenizer: Tokenizer,
+    lines: Iterable[str | None],
+    batch_size: int = 32,
+    eos: bool = True,
+    wanted: Wanted = LOGPROB_ALONE,
+) -> Iterator[list[TokenScore]]:
+    """The scores of each line, the lines read as one running text; otherwise as `score_lines`.
+
+    Line ends are read whether they are given (`eos`) or not.
+    """
+    scorer = _Scorer(model, tokenizer, eos, wanted)
+    encoded = _UntilFault(map(scorer.encode, lines))
+    taken, kept = tee(encoded)
+    ids = (np.array(line.encoded.ids, dtype=np.int64) for line in taken)
+    rows = _Rows(read_running_text(scorer.reader, ids, tokenizer.eos_id, batch_size), scorer.reader.width)
+    for number, line in enumerate(kept):
+        yield scorer.scores(number, line, rows.take(len(line.encoded.ids)))
+    encoded.raise_fault()
+
+
+class _Scorer:
+    """What both ways of reading lines share: encoding them, and the scores made of a reader's numbers."""
+
+    def __init__(self, model: RNNLM, tokenizer: Tokenizer, eos: bool, wanted: Wanted) -> None:
+        if wanted.alternatives < 0:
+            raise InputError(f"alternatives must be at least 0, got {wanted.alternatives}")
+        self.tokenizer, self.eos = tokenizer, eos
+        self.reader: Reader
+        self.assembler: TokenAssembler | WordAssembler
+        pieces = word_pieces(tokenizer) if wanted.words else None
+        if pieces is not None:
+            self.reader = Distributions(model, Measures(boundary=pieces.boundary))
+            self.assembler = WordAssembler(tokenizer, pieces)
+            return
+        self.assembler = TokenAssembler(
+            tokenizer, entropy=wanted.entropy, rank=wanted.rank, alternatives=wanted.alternatives
+        )
+        measures = Measures(wanted.entropy, wanted.rank, wanted.alternatives)
+        self.reader = Distributions(model, measures) if self.assembler.measured else LogProbabilities(model)
+
+    def encode(self, text: str | None) -> Line:
+        if text is None:
+            return NOT_READ
+        encoded = encode_with_spans(self.tokenizer, text)
+        encoded.ids.append(self.tokenizer.eos_id)
+        encoded.oov.append(False)
+        encoded.spans.append((len(text), len(text)))
+        return Line(text, encoded)
+
+    def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
+        scores = self.assembler.scores(number, line, numbers)
+        return scores if self.eos else scores[:-1]
+
+
+class _UntilFault(Iterator[Line]):
+    """Lines up to where their source fails; the fault is raised when it is asked for."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._fault: Exception | None = None
+
+    def __next__(self) -> Line:
+        if self._fault is not None:
+            raise StopIteration
+        try:
+            return next(self._lines)
+        except StopIteration:
+            raise
+        except Exception as fault:
+            self._fault = fault
+            raise StopIteration from None
+
+    def raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+
+class _Rows:
+    """Rows that come in arrays of one length and go out in arrays of another."""
+
+    def __init__(self, arrays: Iterator[Numbers], width: int) -> None:
+        self._arrays = arrays
+        self._held: Numbers = np.empty((0, width))
+
+    def take(self, count: int) -> Numbers:
+        parts, missing = [self._held], count - len(self._held)
+        while missing > 0:
+            parts.append(next(self._arrays))
+            missing -= len(parts[-1])
+        held = np.concatenate(parts) if len(parts) > 1 else self._held
+        self._held = held[count:]
+        return held[:count]

@@ -1,0 +1,73 @@
+"""WordNGram: an n-gram model and the words it is over; trained on a text, or read from an ARPA file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from weft.evaluation.evaluate import Evaluation, Scored, summed
+from weft.ngram.arpa_reader import read_arpa
+from weft.ngram.arpa_writer import write_arpa
+from weft.ngram.model import NGramModel
+from weft.text.pieces import batches_of
+from weft.text.tokenizer import Tokenizer
+from weft.text.word_tokenizer import WordTokenizer
+
+
+class WordNGram:
+    """P(text) = Π P(token | the n-1 tokens before it in its line), the line end a token too.
+
+    model      the n-gram model, over token ids
+    tokenizer  its words; of a model from an ARPA file their counts are unknown, and 0
+    """
+
+    def __init__(self, model: NGramModel, tokenizer: Tokenizer) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def token_nats(self, pieces: Iterable[str]) -> Iterator[Scored]:
+        """ln P of every token of a text, and whether it stands for a word outside the vocabulary; in constant memory.
+
+        pieces: lines with their "\\n", or parts of a line.
+        """
+        state = self.model.start()
+        for batch in batches_of(pieces):
+            ids: list[int] = []
+            oov: list[bool] = []
+            for piece in batch:
+                new_ids, new_oov = self.tokenizer.encode_with_oov(piece)
+                ids += new_ids
+                oov += new_oov
+            yield self.model.score(np.array(ids, dtype=np.int64), state).nats, np.array(oov, dtype=np.bool_)
+            state = self.model.state_after(state, ids)
+
+    def evaluate(self, pieces: Iterable[str]) -> Evaluation:
+        """The cost of a text, every token once."""
+        return summed(self.token_nats(pieces))
+
+    def perplexity(self, text: str) -> float:
+        """exp(mean nats per token) of the text, its last line end included; InputError if it has no token."""
+        return self.evaluate([text if text.endswith("\n") else f"{text}\n"]).perplexity
+
+    def save(self, path: str | Path) -> None:
+        """Write an ARPA file, compressed where the name ends in .gz; raises InputError as `write_arpa` does."""
+        write_arpa(Path(path), self.model, self.tokenizer.tokens)
+
+
+def load_arpa(path: str | Path) -> WordNGram:
+    """The model of an ARPA file, plain or .gz; raises MissingFileError and InputError as `read_arpa` does.
+
+    A word that the file lacks is out of vocabulary. So is a literal `<unk>` in a text, unless longer n-grams of the
+    file have `<unk>`: then it was a word of the text that the model was trained on.
+    """
+    model, tokens = read_arpa(Path(path))
+    unk_in_text = any(_has_word(model, WordTokenizer.unk_id))
+    return WordNGram(model, WordTokenizer(tokens, [0] * len(tokens), lowercase=False, unk_in_text=unk_in_text))
+
+
+def _has_word(model: NGramModel, word: int) -> Iterator[bool]:
+    """For each order from 2, whether some n-gram ends in `word`."""
+    for table in model.tables[1:]:
+        yield bool((table.keys % (model.vocab_size + 1) == word).any())

@@ -1,0 +1,146 @@
+"""Baselines by name, and that a window is trained once, with the budget of its run."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import weft
+from command_line import SIZES, names, write_text
+from weft.comparison import window_baseline
+from weft.comparison.baselines import Baseline, learnt
+from weft.comparison.scorers import NGramScorer
+from weft.comparison.window_baseline import trained_window, window_config
+from weft.errors import InputError, MissingFileError
+from weft.experiment import train, train_fresh
+from weft.ngram.discounts import FALLBACK
+from weft.ngram.kneser_ney import estimate
+from weft.reporting import Silent
+from weft.run_folder import tokens_path
+from weft.text.tokens import open_tokens
+from weft.training.trainer import Trainer
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    text = write_text(folder / "my.txt")
+    weft.train(text, out=folder / "run", epochs=2, layers=2, tokenizer="word", **SIZES)
+    return folder / "run"
+
+
+@pytest.fixture
+def run(run_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run_once, tmp_path / "run"))
+
+
+def test_names() -> None:
+    assert Baseline.named("kn3") == Baseline("kn", 3)
+    assert Baseline.named("window12").name == "window12"
+    for wrong in ("kn0", "kn6", "kn", "window", "window0", "kn5 ", "lstm", ""):
+        with pytest.raises(InputError, match="a baseline is kn1 to kn5, or window1, window2"):
+            Baseline.named(wrong)
+    with pytest.raises(InputError, match='did you mean "window4"'):
+        Baseline.named("windw4")
+
+
+def test_an_n_gram_baseline_learns_the_training_text_of_the_run(run: Path) -> None:
+    lm, notes = weft.load(run), Notes()
+    scorer = learnt(Baseline("kn", 2), run, lm, notes)
+    assert isinstance(scorer, NGramScorer)
+    ids = np.asarray(open_tokens(tokens_path(run, "train")))
+    expected = estimate(ids, lm.tokenizer.vocab_size, lm.tokenizer.eos_id, 2, FALLBACK)
+    np.testing.assert_array_equal(scorer.model.log_probabilities(ids), expected.log_probabilities(ids))
+    assert notes.lines[0] == f"kn2: counting the n-grams of {len(ids):,} training tokens"
+    assert "the text does not say how much to discount" in notes.lines[1]
+
+
+def test_a_window_has_the_budget_of_its_run_and_is_kept_as_a_run(run: Path) -> None:
+    lm, notes = weft.load(run), Notes()
+    window = trained_window(3, run, lm, notes)
+    assert window.config.training == lm.config.training
+    assert window.config.model == replace(lm.config.model, cell="window", window=3, layers=1)
+    assert window.tokenizer.tokens == lm.tokenizer.tokens
+    assert "epochs 2" in notes.lines[0]
+    kept = run / "baselines" / "window3"
+    assert names(run / "baselines") == ["window3"]
+    assert weft.load(kept).logprob("the cat sat") == window.logprob("the cat sat")
+    assert "checkpoints" not in names(kept)
+
+
+def test_it_is_trained_once_and_again_when_the_run_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[Path] = []
+
+    def counting(folder: Path, *arguments: Any, **options: Any) -> Any:
+        trained.append(folder)
+        return train_fresh(folder, *arguments, **options)
+
+    monkeypatch.setattr(window_baseline, "train_fresh", counting)
+    lm = weft.load(run)
+    first = trained_window(3, run, lm, Silent())
+    again = trained_window(3, run, lm, Silent())
+    assert len(trained) == 1
+    assert first.logprob("the cat") == again.logprob("the cat")
+    lm.config = replace(lm.config, training=replace(lm.config.training, epochs=3))
+    assert trained_window(3, run, lm, Silent()).config.training.epochs == 3
+    assert len(trained) == 2
+    lm.config = replace(lm.config, training=replace(lm.config.training, save_every=5.0))
+    trained_window(3, run, lm, Silent())
+    assert len(trained) == 2
+
+
+def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
+    run: Path, run_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = weft.load(run)
+    untouched = Path(shutil.copytree(run_once, tmp_path / "untouched"))
+    expected = trained_window(2, untouched, weft.load(untouched), Silent())
+    outcome = Trainer._outcome
+    monkeypatch.setattr(
+        Trainer, "_outcome", lambda self, stop: "interrupted" if self.step == 7 else outcome(self, stop)
+    )
+    with pytest.raises(KeyboardInterrupt, match="stopped while training window2; the same command goes on with it"):
+        trained_window(2, run, lm, Silent())
+    assert names(run / "baselines") == ["window2.unfinished"]
+    monkeypatch.setattr(Trainer, "_outcome", outcome)
+    notes = Notes()
+    window = trained_window(2, run, lm, notes)
+    assert any("going on from the checkpoint" in line for line in notes.lines)
+    for name, array in window.model.named_parameters().items():
+        np.testing.assert_array_equal(array, expected.model.named_parameters()[name])
+    assert names(run / "baselines") == ["window2"]
+
+
+def test_a_new_run_in_its_place_takes_the_baselines_away(run: Path, tmp_path: Path) -> None:
+    trained_window(2, run, weft.load(run), Silent())
+    (run / "comparison.png").touch()
+    train(write_text(tmp_path / "other.txt"), out=run, overwrite=True, epochs=1, tokenizer="word", **SIZES)
+    assert not {"baselines", "comparison.png"} & set(names(run))
+
+
+def test_without_its_training_text_a_run_has_no_baselines(run: Path) -> None:
+    tokens_path(run, "train").unlink()
+    with pytest.raises(MissingFileError, match="has no training text for kn5 to learn from"):
+        learnt(Baseline("kn", 5), run, weft.load(run), Silent())
+
+
+def test_where_no_kernels_run_the_window_is_trained_without(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = weft.load(run).config
+    fused = replace(config, training=replace(config.training, kernels="fused", threads=2))
+    assert window_config(fused, 4).training.kernels == "fused"
+    monkeypatch.setattr(window_baseline, "why_not_fused", lambda: "no reason")
+    training = window_config(fused, 4).training
+    assert (training.kernels, training.threads) == ("plain", None)
