@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
+from benchmarks import ROOT
 from benchmarks.contender import CannotTakePart
 from benchmarks.memory_process import CONTENDERS
 from benchmarks.row import Case, Row, ratios
@@ -36,7 +37,8 @@ def memory_of(workload: Workload, repeats: int) -> tuple[dict[str, Needs], dict[
 
 def process(name: str, workload: Workload) -> Needs:
     command = [sys.executable, "-m", "benchmarks.memory_process", name, json.dumps(asdict(workload))]
-    needs: Needs = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    needs: Needs = json.loads(answer.stdout)
     return needs
 
 

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import ROOT
 from benchmarks.contender import FUSED
 from benchmarks.row import RATIO, ratio_of
 from benchmarks.tables import number
 from weft.errors import InputError
 from weft.files import write_text_atomically
 
-ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "benchmarks" / "results" / "reference.json"
 BEGIN, END = "<!-- figures: begin; `python -m benchmarks.readme` writes them -->", "<!-- figures: end -->"

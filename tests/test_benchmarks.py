@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import ROOT
 from benchmarks.__main__ import main
 from benchmarks.compiled import compiled_contenders
 from benchmarks.parts import PARTS, chosen
@@ -20,7 +21,6 @@ from benchmarks.streaming import READERS
 from benchmarks.training_steps import CONTENDERS
 from weft.errors import InputError
 
-ROOT = Path(__file__).parents[1]
 TINY = Setting(tiny=True)
 
 
