@@ -27,7 +27,8 @@ TINY_SECONDS = 0.2
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line()
     options = parser.parse_args(arguments)
-    seconds = options.seconds or (TINY_SECONDS if options.tiny else Setting.seconds)
+    usual = TINY_SECONDS if options.tiny else Setting.seconds
+    seconds = usual if options.seconds is None else options.seconds
     setting = Setting(seconds, options.build_seconds, options.largest_corpus, options.tiny)
     try:
         parts = chosen(options.names, setting)

@@ -44,7 +44,7 @@ def process(name: str, workload: Workload) -> Needs:
 
 def cases(setting: Setting) -> list[Case]:
     def case(workload: Workload) -> Case:
-        return Case(workload.name, lambda: row(workload, setting.repeats))
+        return Case(workload.name, lambda: row(workload, min(3, setting.repeats)))
 
     return [case(workload) for workload in ([TINY] if setting.tiny else [PTB_MEDIUM, LARGE_VOCABULARY])]
 

@@ -15,8 +15,11 @@ from benchmarks.contender import CannotTakePart, Case, Contender, Context, Step
 ROUNDS = 5
 """Rounds in the time given, where the work is short enough."""
 FEWEST_ROUNDS = 3
+REST_SECONDS = 0.1
+"""Before a turn: threads of the linear algebra libraries go on spinning for some time when their work is done, and would
+fight those of the next."""
 SETTLE_SECONDS = 0.02
-"""Calls begun so soon in a turn do not count: caches are cold, and threads of the one before may still spin."""
+"""Calls begun so soon in a turn do not count, if there are others: caches are cold and the processor slowed down."""
 
 
 @dataclass
@@ -54,8 +57,9 @@ def in_turn(steps: Mapping[str, tuple[Step, Context]], seconds: float) -> dict[s
             step()
     end = time.perf_counter() + seconds
     rounds = 0
-    while rounds < FEWEST_ROUNDS or time.perf_counter() < end:
+    while steps and (rounds < FEWEST_ROUNDS or time.perf_counter() < end):
         for name, (step, context) in steps.items():
+            time.sleep(REST_SECONDS)
             with context():
                 times[name] += turn(step, seconds / (ROUNDS * len(steps)))
         rounds += 1

@@ -29,6 +29,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     return clock
 
 
@@ -45,6 +46,10 @@ def test_everybody_has_a_turn_in_every_round(clock: Clock) -> None:
     times = in_turn({name: (named(name), nullcontext) for name in "abc"}, seconds=1)
     assert "".join(order) == "abc" * (1 + FEWEST_ROUNDS)
     assert times == {name: [10.0] * FEWEST_ROUNDS for name in "abc"}
+
+
+def test_where_nobody_takes_part_no_time_is_spent(clock: Clock) -> None:
+    assert in_turn({}, seconds=1) == {}
 
 
 def test_time_left_is_used_for_more_rounds(clock: Clock) -> None:
