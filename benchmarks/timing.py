@@ -16,8 +16,8 @@ ROUNDS = 5
 """Rounds in the time given, where the work is short enough."""
 FEWEST_ROUNDS = 3
 REST_SECONDS = 0.1
-"""Before a turn: threads of the linear algebra libraries go on spinning for some time when their work is done, and would
-fight those of the next."""
+"""Before a turn: threads of linear algebra libraries spin on for some time when their work is done, and would fight
+those of the next."""
 SETTLE_SECONDS = 0.02
 """Calls begun so soon in a turn do not count, if there are others: caches are cold and the processor slowed down."""
 
