@@ -21,7 +21,7 @@ from benchmarks.tables import heading, lines
 from weft.errors import InputError
 from weft.files import write_text_atomically
 
-TINY_SECONDS = 0.2
+TINY_SECONDS = 0.02
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from benchmarks.contender import CannotTakePart, Case, Contender, Context, Step
 ROUNDS = 5
 """Rounds in the time given, where the work is short enough."""
 FEWEST_ROUNDS = 3
+SHORTEST_TURN_SECONDS = 0.1
 REST_SECONDS = 0.1
 """Before a turn: threads of linear algebra libraries spin on for some time when their work is done, and would fight
 those of the next."""
@@ -50,7 +51,11 @@ def compare(case: Case, contenders: Sequence[Contender[Case]], seconds: float) -
 
 
 def in_turn(steps: Mapping[str, tuple[Step, Context]], seconds: float) -> dict[str, list[float]]:
-    """Seconds of every call that counts, by name; a first round of one call each does not."""
+    """Seconds of every call that counts, by name; a first round of one call each does not.
+
+    Takes longer than `seconds` where FEWEST_ROUNDS do. Less than a turn's shortest time shortens turns and rests too.
+    """
+    turn_seconds = max(seconds / (ROUNDS * max(1, len(steps))), min(seconds, SHORTEST_TURN_SECONDS))
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step, context in steps.values():
         with context():
@@ -59,9 +64,9 @@ def in_turn(steps: Mapping[str, tuple[Step, Context]], seconds: float) -> dict[s
     rounds = 0
     while steps and (rounds < FEWEST_ROUNDS or time.perf_counter() < end):
         for name, (step, context) in steps.items():
-            time.sleep(REST_SECONDS)
+            time.sleep(min(seconds, REST_SECONDS))
             with context():
-                times[name] += turn(step, seconds / (ROUNDS * len(steps)))
+                times[name] += turn(step, turn_seconds)
         rounds += 1
     return times
 
