@@ -96,8 +96,8 @@ def draw_curves(axes: Any, label: str, lines: dict[str, dict[float, float]]) -> 
     for name, points in lines.items():
         axes.plot(list(points), list(points.values()), marker=".", label=name, color=COLOURS.get(name))
     scale(axes.xaxis, sorted({size for points in lines.values() for size in points}))
-    low, high = axes.get_ylim()
-    axes.set_ylim(low / 2, high * 2)  # what is constant is to look constant
+    values = [value for points in lines.values() for value in points.values()]
+    axes.set_ylim(min(values) / 2, max(values) * 2)  # what is constant is to look constant
     scale(axes.yaxis, [digit * 10.0**power for power in range(-2, 6) for digit in (1, 2, 5)])
     axes.set_xlabel(label)
     axes.set_ylabel("µs a token")
@@ -109,8 +109,12 @@ def scale(axis: Any, ticks: list[float]) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     low, high = axis.get_view_interval()
     shown = [tick for tick in ticks if low <= tick <= high]
-    axis.set_ticks(shown, labels=[f"{tick / 1000:g}k" if tick >= 1000 else f"{tick:g}" for tick in shown], fontsize=8)
+    axis.set_ticks(shown, labels=[short(tick) for tick in shown], fontsize=8)
     axis.set_ticks([], minor=True)
+
+
+def short(tick: float) -> str:
+    return f"{tick:g}" if tick % 1000 else f"{tick / 1000:g}k"
 
 
 def curves(rows: list[Any]) -> dict[str, dict[float, float]]:
