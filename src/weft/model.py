@@ -134,10 +134,10 @@ class RNNLM:
         """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
         twin = copy.copy(self)
         twin.embedding = type(self.embedding)(parameters["embedding.W"])
-        twin.recurrent = [
-            type(layer)(*(parameters[f"recurrent.{number}.{name}"] for name in ("Wx", "Wh", "b")), stateful=True)
-            for number, layer in enumerate(self.recurrent)
-        ]
+        twin.recurrent = []
+        for number, layer in enumerate(self.recurrent):
+            Wx, Wh, b = (parameters[f"recurrent.{number}.{name}"] for name in ("Wx", "Wh", "b"))
+            twin.recurrent.append(type(layer)(Wx, Wh, b, stateful=True))
         W = parameters["embedding.W"].T if self.tied else parameters["output.W"]
         twin.output = TimeOutputWithLoss(W, parameters["output.b"], self.output.rows)
         twin.dropouts = [TimeDropout(dropout.ratio, self.rng) for dropout in self.dropouts]
