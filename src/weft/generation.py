@@ -74,7 +74,7 @@ def generate(
 
 
 def draw(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """A token of these probabilities: the one that a number drawn from [0, 1) falls on when they are laid end to end."""
+    """A token of these probabilities: laid end to end, the one that a number drawn from [0, 1) falls on."""
     ends = probabilities.cumsum()
     ends /= ends[-1]
     return int(ends.searchsorted(rng.random(), side="right"))

@@ -10,6 +10,8 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -127,6 +129,20 @@ class RNNLM:
         if not self.tied:
             places.append(("output.W", self.output, 0))
         return [*places, ("output.b", self.output, 1)]
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
+        """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
+        twin = copy.copy(self)
+        twin.embedding = type(self.embedding)(parameters["embedding.W"])
+        twin.recurrent = []
+        for number, layer in enumerate(self.recurrent):
+            Wx, Wh, b = (parameters[f"recurrent.{number}.{name}"] for name in ("Wx", "Wh", "b"))
+            twin.recurrent.append(type(layer)(Wx, Wh, b, stateful=True))
+        W = parameters["embedding.W"].T if self.tied else parameters["output.W"]
+        twin.output = TimeOutputWithLoss(W, parameters["output.b"], self.output.rows)
+        twin.dropouts = [TimeDropout(dropout.ratio, self.rng) for dropout in self.dropouts]
+        twin.params = list(twin.named_parameters().values())
+        return twin
 
     def training_bytes(self, streams: int, steps: int) -> int:
         """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.

@@ -1,7 +1,7 @@
 """StreamingModel: a model frozen for inference, one token a stream at a time.
 
-A step at batch 1 multiplies one row with every weight, so that reading the weights is nearly all it costs. Here they are
-packed once in the order in which a step reads them, and in fewer bits if asked for:
+A step at batch 1 multiplies one row with every weight, so that reading the weights is nearly all it costs. Here they
+are packed once, in the order in which a step reads them, and in fewer bits if asked for:
 
     weights     bytes a weight      what a weight becomes (`weft.backends.rounding`)
     float32     4                   itself
@@ -13,7 +13,6 @@ Biases, hidden states and all sums stay float32. Several streams in one step sha
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,17 +77,12 @@ class StreamingModel:
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         if ids.ndim != 1:
             raise InputError(f"ids must have shape (N,), got {ids.shape}")
-        before = np.empty((engine.parts, len(ids), engine.hidden_size), np.float32)
-        shape, number = before.shape[1:], 0
-        for layer_state in state:
-            for part in layer_state:
-                if part.shape != shape or number == engine.parts:
-                    raise InputError(f"expected {engine.parts} parts of a state of shape {shape}, got one of {part.shape}")
-                before[number] = part
-                number += 1
-        if number != engine.parts:
-            raise InputError(f"expected {engine.parts} parts of a state of shape {shape}, got {number}")
-        scores, after = engine.step(ids, before)
+        before = [part for layer_state in state for part in layer_state]
+        shapes = [(len(ids), engine.hidden_size)] * engine.parts
+        if [part.shape for part in before] != shapes:
+            given = ", ".join(str(part.shape) for part in before)
+            raise InputError(f"a step of {len(ids)} streams needs {engine.parts} states {shapes[0]}, got {given}")
+        scores, after = engine.step(ids, np.array(before, np.float32))
         parts = iter(after)
         return scores, tuple(tuple([next(parts) for _ in layer_state]) for layer_state in state)
 
@@ -148,12 +142,9 @@ def split_state(state: ModelState) -> list[ModelState]:
 
 
 def _rounded_copy(model: RNNLM, weights: str) -> RNNLM:
-    # Gradients are as large as the weights and not wanted: the copy shares them.
-    twin = copy.deepcopy(model, {id(gradient): gradient for gradient in model.grads})
-    if model.tied:
-        twin.output.params[0] = twin.embedding.params[0].T
-    for name, parameter in twin.named_parameters().items():
-        if parameter.ndim == 2:
-            axis = 1 if name == "embedding.W" else 0
-            parameter[...] = restored(*rounded(parameter, weights, axis), axis)
-    return twin
+    parameters = {}
+    for name, parameter in model.named_parameters().items():
+        axis = 1 if name == "embedding.W" else 0
+        matrix = parameter.ndim == 2
+        parameters[name] = restored(*rounded(parameter, weights, axis), axis) if matrix else parameter.copy()
+    return model.with_parameters(parameters)

@@ -46,7 +46,7 @@ def rounded(W: Floats, kind: str, axis: int) -> tuple[NDArray[Any], Floats]:
 
 
 def restored(numbers: NDArray[Any], scales: Floats, axis: int) -> Floats:
-    """The float32 weights that rounded numbers stand for."""
+    """The float32 weights that rounded numbers stand for, an array of its own."""
     if numbers.dtype == np.uint16:
         return (numbers.astype(np.uint32) << 16).view(np.float32)
     return numbers.astype(np.float32) * np.expand_dims(scales, axis)

@@ -9,11 +9,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.compiling import compiled, intrinsic
 
 WORD = 8
 LINE = 8
 """Bytes of a word, and words of a cache line: what different threads write should not share a line."""
+
+PATIENCE = 4096
+"""Looks at a word before the core is offered to who else wants it."""
+
+_give_core_away = types.ExternalFunction("sched_yield", types.int32())
 
 
 def _address_of(kind: Any) -> Any:
@@ -105,3 +110,15 @@ def call(typing: Any, function: Any, job: Any, number: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), generate
+
+
+@compiled
+def wait_for(word: Any, value: Any) -> None:
+    """Return when the word is `value`. Who has to set it may have lost its core: after a while it is offered one."""
+    looks = 0
+    while read(word) != value:
+        pause()
+        looks += 1
+        if looks == PATIENCE:
+            _give_core_away()
+            looks = 0

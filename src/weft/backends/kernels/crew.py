@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.atomics import LINE, add, call, pause, read, words_at, write
+from weft.backends.kernels.atomics import LINE, add, call, pause, read, wait_for, words_at, write
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to, shift
@@ -57,8 +57,7 @@ def carry_out(control: Any, job: Any) -> None:
     add(shift(words, TURN), 1)
     call(words_at(job)[0], job, 0)
     add(shift(words, TURN), 1)
-    while read(shift(words, BUSY)) != 0:
-        pause()
+    wait_for(shift(words, BUSY), 0)
 
 
 class Crew:

@@ -13,11 +13,24 @@ from weft.backends.kernels.atomics import LINE, call
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out, crew
 from weft.backends.kernels.held_memory import aligned
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.stream_layout import STATE_PARTS, Layout
 from weft.backends.kernels.stream_plan import CHUNKS
 from weft.backends.kernels.stream_step import (
-    CONSTANTS, DONE, FUNCTION, IDS, OWN, OWN_ROW, PHASES, PLAN, ROOM, ROWS, SCORES, SCORES_ROW, THREADS, TURN, WEIGHTS,
+    CONSTANTS,
+    DONE,
+    FUNCTION,
+    IDS,
+    OWN,
+    OWN_ROW,
+    PHASES,
+    PLAN,
+    ROOM,
+    ROWS,
+    SCORES,
+    SCORES_ROW,
+    THREADS,
+    TURN,
+    WEIGHTS,
     part_in,
 )  # fmt: skip
 from weft.errors import InputError
@@ -29,8 +42,7 @@ Floats = NDArray[np.float32]
 def run_step(
     control: Any, job: Any, ids: Any, vocabulary: Any, before: Any, after: Any, scores: Any, room: Any, states_row: Any
 ) -> Any:
-    """One step of all streams; False if an id is none. The room begins with the states (parts, N, H) before and after.
-    """
+    """One step of all streams; False if an id is none. Before and after: the state (parts, N, H)."""
     parts, N, H = before.shape
     for n in range(N):
         if ids[n] < 0 or ids[n] >= vocabulary:
@@ -87,9 +99,7 @@ class StreamEngine:
             if helped:
                 helpers.wake()
             job[THREADS] = self.threads if helped else 1
-            known = run_step(
-                helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row
-            )
+            known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)
         finally:
             if helped:
                 helpers.free.release()

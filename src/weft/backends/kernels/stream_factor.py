@@ -17,7 +17,7 @@ SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(327
 
 @compiled
 def to_bytes(x: Any, cells: Any, pairs: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of their high bytes and one of their low ones; returns the scale.
+    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
 
     The scale lets the largest just fit; a rounding error is at most 1/65534 of it.
     """

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels.stream_plan import (
-    BIAS, BLOCK, BLOCKS, C_NEXT, C_PREV, CHUNK, CHUNKS, DEPTH, DEPTH_STEP, EMBEDDING, FIELDS, GATE, GRU_CANDIDATE,
-    GRU_GATES, H_NEXT, H_PREV, ID_STEP, INPUT, INPUT_MATRIX, INPUT_ROW, KIND, LENGTH, LSTM, OUTPUT, PANELS, RECURRENT,
-    RECURRENT_MATRIX, RNN, SEEN, SUMS, SUMS_ROW, UNITS_ROW,
+    BIAS,
+    BLOCK,
+    BLOCKS,
+    C_NEXT,
+    C_PREV,
+    CHUNK,
+    CHUNKS,
+    DEPTH,
+    DEPTH_STEP,
+    EMBEDDING,
+    FIELDS,
+    GATE,
+    GRU_CANDIDATE,
+    GRU_GATES,
+    H_NEXT,
+    H_PREV,
+    ID_STEP,
+    INPUT,
+    INPUT_MATRIX,
+    INPUT_ROW,
+    KIND,
+    LENGTH,
+    LSTM,
+    OUTPUT,
+    PANELS,
+    RECURRENT,
+    RECURRENT_MATRIX,
+    RNN,
+    SEEN,
+    SUMS,
+    SUMS_ROW,
+    UNITS_ROW,
 )  # fmt: skip
-from weft.backends.kernels.stream_product import CELLS, DISTANCE, MATRIX, WIDTH
+from weft.backends.kernels.stream_product import CELLS, MATRIX, WIDTH
 from weft.backends.kernels.stream_weights import Packing
 from weft.backends.rounding import rounded
 
@@ -92,7 +122,7 @@ class Layout:
         columns = (units + H * np.array(which)[:, None]).reshape(-1)
         real = np.broadcast_to(units < H, (len(units), len(which), WIDTH)).reshape(-1)
 
-        def pick(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        def pick(values: NDArray[Any]) -> NDArray[Any]:
             picked = np.zeros((*values.shape[:-1], len(columns)), values.dtype)
             picked[..., real] = values[..., columns[real]]
             return picked

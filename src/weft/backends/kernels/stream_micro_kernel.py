@@ -13,7 +13,7 @@ For one row, the weights' way from memory is the limit: several panels are read 
 own, so that no addition waits for the one before. With more rows, every widened weight serves all of them. The terms of
 a sum are added in the order of k whatever the number of rows and panels: a row has the same bits in any company.
 
-Processors with dot products of bytes (VNNI) multiply four int8 at once. Their other factor is a byte as well, so A comes
+Processors with dot products of bytes (VNNI) multiply four int8 at once. The other factor is a byte as well, so A comes
 as 16 bits in two bytes, A = a_scale[r] · (256 high + low - 2¹⁵), where the sum over k of the last term is known before:
 `sums[n]` = sum_k B[k, n]. Whole numbers are added exactly.
 """

@@ -10,21 +10,43 @@ The equations are those of `weft.layers`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from functools import cache
+from typing import Any
 
 from numba import cfunc, types
 
-from weft.backends.kernels.atomics import LINE, add, bytes_at, exchange, floats_at, halves_at, pause, read, words_at
+from weft.backends.kernels.atomics import LINE, add, bytes_at, exchange, floats_at, halves_at, read, wait_for, words_at
 from weft.backends.kernels.compiling import compiled, kept_on_disk
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_cells import gru_gates, gru_units, lstm_units, rnn_units
 from weft.backends.kernels.stream_embedding import embed
 from weft.backends.kernels.stream_factor import left_factor
 from weft.backends.kernels.stream_plan import (
-    BIAS, BLOCKS, C_NEXT, C_PREV, CHUNK, CHUNKS, EMBEDDING, FIELDS, GATE, GRU_GATES, H_NEXT, H_PREV, INPUT,
-    INPUT_MATRIX, INPUT_ROW, KIND, LSTM, OUTPUT, PANELS, RECURRENT, RECURRENT_MATRIX, RNN, SEEN, SUMS, SUMS_ROW,
+    BIAS,
+    BLOCKS,
+    C_NEXT,
+    C_PREV,
+    CHUNK,
+    CHUNKS,
+    EMBEDDING,
+    FIELDS,
+    GATE,
+    GRU_GATES,
+    H_NEXT,
+    H_PREV,
+    INPUT,
+    INPUT_MATRIX,
+    INPUT_ROW,
+    KIND,
+    LSTM,
+    OUTPUT,
+    PANELS,
+    RECURRENT,
+    RECURRENT_MATRIX,
+    RNN,
+    SEEN,
+    SUMS,
+    SUMS_ROW,
     UNITS_ROW,
 )  # fmt: skip
 from weft.backends.kernels.stream_product import CELLS, WIDTH, add_product
@@ -126,8 +148,7 @@ def take_part(weights: Any, job: Any, number: Any) -> None:
         word = shift(job, DONE + LINE * p)
         if read(word) < chunks:
             add(word, take_chunks(weights, job, number, p, taken))
-            while read(word) < chunks:
-                pause()
+            wait_for(word, chunks)
         taken = shift(taken, chunks)
 
 
