@@ -16,6 +16,7 @@ from weft.commands.kernel_options import KernelsOption, PrecisionOption, Threads
 from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.commands.text_argument import TEXT_HELP, check_split, open_text
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
@@ -58,6 +59,7 @@ def evaluate_text(
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
     precision: PrecisionOption = "float32",
+    weights: WeightsOption = "float32",
 ) -> None:
     """The perplexity of a text.
 
@@ -66,7 +68,7 @@ def evaluate_text(
     check_split(split)
     at_least_one(batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = load(folder)
+    lm = with_weights(load(folder), weights)
     unigram = _Unigram(lm)
     with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)

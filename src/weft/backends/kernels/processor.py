@@ -1,4 +1,4 @@
-"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and whether it has tiles."""
+"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and its special products."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ TILINGS = {
 FEATURES = {
     "amx": ("amx-tile", "amx-bf16", "avx512f"),
     "avx512bf16": ("avx512bf16", "avx512f"),
+    "vnni": ("avx512vnni", "avx512f"),
     "avx512": ("avx512f",),
     "avx2": ("avx2", "fma"),
     "neon": ("neon",),
@@ -72,6 +73,11 @@ def has_amx() -> bool:
 def has_bfloat16() -> bool:
     """Whether there are instructions that multiply bfloat16 numbers."""
     return has_amx() or "avx512bf16" in chosen_instructions()
+
+
+def has_byte_dots() -> bool:
+    """Whether dot products of bytes are to be used."""
+    return "vnni" in chosen_instructions()
 
 
 @cache
