@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for file in filter(None, (options.json, options.plot)):
         if not Path(file).absolute().parent.is_dir():
             parser.error(f"there is no folder for {file}")
-    figures: dict[str, Any] = {"machine": description(), "seconds_per_row": seconds}
+    figures: dict[str, Any] = {"machine": description(), "seconds_per_row": seconds, "note": options.note}
     print(machine_line(figures["machine"]), flush=True)
     for part, cases in parts:
         rows = figures[part.name] = []
@@ -60,6 +60,9 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help=f"time for each row (default: {Setting.seconds:g})")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--plot", metavar="FILE", help="draw the figures there, as PNG")
+    parser.add_argument(
+        "--note", metavar="TEXT", default="", help="how they were taken; goes with them into the README"
+    )
     parser.add_argument("--tiny", action="store_true", help="the smallest setting: to see that it runs")
     parser.add_argument(
         "--build-seconds",

@@ -43,6 +43,7 @@ def section(figures: dict[str, Any]) -> str:
     streaming = figures.get("streaming", [])
     parts = [
         machine(figures["machine"]),
+        *filter(None, [figures.get("note")]),
         *table("training step, ms", figures.get("training", []), "milliseconds_per_step"),
         *table("scoring, tokens/s", figures.get("scoring", []), TOGETHER),
         *table("one token, µs", [row for row in streaming if BATCH_1 in row], BATCH_1),
@@ -61,8 +62,8 @@ def machine(about: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {versions[package]}" for package, name in named.items() if package in versions)
     return (
         f"{about['processor']}, {about['cores']} cores; {peers}; NumPy's float32 product of large matrices runs at "
-        f"{about['sgemm_gflop_per_second']:.0f} GFLOP/s. In brackets, how many times as long as weft in the same "
-        "precision."
+        f"{about['sgemm_gflop_per_second']:.0f} GFLOP/s. In brackets, how many times as much time or memory as weft's "
+        "kernels in the same precision."
     )
 
 
