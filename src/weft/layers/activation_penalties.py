@@ -56,7 +56,8 @@ def _mean_square(values: Array) -> float:
 
 def _size(values: Array) -> int:
     """How many elements a mean is over; 1 where there are none, whose mean square is then 0."""
-    return max(1, math.prod(values.shape))
+    size: int = math.prod(values.shape)
+    return max(1, size)
 
 
 def _checked_weight(weight: float) -> float:
