@@ -154,6 +154,12 @@ class TrainingConfig(_Checked):
     threads: int | None = _setting(
         "Threads of the fused kernels (default: all cores)", default=None, at_least=1, only_with=("kernels", "fused")
     )
+    precision: str = _setting(
+        "Factors of the matrix products: float32, or bfloat16, about twice as fast where the processor has it",
+        default="float32",
+        choices=("float32", "bfloat16"),
+        only_with=("kernels", "fused"),
+    )
     seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
     save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
 

@@ -182,7 +182,9 @@ def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
         steps = min(steps, values["max_steps"] * values["batch_size"] * values["bptt"])
     H = values["hidden_size"]
     if "kernels" not in values:
-        if steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+        if values.get("precision", "float32") != "float32":
+            choices.choose("what computes in bfloat16", kernels="fused")
+        elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
             choices.choose("done sooner than the fused ones are loaded", kernels="plain")
         elif (reason := why_not_fused()) is not None:
             choices.choose(reason, kernels="plain")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.backends.fusing import fused
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -43,7 +45,7 @@ from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
 from weft.warm_up import kernels_of_run
 
-CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads")
+CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
 """Settings that may differ when a run is resumed; any other would make it another run."""
 
 
@@ -200,6 +202,7 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
     if changes.get("kernels") == "plain":
         changes.setdefault("threads", None)
+        changes.setdefault("precision", "float32")
     return replace(config, training=replace(config.training, **changes))
 
 
@@ -248,4 +251,10 @@ def _validation(data: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
     if not path.exists():
         return None
     ids, training = open_tokens(path), fresh.config.training
-    return lambda: evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)
+
+    def validate() -> Loss:
+        # What is reported is exact, whatever the training rounds.
+        with fused(training.threads) if training.kernels == "fused" else nullcontext():
+            return evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)
+
+    return validate

@@ -10,7 +10,9 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,6 +38,16 @@ from weft.layers.stack import StackState, layer_sizes
 Gradient = Array | RowGradient
 
 ModelState = StackState
+
+
+class Steps(Protocol):
+    """What goes on by one token a stream: an `RNNLM`, or a `StreamingModel`."""
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after."""
+
+    def zero_state(self, streams: int) -> ModelState:
+        """The state of streams that have read nothing."""
 
 
 class RNNLM:
@@ -125,6 +137,21 @@ class RNNLM:
         if not self.tied:
             places.append(("output.W", self.output, 0))
         return [*places, ("output.b", self.output, 1)]
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
+        """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
+        twin = copy.copy(self)
+        twin.embedding = type(self.embedding)(parameters["embedding.W"])
+        twin.recurrent = []
+        for number, layer in enumerate(self.recurrent):
+            own = {name: parameters[f"recurrent.{number}.{name}"] for name in layer.cell.named(layer.params)}
+            twin.recurrent.append(type(layer)(**own, stateful=True))
+        W = parameters["embedding.W"].T if self.tied else parameters["output.W"]
+        twin.output = TimeOutputWithLoss(W, parameters["output.b"], self.output.rows)
+        twin.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
+        twin.stack = self.stack.of(twin.recurrent)
+        twin.params = list(twin.named_parameters().values())
+        return twin
 
     def training_bytes(self, streams: int, steps: int) -> int:
         """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.

@@ -15,6 +15,7 @@ from weft.errors import InputError
 from weft.layers import Regularization, time_layers
 from weft.layers.row_gradient import dense
 from weft.model import RNNLM
+from weft.streaming_model import StreamingModel
 
 V, N, T, D, H = 7, 2, 4, 3, 5
 EVERYTHING = Regularization(
@@ -144,6 +145,38 @@ def test_reading_is_the_same_with_and_without_regularization(cell: str) -> None:
         np.testing.assert_allclose(logs[np.arange(N), ts[:, t]], ours[:, t], rtol=1e-10)
     np.testing.assert_allclose(state[-1][0], last[-1][0], rtol=1e-12)
     assert strict.rng.bit_generator.state == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"layer_norm": True, "residual": False, "tied": False}, {"residual": False}, {"tied": False}],
+    ids=["layer norm", "sizes", "residual"],
+)
+def test_a_frozen_model_takes_the_plain_steps_where_the_kernels_cannot(options: dict[str, Any]) -> None:
+    xs, _ts = tokens()
+    model = regularized(dtype="float32", **options)
+    frozen = StreamingModel(model)
+    expected, state = model.step(xs[:, 0], model.zero_state(N))
+    scores, frozen_state = frozen.step(xs[:, 0], frozen.zero_state(N))
+    np.testing.assert_array_equal(scores, expected)
+    again, _state = frozen.step(xs[:, 1], frozen_state)
+    np.testing.assert_array_equal(again, model.step(xs[:, 1], state)[0])
+    with pytest.raises(InputError, match="the streaming kernels cannot be used: there is none for"):
+        StreamingModel(model, kernels="fused")
+
+
+def test_a_copy_on_other_arrays_trains_as_the_model_does() -> None:
+    model = regularized(layer_norm=True)
+    xs, ts = tokens()
+    drawn = copy.deepcopy(model.rng.bit_generator.state)
+    expected = model.loss(xs, ts)
+    model.backward()
+    twin = model.with_parameters({name: array.copy() for name, array in model.named_parameters().items()})
+    twin.rng.bit_generator.state = drawn
+    assert twin.loss(xs, ts) == expected
+    twin.backward()
+    for ours, theirs in zip(twin.grads, model.grads, strict=True):
+        np.testing.assert_array_equal(dense(ours), dense(theirs))
 
 
 def test_without_any_dropout_the_training_loss_is_that_of_reading_whatever_the_penalties() -> None:

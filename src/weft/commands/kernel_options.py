@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from weft.backends.fusing import fused, why_not_fused
+from weft.backends.fusing import PRECISIONS, fused, why_not_fused
 from weft.commands.option_types import whole_number
 from weft.errors import InputError, WeftError, nearest
 from weft.language_model import LanguageModel
@@ -28,17 +28,32 @@ ThreadsOption = Annotated[
         parser=whole_number, metavar="N", help="Threads of the fused kernels.  [default: all cores]", show_default=False
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(PRECISIONS),
+        help="Factors of the matrix products on the fused kernels; bfloat16 is faster and changes the third digit.",
+    ),
+]
 
 
-def kernels_of(lm: LanguageModel, kernels: str, threads: int | None) -> AbstractContextManager[None]:
+def kernels_of(
+    lm: LanguageModel, kernels: str, threads: int | None, precision: str = "float32"
+) -> AbstractContextManager[None]:
     """The context in which `lm` runs as asked; raises InputError where that cannot be."""
     if kernels not in KINDS:
         raise InputError(f"--kernels must be one of {', '.join(KINDS)}, got {kernels!r}{nearest(kernels, KINDS)}")
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"--precision must be one of {', '.join(PRECISIONS)}, got {precision!r}{nearest(precision, PRECISIONS)}"
+        )
+    if precision != "float32" and kernels == "auto":
+        kernels = "fused"
     if kernels == "auto":
         kernels = "fused" if lm.config.training.kernels == "fused" and why_not_fused() is None else "plain"
-    elif kernels == "plain" and threads is not None:
-        raise InputError("--threads is for the fused kernels; leave it out with --kernels plain")
-    return fused(threads) if kernels == "fused" else nullcontext()
+    elif kernels == "plain" and (threads is not None or precision != "float32"):
+        raise InputError("--threads and --precision are for the fused kernels; leave them out with --kernels plain")
+    return fused(threads, precision) if kernels == "fused" else nullcontext()
 
 
 def kernels_for_lines(

@@ -49,7 +49,7 @@ class Stack:
         residual: bool = False,
     ) -> None:
         self.layers = list(layers)
-        self.regularization = regularization or Regularization()
+        self.rng, self.dropout, self.regularization = rng, dropout, regularization or Regularization()
         self.regularization.check(type(self.layers[0].cell), len(self.layers), dropout)
         sizes = [layer.cell.state_sizes[0] for layer in self.layers]
         self.residual = residual_layers(sizes) if residual else [False] * len(sizes)
@@ -61,6 +61,15 @@ class Stack:
         self._activation_penalty = ActivationPenalty(self.regularization.activation_penalty)
         self._temporal_penalty = TemporalPenalty(self.regularization.temporal_penalty)
         self.penalty = 0.0
+
+    def of(self, layers: Iterable[TimeRecurrent]) -> Stack:
+        """A stack of other layers with the same dropouts, penalties and residual connections."""
+        return Stack(layers, self.rng, self.dropout, self.regularization, any(self.residual))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the layers are all of one size and each reads nothing but the one below it."""
+        return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
 
     def forward(self, xs: Array) -> Array:
         """A training pass, with dropout; the hidden states go on from the call before."""
