@@ -19,7 +19,8 @@ from weft.defaults import choose_text, choose_training
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
-from weft.layers import Loss, time_layer
+from weft.layers import Loss, Regularization, layer_normalized, time_layer
+from weft.layers.stack import layer_sizes, residual_layers
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
 from weft.run_folder import (
     CHECKPOINTS,
@@ -131,11 +132,14 @@ def train_run(
 
 def _check_model(stated: Settings) -> None:
     """Raise InputError for what would come to light only after all of the text has been read."""
-    if "cell" in stated:
-        time_layer(stated["cell"])
-    sizes = [stated[name] for name in ("embedding_size", "hidden_size") if name in stated]
-    if stated.get("tied") and len(set(sizes)) > 1:
-        raise InputError(f"tied weights need embedding_size = hidden_size, got {sizes[0]} and {sizes[1]}")
+    find = layer_normalized if stated.get("layer_norm") else time_layer
+    cell, layers = find(stated.get("cell", "lstm")).cell_type, stated.get("layers", 1)
+    # A size that is not stated will be chosen as the other one, or so that it does not matter.
+    sizes = [stated[name] for name in ("embedding_size", "hidden_size") if name in stated] or [1]
+    sizes_of_layers = layer_sizes(sizes[0], sizes[-1], layers, stated.get("tied", False))
+    if stated.get("residual"):
+        residual_layers(sizes_of_layers)
+    Regularization.among(stated).check(cell, layers, stated.get("dropout"))
 
 
 def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:

@@ -37,7 +37,8 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
 
 def _small_pass(config: Config) -> None:
     """One training and one scoring pass of a model just large enough that all kernels it needs are compiled."""
-    small = RNNLM(300, 144, 144, 2, config.model.cell, tied=config.model.tied, seed=0)
+    model = config.model
+    small = RNNLM(300, 144, 144, 2, model.cell, tied=model.tied, layer_norm=model.layer_norm, seed=0)
     ids = np.zeros((8, 16), dtype=np.int64)
     small.loss(ids, ids)
     small.backward()
