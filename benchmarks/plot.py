@@ -85,10 +85,13 @@ def draw_ratios(axes: Any, part: str, rows: list[Any]) -> None:
         # From 1 upwards or downwards: a bar below the line is a peer that is faster.
         axes.bar(places, [ratio - 1 for ratio in ratios.values()], width, 1, label=peer, color=COLOURS.get(peer))
     axes.axhline(1, color="black", linewidth=1)
+    heights = [1.0, *(ratio for row in rows for peer in peers if (ratio := ratio_of(peer, row[RATIO])))]
+    axes.set_ylim(min(heights) / 1.2, max(heights) * 1.6)  # room for the names
     scale(axes.yaxis, [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 32, 64])
     axes.set_xticks(range(len(rows)), [row["case"].replace(", ", "\n") for row in rows], fontsize=8)
-    axes.set_title(f"{part}: peer's time / weft's time in the same precision", fontsize=9)
-    axes.legend(fontsize=7)
+    axes.set_ylabel("peer's time / weft's in the same precision", fontsize=8)
+    axes.set_title(part, fontsize=9)
+    axes.legend(fontsize=7, ncols=2, loc="upper center")
 
 
 def draw_curves(axes: Any, label: str, lines: dict[str, dict[float, float]]) -> None:

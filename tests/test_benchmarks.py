@@ -100,7 +100,7 @@ def test_a_table_has_figures_ratios_shares_and_who_is_missing() -> None:
     assert "On mains power." in text
     assert "| some | 10,000, 20, 35, 100, 200 ×2, LSTM | 40.0 | 60.0 (1.50) | 84% |" in text
     assert "PyTorch compiled, some: there is no compiler." in text
-    assert "memory" not in text
+    assert "peak memory" not in text
 
 
 def test_only_what_is_between_the_marks_is_replaced() -> None:
