@@ -122,20 +122,14 @@ def test_large_states_and_empty_columns_are_no_trouble_for_bytes() -> None:
         np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-2, atol=1e-2)
 
 
-def test_narrower_processors_give_the_same_numbers(tmp_path: Path) -> None:
+def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
     from weft.backends.kernels.processor import usable_instructions
 
-    kinds = {
-        "avx512": "int8",
-        "avx2": "float32 or bfloat16 or int8",
-    }  # without dot products of bytes, only int8 differs
-    for name in usable_instructions()[1:]:
-        if name not in kinds:
-            continue
+    for name in usable_instructions()[1:][-1:]:  # the narrowest has no dot products of bytes either
         environment = {**os.environ, "WEFT_SIMD": name, "NUMBA_CACHE_DIR": str(tmp_path / name)}
         tests = f"{__file__}::test_steps_equal_those_of_the_rounded_model"
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, "-k", kinds[name]],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
             env=environment,
             capture_output=True,
             text=True,
