@@ -21,6 +21,7 @@ from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.generation import Sampling, generate
+from weft.layers import Regularization
 from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
@@ -192,6 +193,9 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             config.cell,
             config.dropout,
             config.tied,
+            regularization=Regularization.among(vars(config)),
+            layer_norm=config.layer_norm,
+            residual=config.residual,
             embedding_std=config.embedding_std,
             window=config.window,
             seed=seed,

@@ -120,7 +120,11 @@ class StreamingModel:
         return self.model.recurrent[0].cell.name
 
     def _why_not_fused(self) -> str | None:
-        return why_not_fused() if self._cell in FUSED_CELLS else f"there is none for the cell {self._cell!r}"
+        if self._cell not in FUSED_CELLS:
+            return f"there is none for the cell {self._cell!r}"
+        if not self.model.stack.is_plain:
+            return "there is none for layers of several sizes or with residual connections"
+        return why_not_fused()
 
 
 def join_states(states: list[ModelState]) -> ModelState:

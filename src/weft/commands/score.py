@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple
 import typer
 
 from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_for_lines
-from weft.commands.option_types import BatchSize, at_least_one, whole_number
+from weft.commands.option_types import BatchSize, at_least_one, one_of, whole_number
 from weft.commands.picture_files import HtmlOption, PngOption, pictures, wanted_for_page
 from weft.commands.run_option import RunOption, load_chosen
-from weft.commands.score_options import ON_ERROR, ScoreOptions, one_of
+from weft.commands.score_options import ON_ERROR, ScoreOptions
 from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import InputError
 from weft.language_model import LanguageModel
@@ -106,7 +106,7 @@ def score(
     if html is not None:
         wanted = wanted_for_page(wanted)
     layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)
-    if not lines and file == "-" and sys.stdin.isatty():
+    if not lines and file == "-" and sys.stdin is not None and sys.stdin.isatty():
         print("type lines of text; Ctrl-D ends", file=sys.stderr)
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
