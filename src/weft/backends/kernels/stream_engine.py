@@ -20,6 +20,7 @@ from weft.backends.kernels.stream_step import (
     DONE,
     FUNCTION,
     IDS,
+    LOST,
     OWN,
     OWN_ROW,
     PHASES,
