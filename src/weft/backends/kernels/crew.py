@@ -26,7 +26,7 @@ from weft.backends.kernels.micro_kernel import pointer_to, shift
 
 TURN, JOB, BUSY, AWAKE, CONTROL = (LINE * n for n in range(5))
 LOOK_OUT_SECONDS = 300e-6
-FEWEST_ALONE, MOST_ALONE = 50, 5000
+FEWEST_ALONE, MOST_ALONE = 4, 2000
 """How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
 
 

@@ -142,9 +142,9 @@ class Layout:
         return {first + place: word for place, word in enumerate(matrix)}
 
     def _chunks(self, row: dict[int, int], blocks: int, panels: int, matrices: tuple[int, ...]) -> dict[int, int]:
-        """Chunks of about CHUNK_BYTES, of panels enough to be read side by side: eight where that is not much more."""
+        """Chunks of about CHUNK_BYTES, of so many panels that they can be read several at a time."""
         size = panels * sum(row[matrix + CELLS] * WIDTH * 4 for matrix in matrices)
-        step = max(1, (8 if 8 * size <= 2 * panels * CHUNK_BYTES else 4) // panels)
+        step = max(1, 8 // panels) if panels * blocks >= 64 else max(1, 4 // panels)
         chunk = max(1, CHUNK_BYTES // size // step) * step
         return {BLOCKS: blocks, PANELS: panels, CHUNK: chunk, CHUNKS: -(-blocks // chunk)}
 

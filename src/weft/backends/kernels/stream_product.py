@@ -23,7 +23,7 @@ SOME, SOME_PANELS = _tiling.rows // 2, 2 * _tiling.vectors
 TWO_PANELS = 8 if MANY * MANY_PANELS >= 16 else 4
 _many, _many_1 = (few_rows_kernel(MANY, panels, WIDTH) for panels in (MANY_PANELS, 1))
 _some, _some_1 = (few_rows_kernel(SOME, panels, WIDTH) for panels in (SOME_PANELS, 1))
-_two, _two_4, _two_1 = (few_rows_kernel(2, panels, WIDTH) for panels in (TWO_PANELS, 4, 1))
+_two, _two_1 = (few_rows_kernel(2, panels, WIDTH) for panels in (TWO_PANELS, 1))
 _one, _one_4, _one_1 = (few_rows_kernel(1, panels, WIDTH) for panels in (8, 4, 1))
 
 OFFSET, DISTANCE, CELLS, SCALE, SUMS, MATRIX = range(6)
@@ -66,9 +66,6 @@ def add_product(
                 if p + TWO_PANELS <= count:
                     _two(x, a_row, x_scale, w, distance, cells, f, t, s_p, start_row, y_p, c_row)
                     p += TWO_PANELS
-                elif p + 4 <= count:
-                    _two_4(x, a_row, x_scale, w, distance, cells, f, t, s_p, start_row, y_p, c_row)
-                    p += 4
                 else:
                     _two_1(x, a_row, x_scale, w, distance, cells, f, t, s_p, start_row, y_p, c_row)
                     p += 1
