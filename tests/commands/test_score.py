@@ -159,8 +159,11 @@ def test_detail_is_a_name_or_the_number_of_the_original(run_weft: RunWeft, train
         ("line --alternatives -1", "--alternatives must be at least 0, got -1"),
         ("line --on-error skp", '(did you mean "skip"?)'),
         ("line --kernels plane", '(did you mean "plain"?)'),
-        ("line --kernels plain --threads 2", "--threads is for the fused kernels, and the plain ones are used"),
-        ("line --threads 2", "--threads is for the fused kernels, and the plain ones are used"),
+        (
+            "line --kernels plain --threads 2",
+            "--threads and --precision are for the fused kernels, and the plain ones are used",
+        ),
+        ("line --threads 2", "--threads and --precision are for the fused kernels, and the plain ones are used"),
     ],
 )
 def test_what_cannot_be_scored_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:

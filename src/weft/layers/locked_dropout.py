@@ -17,4 +17,4 @@ class LockedDropout(TimeDropout):
 
     def mask_shape(self, xs: Array) -> tuple[int, ...]:
         N, _T, D = xs.shape
-        return 1, 1, D
+        return N, 1, D
