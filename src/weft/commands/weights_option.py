@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -26,4 +28,18 @@ def with_weights(lm: LanguageModel, weights: str, steps: int = 0) -> LanguageMod
     worth = steps * sum(parameter.size for parameter in lm.model.params) >= WORTH_LOADING
     if weights == "float32" and not worth:
         return lm
-    return lm.frozen(weights, kernels="auto" if worth else "plain")
+    frozen = lm.frozen(weights, kernels="auto" if worth else "plain")
+    if worth:
+        _compile(frozen)
+    return frozen
+
+
+def _compile(lm: LanguageModel) -> None:
+    """Take a first step, and say why if that takes a while."""
+    what = "compiling the streaming kernels; they are kept for the next time"
+    saying = threading.Timer(1.5, lambda: print(what, file=sys.stderr))
+    saying.start()
+    try:
+        lm.start()
+    finally:
+        saying.cancel()

@@ -15,8 +15,11 @@ WORD = 8
 LINE = 8
 """Bytes of a word, and words of a cache line: what different threads write should not share a line."""
 
-PATIENCE = 4096
-"""Looks at a word before the core is offered to who else wants it."""
+PATIENCE = 2048
+"""Looks at a word before the core is offered to who else wants it; up to a tenth of a millisecond."""
+
+LONG = 8
+"""So many times that, a wait is longer than any work that is shared out: who is waited for must have lost its core."""
 
 _give_core_away = types.ExternalFunction("sched_yield", types.int32())
 
@@ -113,12 +116,13 @@ def call(typing: Any, function: Any, job: Any, number: Any) -> Any:
 
 
 @compiled
-def wait_for(word: Any, value: Any) -> None:
-    """Return when the word is `value`. Who has to set it may have lost its core: after a while it is offered one."""
-    looks = 0
+def wait_for(word: Any, value: Any) -> Any:
+    """Return when the word is `value`; whether that took long. Meanwhile the core is offered to who else wants one."""
+    looks = offers = 0
     while read(word) != value:
         pause()
         looks += 1
         if looks == PATIENCE:
             _give_core_away()
-            looks = 0
+            looks, offers = 0, offers + 1
+    return offers >= LONG

@@ -26,6 +26,8 @@ from weft.backends.kernels.micro_kernel import pointer_to, shift
 
 TURN, JOB, BUSY, AWAKE, CONTROL = (LINE * n for n in range(5))
 LOOK_OUT_SECONDS = 300e-6
+FEWEST_ALONE, MOST_ALONE = 4, 2000
+"""How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
 
 
 @compiled
@@ -50,28 +52,50 @@ def look_out(control: Any, number: Any, most: Any) -> None:
 
 
 @compiled
-def carry_out(control: Any, job: Any) -> None:
-    """Open a job to helpers, take part in it, and return when nobody touches it any more."""
+def carry_out(control: Any, job: Any) -> Any:
+    """Open a job to helpers, take part in it, and return when nobody touches it any more; whether that took long."""
     words = pointer_to(control, 0)
     write(shift(words, JOB), job)
     add(shift(words, TURN), 1)
     call(words_at(job)[0], job, 0)
     add(shift(words, TURN), 1)
-    wait_for(shift(words, BUSY), 0)
+    return wait_for(shift(words, BUSY), 0)
 
 
 class Crew:
-    """`count` threads, the caller's included. One job at a time: `free` is held by whoever has it."""
+    """`count` threads, the caller's included, for one job at a time.
+
+    Where the cores are wanted by others, a helper that loses its own in the middle of a chunk is waited for, a hundred
+    times longer than the chunk takes. After that has happened the next jobs are done alone.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.free = threading.Lock()
         self.control: NDArray[np.int64] = aligned(CONTROL, np.int64)
         self.control[:] = 0
+        self._free = threading.Lock()
         self._sleeping = [threading.Lock() for _ in range(count - 1)]
         self._started = False
+        self._alone = self._penalty = 0
 
-    def wake(self) -> None:
+    def engage(self) -> bool:
+        """Whether the caller has the helpers, until it calls `release`."""
+        if self.count == 1 or not self._free.acquire(blocking=False):
+            return False
+        if self._alone:
+            self._alone -= 1
+            self._free.release()
+            return False
+        self._wake()
+        return True
+
+    def release(self, lost: bool) -> None:
+        """The job is done; lost: a helper was waited for long."""
+        self._penalty = min(2 * self._penalty + FEWEST_ALONE, MOST_ALONE) if lost else max(self._penalty - 1, 0)
+        self._alone = self._penalty if lost else 0
+        self._free.release()
+
+    def _wake(self) -> None:
         """Send for the helpers that sleep."""
         if int(self.control[AWAKE]) == self.count - 1:
             return

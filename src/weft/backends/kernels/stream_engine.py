@@ -20,6 +20,7 @@ from weft.backends.kernels.stream_step import (
     DONE,
     FUNCTION,
     IDS,
+    LOST,
     OWN,
     OWN_ROW,
     PHASES,
@@ -54,10 +55,12 @@ def run_step(
             row[H:] = 0
     job[IDS], job[ROOM], job[SCORES], job[ROWS] = ids.ctypes.data, room.ctypes.data, scores.ctypes.data, N
     job[TURN] += 1
+    job[LOST] = 0
     for phase in range(job[PHASES]):
         job[DONE + LINE * phase] = 0
     if job[THREADS] > 1:
-        carry_out(control, job.ctypes.data)
+        if carry_out(control, job.ctypes.data):
+            job[LOST] = 1
     else:
         call(job[FUNCTION], job.ctypes.data, 0)
     for part in range(parts):
@@ -94,15 +97,13 @@ class StreamEngine:
         scores, after = np.empty((len(ids), layout.scores_row), np.float32), np.empty_like(before)
         job, room = self._job_and_room(len(ids))
         helpers = crew(self.threads)
-        helped = self.threads > 1 and helpers.free.acquire(blocking=False)
+        helped = helpers.engage()
         try:
-            if helped:
-                helpers.wake()
             job[THREADS] = self.threads if helped else 1
             known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)
         finally:
             if helped:
-                helpers.free.release()
+                helpers.release(bool(job[LOST]))
         if not known:
             wrong = ids[(ids < 0) | (ids >= self.vocabulary)]
             raise InputError(f"token ids must lie in [0, {self.vocabulary}), got {wrong[0]}")

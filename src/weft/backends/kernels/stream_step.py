@@ -52,8 +52,8 @@ from weft.backends.kernels.stream_plan import (
 from weft.backends.kernels.stream_product import CELLS, WIDTH, add_product
 
 (
-    FUNCTION, THREADS, TURN, PLAN, PHASES, WEIGHTS, CONSTANTS, IDS, ROWS, ROOM, SCORES, SCORES_ROW, OWN, OWN_ROW,
-) = range(14)  # fmt: skip
+    FUNCTION, THREADS, TURN, PLAN, PHASES, WEIGHTS, CONSTANTS, IDS, ROWS, ROOM, SCORES, SCORES_ROW, OWN, OWN_ROW, LOST,
+) = range(15)  # fmt: skip
 DONE = 2 * LINE
 """Words of a job; from DONE on a line a phase, the chunks done, and then a word a chunk: the last turn it was taken."""
 
@@ -148,7 +148,8 @@ def take_part(weights: Any, job: Any, number: Any) -> None:
         word = shift(job, DONE + LINE * p)
         if read(word) < chunks:
             add(word, take_chunks(weights, job, number, p, taken))
-            wait_for(word, chunks)
+            if wait_for(word, chunks) and number == 0:
+                job[LOST] = 1
         taken = shift(taken, chunks)
 
 
