@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weft.backends.fusing import fused, why_not_bfloat16
 from weft.errors import InputError
 from weft.evaluation import running_text
 from weft.evaluation.evaluate import Evaluation, evaluate
@@ -93,6 +94,17 @@ def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_readin
     ids = np.random.default_rng(0).integers(3, V, 2000)
     ids[0] = 2
     assert tokens_read(model, ids, monkeypatch) < 1.2 * 2000
+
+
+@pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
+def test_states_that_meet_within_the_rounding_of_bfloat16_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from weft.backends.kernels import products
+
+    monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
+    model = RNNLM(V, 64, 64, seed=0)
+    ids = np.random.default_rng(0).integers(0, V, 2000)
+    with fused(1, "bfloat16"):
+        assert tokens_read(model, ids, monkeypatch) < 1.3 * 2000
 
 
 def test_one_stream_reads_every_token_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,9 @@ class Backend(Protocol):
     def keep_mask(self, shape: tuple[int, ...], ratio: float, rng: np.random.Generator, dtype: Any) -> Array:
         """A dropout mask: 0 with probability `ratio`, else 1 / (1 - ratio)."""
 
+    def rounding(self, dtype: Any) -> float:
+        """How far apart, beside max(1, |x|), the same state worked out in two ways may be: a few roundings."""
+
     def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
         """The fused kernel for a cell type and precision, or None: the plain loop runs."""
 

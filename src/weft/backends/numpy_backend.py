@@ -83,6 +83,11 @@ class NumpyBackend:
         mask /= 1 - ratio
         return mask
 
+    def rounding(self, dtype: Any) -> float:
+        if self.kernels and dtype == np.float32:
+            return self.kernels.rounding
+        return 8 * float(np.finfo(dtype).eps)
+
     def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
         return self.kernels.blocks.get(cell_name) if self.kernels and dtype == np.float32 else None
 

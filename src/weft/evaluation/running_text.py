@@ -81,6 +81,7 @@ class _Segments:
     def read(self, state: ModelState) -> ModelState:
         """Fill `numbers`, the first segment starting from `state` of one stream; the state after the last segment."""
         N = self.inputs.shape[0]
+        self.rounding = _rounding(state)
         everything = np.arange(N)
         parts = _parts(state)
         if N > 1:
@@ -105,7 +106,7 @@ class _Segments:
             before = [part[rows] for part in self.states[number]]
             for part, mended in zip(self.states[number], parts, strict=True):
                 part[rows] = mended
-            apart = ~_same(before, parts)
+            apart = ~_same(before, parts, self.rounding)
             rows, parts = rows[apart], [part[apart] for part in parts]
             if not rows.size:
                 break
@@ -146,9 +147,12 @@ def _rechunk(chunks: Iterable[Ids], size: int) -> Iterator[Ids]:
         yield np.concatenate(held)
 
 
-def _same(before: list[Any], after: list[Any]) -> NDArray[np.bool_]:
+def _rounding(state: ModelState) -> float:
+    return max(backend_of(part).rounding(part.dtype) for layer_state in state for part in layer_state)
+
+
+def _same(before: list[Any], after: list[Any], rounding: float) -> NDArray[np.bool_]:
     """Which rows of two states are equal within rounding."""
-    rounding = 8 * np.finfo(before[0].dtype).eps
     same = np.ones(len(before[0]), dtype=np.bool_)
     for a, b in zip(before, after, strict=True):
         same &= (np.abs(a - b) <= rounding * np.maximum(1, np.abs(b))).all(axis=1)

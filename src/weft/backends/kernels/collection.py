@@ -18,6 +18,9 @@ from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.update_kernel import FusedUpdate
 from weft.backends.workers import Workers
 
+ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
+"""How far apart a state worked out in two ways may be: 8 eps, and a rounding of a factor, as which it is fed back."""
+
 
 @dataclass(frozen=True)
 class Kernels:
@@ -27,6 +30,7 @@ class Kernels:
     blocks: dict[str, BlockKernel]
     output: FusedOutput
     update: FusedUpdate
+    rounding: float
 
     @classmethod
     def on(cls, workers: Workers, precision: str) -> Kernels:
@@ -37,7 +41,7 @@ class Kernels:
             "lstm": LSTMKernel(workers, products, FloatProducts()),
             "gru": GRUKernel(workers, products, FloatProducts()),
         }
-        return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers))
+        return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers), ROUNDING[precision])
 
 
 def ways_to_multiply(precision: str) -> tuple[Products, type[Part]]:
