@@ -1,9 +1,9 @@
 """Updates of all parameters in one pass, averages, the gradient's norm and its scaling, additions of embedding rows.
 
-The equations are those of `weft.training.optimizer`, `weft.training.running_mean` and `weft.training.gradients`. Written
-as array arithmetic every operation reads and writes memory once more, and calls NumPy once more for every parameter;
-here one call goes through all arrays, and each is read once and written once. The elements of all arrays, one array
-after the other, are shared out over the workers.
+The equations are those of `weft.training.optimizer`, `weft.training.running_mean` and `weft.training.gradients`.
+Written as array arithmetic every operation reads and writes memory once more, and calls NumPy once more for every
+parameter; here one call goes through all arrays, and each is read once and written once. The elements of all arrays,
+one array after the other, are shared out over the workers.
 """
 
 from __future__ import annotations
