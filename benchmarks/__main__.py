@@ -1,104 +1,90 @@
-"""One command for all figures: `python -m benchmarks`, from the top of the source tree.
+"""How fast and how large weft is, beside what a person would use instead: `python -m benchmarks`.
 
-Every workload runs all contenders in this one process, in turn, round after round, so that a machine that slows down
-slows all of them; the figure is the median over the rounds. Prints a table, and writes it as JSON with --json FILE.
+It stands at the top of the source tree. Everybody runs in this one process, in turn, round after round; figures are
+medians. NAME is a part (training, scoring, streaming, start, memory, growth, corpus) or a case of it, training/seed;
+without one, all are measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
-import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.contenders import Step, contenders
-from benchmarks.workloads import TINY, WORKLOADS, Workload
+from benchmarks.machine import description
+from benchmarks.parts import chosen
+from benchmarks.plot import draw
+from benchmarks.setting import Setting
+from benchmarks.tables import heading, lines
+from weft.errors import InputError
 from weft.files import write_text_atomically
 
+TINY_SECONDS = 0.02
 
-def main() -> None:
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    usual = TINY_SECONDS if options.tiny else Setting.seconds
+    seconds = usual if options.seconds is None else options.seconds
+    setting = Setting(seconds, options.build_seconds, options.largest_corpus, options.tiny)
+    try:
+        parts = chosen(options.names, setting)
+    except InputError as error:
+        parser.error(str(error))
+    for file in filter(None, (options.json, options.plot)):
+        if not Path(file).absolute().parent.is_dir():
+            parser.error(f"there is no folder for {file}")
+    figures: dict[str, Any] = {"machine": description(), "seconds_per_row": seconds, "note": options.note}
+    print(machine_line(figures["machine"]), flush=True)
+    for part, cases in parts:
+        rows = figures[part.name] = []
+        unit = ""
+        for case in cases:
+            row = case.measure()
+            rows.append(row.as_json())
+            title = [] if row.unit == unit else [heading(part.about, row.unit)]
+            print(*title, *lines(row), sep="\n", flush=True)
+            unit = row.unit
+            if options.json:
+                write_text_atomically(Path(options.json), json.dumps(figures, indent=1) + "\n")
+    if options.plot:
+        draw(figures, Path(options.plot))
+
+
+def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", help="names of workloads (default: all)")
-    parser.add_argument("--seconds", type=float, default=20, help="time for each workload (default: 20)")
-    parser.add_argument("--tiny", action="store_true", help="the smallest setting: to see that it runs")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts, or cases of them (default: all)")
+    parser.add_argument("--seconds", type=float, help=f"time for each row (default: {Setting.seconds:g})")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    options = parser.parse_args()
-    known = {workload.name: workload for workload in (TINY if options.tiny else WORKLOADS)}
-    for name in options.workloads:
-        if name not in known:
-            parser.error(f"unknown workload {name!r}; known: {', '.join(known)}")
-    chosen = [known[name] for name in options.workloads or known]
-    rate = sgemm_rate()
-    print(f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}; sgemm {rate / 1e9:.0f} GFLOP/s")
-    rows = []
-    for workload in chosen:
-        rows.append(measured(workload, 0.2 if options.tiny else options.seconds, rate))
-        print_row(rows[-1])
-    if options.json:
-        figures = {"python": sys.version.split()[0], "numpy": np.__version__, "sgemm_flops": rate, "rows": rows}
-        write_text_atomically(Path(options.json), json.dumps(figures, indent=1) + "\n")
-
-
-def measured(workload: Workload, seconds: float, rate: float) -> dict[str, Any]:
-    """The median milliseconds of a step of every contender, in turn until the time is up."""
-    takers = contenders()
-    steps = {taker.name: taker.make(workload) for taker in takers}
-    times: dict[str, list[float]] = {taker.name: [] for taker in takers}
-    end = time.perf_counter() + seconds
-    rounds = 0
-    while rounds < 3 or time.perf_counter() < end:
-        for taker in takers:
-            with taker.context():
-                times[taker.name] += timed(steps[taker.name], seconds / 40)[rounds == 0 :]
-        rounds += 1
-    medians = {name: 1e3 * statistics.median(values) for name, values in times.items()}
-    return {
-        "workload": workload.name,
-        "rounds": rounds,
-        "milliseconds": medians,
-        "product_share_of_sgemm": workload.product_flop / (1e-3 * medians["weft fused"]) / rate,
-    }
-
-
-def timed(step: Step, seconds: float) -> list[float]:
-    """Seconds of each of a few steps: as many as fit the time, at least two."""
-    times: list[float] = []
-    while len(times) < 2 or sum(times) < seconds:
-        began = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - began)
-    return times
-
-
-def print_row(row: dict[str, Any]) -> None:
-    """One line: every contender's median, and its ratio to weft's fused kernels."""
-    fused_ms = row["milliseconds"]["weft fused"]
-    others = (
-        f"{name} {value:.2f} ({value / fused_ms:.2f}x)"
-        for name, value in row["milliseconds"].items()
-        if name != "weft fused"
+    parser.add_argument("--plot", metavar="FILE", help="draw the figures there, as PNG")
+    parser.add_argument(
+        "--note", metavar="TEXT", default="", help="how they were taken; goes with them into the README"
     )
-    share = 100 * row["product_share_of_sgemm"]
-    print(f"{row['workload']:11} weft fused {fused_ms:.2f} ms ({share:.0f}% of sgemm); {'; '.join(others)}", flush=True)
+    parser.add_argument("--tiny", action="store_true", help="the smallest setting: to see that it runs")
+    parser.add_argument(
+        "--build-seconds",
+        type=float,
+        metavar="S",
+        default=Setting.build_seconds,
+        help=f"what torch.compile may take for one step (default: {Setting.build_seconds:g})",
+    )
+    parser.add_argument(
+        "--largest-corpus",
+        type=float,
+        metavar="MB",
+        default=Setting.largest_corpus,
+        help=f"leave out larger ones (default: {Setting.largest_corpus:g})",
+    )
+    return parser
 
 
-def sgemm_rate() -> float:
-    """Floating-point operations a second of NumPy's float32 product of two large square matrices."""
-    n = 2048
-    a = np.random.default_rng(0).normal(size=(n, n)).astype(np.float32)
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - began)
-    return 2 * n**3 / statistics.median(times)
+def machine_line(machine: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    rate = machine["sgemm_gflop_per_second"]
+    return f"{machine['processor']}, {machine['cores']} cores, sgemm {rate:.0f} GFLOP/s; {versions}"
 
 
 if __name__ == "__main__":

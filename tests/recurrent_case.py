@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,19 +12,14 @@ from weft.layers import TimeRecurrent
 Floats = Any
 
 
-def triple(params: Iterable[Any]) -> tuple[Any, Any, Any]:
-    Wx, Wh, b = params
-    return Wx, Wh, b
-
-
 class Case:
     """A layer with random parameters, inputs, initial state and upstream gradients, none of them zero."""
 
     def __init__(self, layer_type: type[TimeRecurrent], N: int = 2, T: int = 3, D: int = 4, H: int = 5) -> None:
         rng = np.random.default_rng(0)
         shapes = [param.shape for param in layer_type.cell_type.initial_parameters(np.random.default_rng(0), D, H)]
-        self.params = triple(rng.normal(0, 0.5, shape) for shape in shapes)
-        self.layer = layer_type(*self.params, stateful=True)
+        self.params = layer_type.cell_type.named(rng.normal(0, 0.5, shape) for shape in shapes)
+        self.layer = layer_type(**self.params, stateful=True)
         self.xs = rng.normal(size=(N, T, D))
         self.state: State = tuple(rng.normal(size=(N, size)) for size in self.layer.cell.state_sizes)
         self.dhs = rng.normal(size=(N, T, H))
@@ -47,7 +41,7 @@ class Case:
         dxs = self.layer.backward(self.dhs, *self.dlast)
         return {
             "xs": dxs,
-            **dict(zip(("Wx", "Wh", "b"), self.layer.grads, strict=True)),
+            **self.layer.cell.named(self.layer.grads),
             **{f"first {name}": getattr(self.layer, f"d{name}") for name in self.layer.cell.state_names},
         }
 
@@ -55,6 +49,6 @@ class Case:
         names = [f"first {name}" for name in self.layer.cell.state_names]
         return {
             "xs": self.xs,
-            **dict(zip(("Wx", "Wh", "b"), self.params, strict=True)),
+            **self.params,
             **dict(zip(names, self.state, strict=True)),
         }

@@ -11,10 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.config import FIELDS, SECTIONS, TYPES, ModelConfig, TextConfig, TrainingConfig, check_settings, checked
+from weft.config import (
+    FIELDS,
+    SECTIONS,
+    TYPES,
+    Config,
+    ModelConfig,
+    TextConfig,
+    TrainingConfig,
+    check_settings,
+    checked,
+)
 from weft.errors import InputError
 
-NUMBERS = [name for name, hint in TYPES.items() if hint in (int, float, int | None)]
+NUMBERS = [name for name, hint in TYPES.items() if hint in (int, float, int | None, float | None)]
 
 
 def text_config(**settings: Any) -> TextConfig:
@@ -182,3 +192,10 @@ def test_whatever_is_taken_has_the_type_of_its_field(whole: int, real: float) ->
 def test_the_model_takes_any_name_of_a_cell() -> None:
     # Cells are found in weft.layers, which knows their names.
     assert ModelConfig(cell="my_cell", embedding_size=1, hidden_size=1).cell == "my_cell"
+
+
+def test_a_penalty_on_changes_needs_blocks_in_which_something_changes() -> None:
+    model = ModelConfig(cell="lstm", embedding_size=1, hidden_size=1, temporal_penalty=0.5)
+    Config(text_config(), model, training_config(bptt=2))
+    with pytest.raises(InputError, match=r"temporal_penalty 0\.5 has no effect with bptt 1"):
+        Config(text_config(), model, training_config(bptt=1))

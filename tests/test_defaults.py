@@ -180,6 +180,13 @@ def test_tied_weights_get_sizes_that_can_be_tied(types: int, stated: dict[str, i
     RNNLM(types, model.embedding_size, model.hidden_size, tied=model.tied)
 
 
+def test_dropout_is_not_chosen_where_every_place_has_its_own() -> None:
+    shares = {"dropout_in": 0.1, "dropout_out": 0.2}
+    assert chosen(shares, statistics(), 30_000).model.dropout == 0
+    assert chosen(shares | {"layers": 2}, statistics(), 30_000).model.dropout > 0
+    assert chosen(shares | {"layers": 2, "dropout_between": 0.0}, statistics(), 30_000).model.dropout == 0
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
 def test_every_optimizer_gets_a_learning_rate_and_a_schedule(optimizer: str) -> None:
     training = chosen({"optimizer": optimizer}, statistics()).training

@@ -42,6 +42,13 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path, e
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError) as failure:
+        write_text_atomically(tmp_path / "a", "text")
+    assert failure.value.filename == str(tmp_path / "a")
+
+
 def test_an_error_of_the_disk_while_syncing_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

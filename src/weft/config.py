@@ -34,6 +34,10 @@ def _setting(
     return field(default=default, metadata=metadata) if default is not MISSING else field(metadata=metadata)
 
 
+def _share(help: str, default: float | None = 0.0) -> Any:
+    return _setting(help, default=default, at_least=0, below=1)
+
+
 class _Checked:
     def __post_init__(self) -> None:
         for item in fields(typing.cast(Any, self)):
@@ -90,11 +94,25 @@ class ModelConfig(_Checked):
     embedding_size: int = _setting("Size D of a token's embedding", at_least=1)
     hidden_size: int = _setting("Size H of a layer's hidden state", at_least=1)
     layers: int = _setting("Number of recurrent layers", default=1, at_least=1)
-    dropout: float = _setting(
-        "Share of activations dropped after the embedding and every layer", default=0.0, at_least=0, below=1
+    residual: bool = _setting("Let every layer as large as the one below it add to what it reads", default=False)
+    layer_norm: bool = _setting("Normalise what reaches the gates of the cell rnn, lstm or gru", default=False)
+    dropout: float = _share("Share of activations dropped after the embedding and every layer")
+    dropout_in: float | None = _share("That after the embedding (default: as dropout)", None)
+    dropout_between: float | None = _share("That between layers (default: as dropout)", None)
+    dropout_out: float | None = _share("That after the last layer (default: as dropout)", None)
+    dropout_locked: bool = _setting("Drop the same activations at all steps of a block", default=False)
+    embedding_dropout: float = _share("Share of words dropped, each wherever it occurs in a block")
+    weight_dropout: float = _share("Share of recurrent weights dropped, for a block at a time")
+    activation_penalty: float = _setting(
+        "Weight alpha of the mean square of the last layer's output, after dropout", default=0.0, at_least=0
+    )
+    temporal_penalty: float = _setting(
+        "Weight beta of the mean square of its changes from step to step", default=0.0, at_least=0
     )
     embedding_std: float = _setting("Standard deviation of the embedding at the start", default=0.1, above=0)
-    tied: bool = _setting("Use the embedding as the output weights too (needs D = H)", default=False)
+    tied: bool = _setting(
+        "Use the embedding as the output weights too; the last layer is then of size D", default=False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +191,12 @@ class TrainingConfig(_Checked):
     threads: int | None = _setting(
         "Threads of the fused kernels (default: all cores)", default=None, at_least=1, only_with=("kernels", "fused")
     )
+    precision: str = _setting(
+        "Factors of the matrix products: float32, or bfloat16, about twice as fast where the processor has it",
+        default="float32",
+        choices=("float32", "bfloat16"),
+        only_with=("kernels", "fused"),
+    )
     seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
     save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
 
@@ -189,6 +213,13 @@ class Config:
     text: TextConfig
     model: ModelConfig
     training: TrainingConfig
+
+    def __post_init__(self) -> None:
+        if self.model.temporal_penalty and self.training.bptt == 1:
+            raise InputError(
+                f"temporal_penalty {self.model.temporal_penalty:g} has no effect with bptt 1, in blocks of a single "
+                "step: leave temporal_penalty out, or set bptt"
+            )
 
 
 SECTIONS: dict[str, type[TextConfig] | type[ModelConfig] | type[TrainingConfig]] = {

@@ -13,6 +13,7 @@ from weft.backends.fusing import why_not_fused
 from weft.backends.workers import available_cores
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
+from weft.layers import Regularization
 from weft.text.pieces import LONGEST_PIECE
 from weft.text.statistics import TextStatistics
 
@@ -137,7 +138,8 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
     if choices.values["embedding_size"] == hidden_size and not few_types:
         choices.choose("one matrix for the embedding and the output learns from both", tied=True)
-    choices.choose(about, dropout=dropout)
+    if Regularization.among(choices.values).leaves_open(choices.values.get("layers", 1)):
+        choices.choose(about, dropout=dropout)
 
 
 def _choose_blocks(choices: Choices, tokens: int) -> None:
@@ -182,7 +184,9 @@ def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
         steps = min(steps, values["max_steps"] * of_a_step)
     H = values["hidden_size"]
     if "kernels" not in values:
-        if steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+        if values.get("precision", "float32") != "float32":
+            choices.choose("what computes in bfloat16", kernels="fused")
+        elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
             choices.choose("done sooner than the fused ones are loaded", kernels="plain")
         elif (reason := why_not_fused()) is not None:
             choices.choose(reason, kernels="plain")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.backends.fusing import fused
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
-from weft.layers import Loss, time_layer
+from weft.layers import Loss, Regularization, layer_normalized, time_layer
+from weft.layers.stack import layer_sizes, residual_layers
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
 from weft.run_blocks import training_blocks
 from weft.run_folder import (
@@ -43,7 +46,7 @@ from weft.training import Trainer, TrainingResult, newest_checkpoint
 from weft.training.stepper import steps_per_epoch
 from weft.warm_up import kernels_of_run
 
-CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads")
+CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
 """Settings that may differ when a run is resumed; any other would make it another run."""
 
 
@@ -121,20 +124,23 @@ def train_run(
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
-    _check_model(stated)
+    check_model(stated)
     with new_run(run) as folder:
         config = prepare(folder, stated, reporter, fetch)
         fresh = fresh_model(folder, config)
     return train_fresh(run, fresh, reporter, data=run)
 
 
-def _check_model(stated: Settings) -> None:
+def check_model(stated: Settings) -> None:
     """Raise InputError for what would come to light only after all of the text has been read."""
-    if "cell" in stated:
-        time_layer(stated["cell"])
-    sizes = [stated[name] for name in ("embedding_size", "hidden_size") if name in stated]
-    if stated.get("tied") and len(set(sizes)) > 1:
-        raise InputError(f"tied weights need embedding_size = hidden_size, got {sizes[0]} and {sizes[1]}")
+    find = layer_normalized if stated.get("layer_norm") else time_layer
+    cell, layers = find(stated.get("cell", "lstm")).cell_type, stated.get("layers", 1)
+    # A size that is not stated will be chosen as the other one, or so that it does not matter.
+    sizes = [stated[name] for name in ("embedding_size", "hidden_size") if name in stated] or [1]
+    sizes_of_layers = layer_sizes(sizes[0], sizes[-1], layers, stated.get("tied", False))
+    if stated.get("residual"):
+        residual_layers(sizes_of_layers)
+    Regularization.among(stated).check(cell, layers, stated.get("dropout"))
 
 
 def prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
@@ -197,6 +203,7 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
     if changes.get("kernels") == "plain":
         changes.setdefault("threads", None)
+        changes.setdefault("precision", "float32")
     return replace(config, training=replace(config.training, **changes))
 
 
@@ -244,4 +251,10 @@ def _validation(data: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
     if not path.exists():
         return None
     ids, training = open_tokens(path), fresh.config.training
-    return lambda: evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)
+
+    def validate() -> Loss:
+        # What is reported is exact, whatever the training rounds.
+        with fused(training.threads) if training.kernels == "fused" else nullcontext():
+            return evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)
+
+    return validate

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from weft.backends import backend_of
 from weft.errors import InputError
-from weft.model import RNNLM, ModelState
+from weft.model import ModelState, Steps
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,11 @@ class Sampling:
         if self.temperature == 0:
             return np.equal(np.arange(len(scores)), np.argmax(scores)).astype(np.float64)
         scores = (scores - scores.max()) / self.temperature
-        order = np.argsort(-scores, kind="stable")
         probabilities: NDArray[np.float64] = np.exp(scores)
         probabilities /= probabilities.sum()
+        if self.top_k is None and self.top_p is None:
+            return probabilities
+        order = np.argsort(-scores, kind="stable")
         if self.top_k is not None:
             probabilities[order[self.top_k :]] = 0
             probabilities /= probabilities.sum()
@@ -61,11 +63,18 @@ class Sampling:
 
 
 def generate(
-    model: RNNLM, scores: Any, state: ModelState, sampling: Sampling, rng: np.random.Generator
+    model: Steps, scores: Any, state: ModelState, sampling: Sampling, rng: np.random.Generator
 ) -> Iterator[int]:
     """Endless token ids of one stream that stands at `state` and expects `scores` (1, V), as `model.step` gave them."""
     while True:
-        probabilities = sampling.distribution(backend_of(scores).to_numpy(scores)[0])
-        token = int(rng.choice(len(probabilities), p=probabilities))
+        backend = backend_of(scores)
+        token = draw(sampling.distribution(backend.to_numpy(scores)[0]), rng)
         yield token
-        scores, state = model.step(model.embedding.backend.asarray(np.array([token])), state)
+        scores, state = model.step(backend.asarray(np.array([token])), state)
+
+
+def draw(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
+    """A token of these probabilities: laid end to end, the one that a number drawn from [0, 1) falls on."""
+    ends = probabilities.cumsum()
+    ends /= ends[-1]
+    return int(ends.searchsorted(rng.random(), side="right"))

@@ -21,11 +21,13 @@ from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.generation import Sampling, generate
-from weft.model import RNNLM
+from weft.layers import Regularization
+from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
 from weft.streaming import TextState
+from weft.streaming_model import StreamingModel
 from weft.text.tokenizer import Tokenizer, load_tokenizer
 from weft.training.checkpoint import newest_checkpoint
 from weft.training.tensors import load_weights
@@ -34,10 +36,21 @@ from weft.training.tensors import load_weights
 class LanguageModel:
     """A language model of text: P(text) = Π P(token | the tokens before it)."""
 
-    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config) -> None:
+    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config, steps: Steps | None = None) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
+        self.steps = model if steps is None else steps
+
+    def frozen(self, weights: str = "float32", *, kernels: str = "auto", threads: int | None = None) -> LanguageModel:
+        """The same model for inference alone: its weights as they are now, rounded once, and steps that are fast.
+
+        weights: "float32", "bfloat16" or "int8"; all numbers of the new model are those of the rounded weights. Where
+        one token comes after another (`start`, `next`, `generate`) it steps by a `StreamingModel`, which the other
+        arguments are for. Raises InputError for a value that is none of these.
+        """
+        steps = StreamingModel(self.model, weights, kernels=kernels, threads=threads)
+        return LanguageModel(steps.model, self.tokenizer, self.config, steps)
 
     def logprob(self, text: str, eos: bool = True) -> float:
         """ln P(text) in nats, the end of the line included unless `eos` is False."""
@@ -84,7 +97,7 @@ class LanguageModel:
 
     def start(self) -> TextState:
         """The state before the first token, to be pushed on token by token."""
-        return TextState.start(self.model, self.tokenizer)
+        return TextState.start(self.steps, self.tokenizer)
 
     def generate(self, prompt: str = "", max_tokens: int = 100, **options: Any) -> str:
         """The continuation of `prompt` by `max_tokens` tokens; the options are those of `generate_pieces`."""
@@ -116,7 +129,7 @@ class LanguageModel:
             decoder.push(id)
 
         def pieces() -> Iterator[str]:
-            for id in islice(generate(self.model, start.scores, start.state, sampling, rng), max_tokens):
+            for id in islice(generate(self.steps, start.scores, start.state, sampling, rng), max_tokens):
                 yield decoder.push(id)
             yield decoder.flush()
 
@@ -143,26 +156,30 @@ class LanguageModel:
             yield np.array(ids, dtype=int), np.array(oov, dtype=bool)
 
 
-def load(run: str | Path) -> LanguageModel:
+def load(run: str | Path, *, weights: str | None = None, threads: int | None = None) -> LanguageModel:
     """The best model of a run folder, or the last one where there is no best yet.
+
+    weights: "float32", "bfloat16" or "int8" gives it frozen for inference, stepping on so many threads; see
+    `LanguageModel.frozen`.
 
     Raises MissingFileError where there is no run, CheckpointError where it is damaged or from a newer weft.
     """
     run = Path(run)
     check_run(run)
     config = read_config(run / CONFIG)
-    weights = run / WEIGHTS
-    if not weights.exists():
+    path = run / WEIGHTS
+    if not path.exists():
         newest = newest_checkpoint(run)
         if newest is None:
             raise MissingFileError(
                 f"{run} holds no model yet; `weft train --resume --out {run}` goes on with the training"
             )
-        weights = newest / WEIGHTS
+        path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)
     model = build_model(config.model, tokenizer.vocab_size, seed=0)
-    _fill(model, weights)
-    return LanguageModel(model, tokenizer, config)
+    _fill(model, path)
+    lm = LanguageModel(model, tokenizer, config)
+    return lm if weights is None else lm.frozen(weights, threads=threads)
 
 
 def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
@@ -176,6 +193,9 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             config.cell,
             config.dropout,
             config.tied,
+            regularization=Regularization.among(vars(config)),
+            layer_norm=config.layer_norm,
+            residual=config.residual,
             embedding_std=config.embedding_std,
             window=config.window,
             seed=seed,

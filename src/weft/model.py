@@ -2,7 +2,7 @@
 
     P(w_1 … w_m) = Π_t P(w_t | w_1 … w_{t-1})
 
-    TimeEmbedding -> [TimeDropout] -> TimeRNN | TimeLSTM | TimeGRU -> [TimeDropout] -> … -> TimeAffine -> softmax
+    TimeEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> TimeAffine -> softmax
 
 ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). Training carries the state in the layers;
 everything else passes it as a value: `step` and `log_probabilities` take a state, return the next, and touch nothing.
@@ -10,40 +10,57 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
-from weft.backends import Array, State, random_generator
+from weft.backends import Array, random_generator
 from weft.errors import InputError
 from weft.layers import (
+    EmbeddingDropout,
     Layer,
     Loss,
+    Regularization,
     RowGradient,
-    TimeDropout,
+    Stack,
     TimeEmbedding,
     TimeOutputWithLoss,
     TimeRecurrent,
     TimeRowEmbedding,
+    layer_normalized,
     time_layer,
 )
 from weft.layers.output import SLICE_BYTES
+from weft.layers.stack import StackState, layer_sizes
 
 Gradient = Array | RowGradient
 
-ModelState = tuple[State, ...]
-"""The state of every recurrent layer, the lowest first."""
+ModelState = StackState
+
+
+class Steps(Protocol):
+    """What goes on by one token a stream: an `RNNLM`, or a `StreamingModel`."""
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after."""
+
+    def zero_state(self, streams: int) -> ModelState:
+        """The state of streams that have read nothing."""
 
 
 class RNNLM:
     """A recurrent language model over V tokens.
 
     vocab_size V, embedding_size D, hidden_size H, and `layers` recurrent layers of the cell type named `cell`.
-    `dropout`: share of activations dropped after the embedding and after every layer, while training. `tied`: the
-    output weights are the embedding's, transposed (Press & Wolf 2017; Inan et al. 2017), which needs D = H.
-    `embedding_std`: standard deviation of the embedding to start training from; the other matrices have one over the
-    root of their number of rows. `window`: the positions that a layer of the cell 'window' sees. `rows`: the output
-    layer's slice (see `TimeOutputWithLoss`).
+    `dropout`: share of activations dropped after the embedding and after every layer, while training, where
+    `regularization` says nothing else. `tied`: the output weights are the embedding's, transposed (Press & Wolf 2017;
+    Inan et al. 2017), and the last layer is of size D, which must be H if it is the only one. `layer_norm`: the cell in
+    its layer-normalised form. `residual`: layers add to what they read (see `Stack`). `embedding_std`: standard
+    deviation of the embedding to start training from; the other matrices have one over the root of their number of
+    rows. `window`: the positions that a layer of the cell 'window' sees. `rows`: the output layer's slice (see
+    `TimeOutputWithLoss`).
 
     Raises InputError for an unknown cell or wrong sizes.
 
@@ -61,6 +78,9 @@ class RNNLM:
         dropout: float = 0.0,
         tied: bool = False,
         *,
+        regularization: Regularization | None = None,
+        layer_norm: bool = False,
+        residual: bool = False,
         embedding_std: float = 0.1,
         window: int = 4,
         seed: int | None = None,
@@ -71,11 +91,10 @@ class RNNLM:
         for name, size in {**sizes, "layers": layers, "window": window}.items():
             if size < 1:
                 raise InputError(f"{name} must be at least 1, got {size}")
-        if tied and embedding_size != hidden_size:
-            raise InputError(f"tied weights need embedding_size = hidden_size, got {embedding_size} and {hidden_size}")
+        sizes_of_layers = layer_sizes(embedding_size, hidden_size, layers, tied)
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
-        layer_type = time_layer(cell)
+        layer_type = layer_normalized(cell) if layer_norm else time_layer(cell)
         settings = {"window": window} if "window" in layer_type.cell_type.settings else {}
 
         def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -84,17 +103,17 @@ class RNNLM:
         embedding = TimeEmbedding if tied else TimeRowEmbedding
         self.embedding = embedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
-        for index in range(layers):
-            inputs = embedding_size if index == 0 else hidden_size
-            values = layer_type.cell_type.initial_parameters(self.rng, inputs, hidden_size, **settings)
-            Wx, Wh, b = map(array, values)
-            self.recurrent.append(layer_type(Wx, Wh, b, stateful=True))
+        for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):
+            values = layer_type.cell_type.initial_parameters(self.rng, inputs, size, **settings)
+            self.recurrent.append(layer_type(**layer_type.cell_type.named(map(array, values)), stateful=True))
         W = self.embedding.params[0]
         bias = array(np.zeros(vocab_size))
         if not tied:
             output = array(self.rng.normal(0, hidden_size**-0.5, (hidden_size, vocab_size)))
         self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
-        self.dropouts = [TimeDropout(dropout, self.rng) for _ in range(layers + 1)]
+        regularization = regularization or Regularization()
+        self.embedding_dropout = EmbeddingDropout(regularization.embedding_dropout, self.rng)
+        self.stack = Stack(self.recurrent, self.rng, dropout, regularization, residual)
         self.params = list(self.named_parameters().values())
 
     def named_parameters(self) -> dict[str, Array]:
@@ -113,10 +132,26 @@ class RNNLM:
     def _places(self) -> list[tuple[str, Layer, int]]:
         places: list[tuple[str, Layer, int]] = [("embedding.W", self.embedding, 0)]
         for number, layer in enumerate(self.recurrent):
-            places += [(f"recurrent.{number}.{name}", layer, index) for index, name in enumerate(("Wx", "Wh", "b"))]
+            names = layer.cell.named(layer.params)
+            places += [(f"recurrent.{number}.{name}", layer, index) for index, name in enumerate(names)]
         if not self.tied:
             places.append(("output.W", self.output, 0))
         return [*places, ("output.b", self.output, 1)]
+
+    def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
+        """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
+        twin = copy.copy(self)
+        twin.embedding = type(self.embedding)(parameters["embedding.W"])
+        twin.recurrent = []
+        for number, layer in enumerate(self.recurrent):
+            own = {name: parameters[f"recurrent.{number}.{name}"] for name in layer.cell.named(layer.params)}
+            twin.recurrent.append(type(layer)(**own, stateful=True))
+        W = parameters["embedding.W"].T if self.tied else parameters["output.W"]
+        twin.output = TimeOutputWithLoss(W, parameters["output.b"], self.output.rows)
+        twin.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
+        twin.stack = self.stack.of(twin.recurrent)
+        twin.params = list(twin.named_parameters().values())
+        return twin
 
     def training_bytes(self, streams: int, steps: int) -> int:
         """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.
@@ -132,20 +167,16 @@ class RNNLM:
     def loss(self, xs: Array, ts: Array) -> Loss:
         """A training pass: what the targets ts (N, T) cost after the inputs xs (N, T), with dropout.
 
-        The hidden state goes on from the call before. Targets of -1 are not counted.
+        The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
         """
-        hs = self.dropouts[0].forward(self.embedding.forward(xs))
-        for layer, dropout in zip(self.recurrent, self.dropouts[1:], strict=True):
-            hs = dropout.forward(layer.forward(hs))
-        self.output.forward(hs, ts)
+        embedded = self.embedding_dropout.forward(self.embedding.forward(xs), xs)
+        self.output.forward(self.stack.forward(embedded), ts)
         return self.output.loss
 
     def backward(self) -> None:
-        """The gradient of the mean nats of the last `loss`, by truncated back-propagation through time."""
-        dhs = self.output.backward()
-        for layer, dropout in zip(reversed(self.recurrent), reversed(self.dropouts[1:]), strict=True):
-            dhs = layer.backward(dropout.backward(dhs))
-        self.embedding.backward(self.dropouts[0].backward(dhs))
+        """The gradient of the mean nats of the last `loss` and the penalties, by truncated BPTT."""
+        dembedded = self.stack.backward(self.output.backward())
+        self.embedding.backward(self.embedding_dropout.backward(dembedded))
         if self.tied:
             self.embedding.grads[0] += self.output.grads[0].T
 
@@ -154,13 +185,8 @@ class RNNLM:
 
         P(next = v) is the softmax of the scores. Pure: the model is left as it is.
         """
-        x = self.embedding.rows(ids)
-        states: list[State] = []
-        for layer, layer_state in zip(self.recurrent, state, strict=True):
-            layer_state, _tape = layer.cell.step(layer.cell.project(x), layer_state)
-            states.append(layer_state)
-            x = layer_state[0]
-        return self.output.scores(x), tuple(states)
+        h, state = self.stack.step(self.embedding.rows(ids), state)
+        return self.output.scores(h), state
 
     def log_probabilities(self, xs: Array, ts: Array, state: ModelState) -> tuple[Array, ModelState]:
         """ln P(ts | everything before) in nats (N, T), zero where the target is -1, and the state after the block.
@@ -175,12 +201,7 @@ class RNNLM:
 
         Pure and without dropout.
         """
-        hs = self.embedding.rows(xs)
-        states: list[State] = []
-        for layer, layer_state in zip(self.recurrent, state, strict=True):
-            hs, layer_state = layer.unroll(hs, layer_state)
-            states.append(layer_state)
-        return hs, tuple(states)
+        return self.stack.unroll(self.embedding.rows(xs), state)
 
     def zero_state(self, streams: int) -> ModelState:
         """The state of `streams` streams that have read nothing."""

@@ -71,6 +71,7 @@ _CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
     int: _whole_number,
     int | None: _whole_number,
     float: _finite_number,
+    float | None: _finite_number,
 }
 
 

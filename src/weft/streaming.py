@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends import backend_of
 from weft.errors import InputError
-from weft.model import RNNLM, ModelState
+from weft.model import ModelState, Steps
 from weft.text.tokenizer import Tokenizer
 
 
@@ -22,7 +23,7 @@ class TextState:
     with their surprisal in bits; logprob_nats: ln P of all text pushed since the start.
     """
 
-    model: RNNLM = field(repr=False)
+    model: Steps = field(repr=False)
     tokenizer: Tokenizer = field(repr=False)
     state: ModelState = field(repr=False)
     scores: Any = field(repr=False)
@@ -30,9 +31,10 @@ class TextState:
     logprob_nats: float = 0.0
 
     @classmethod
-    def start(cls, model: RNNLM, tokenizer: Tokenizer) -> TextState:
+    def start(cls, model: Steps, tokenizer: Tokenizer) -> TextState:
         """The state after `<eos>`, before the first token."""
-        scores, state = model.step(_ids(model, tokenizer.eos_id), model.zero_state(1))
+        state = model.zero_state(1)
+        scores, state = model.step(_ids(state, tokenizer.eos_id), state)
         return cls(model, tokenizer, state, scores)
 
     def push(self, text: str) -> TextState:
@@ -40,17 +42,19 @@ class TextState:
         state, scores, total = self.state, self.scores, self.logprob_nats
         surprisals = []
         for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
-            nats = -float(_log_softmax(self._numpy(scores))[id])
+            row = self._numpy(scores)
+            nats = _log_sum_exp(row) - float(row[id])
             surprisals.append((self.tokenizer.token(id), nats / math.log(2)))
             total -= nats
-            scores, state = self.model.step(_ids(self.model, id), state)
+            scores, state = self.model.step(_ids(state, id), state)
         return TextState(self.model, self.tokenizer, state, scores, tuple(surprisals), total)
 
     def next(self, k: int = 10) -> list[tuple[str, float]]:
         """The k likeliest next tokens with their probabilities, the likeliest first."""
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
-        probabilities = np.exp(_log_softmax(self._numpy(self.scores)))
+        row = self._numpy(self.scores)
+        probabilities = np.exp(row.astype(np.float64) - _log_sum_exp(row))
         likeliest = np.argsort(-probabilities, kind="stable")[:k]
         return [(self.tokenizer.token(int(id)), float(probabilities[id])) for id in likeliest]
 
@@ -59,7 +63,8 @@ class TextState:
         id = self.tokenizer.id(token)
         if id is None:
             raise InputError(f"{token!r} is not a token of this model")
-        return math.exp(_log_softmax(self._numpy(self.scores))[id])
+        row = self._numpy(self.scores)
+        return math.exp(float(row[id]) - _log_sum_exp(row))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TextState):
@@ -76,15 +81,14 @@ class TextState:
         return self
 
     def _numpy(self, scores: Any) -> NDArray[Any]:
-        row: NDArray[Any] = self.model.embedding.backend.to_numpy(scores)[0]
+        row: NDArray[Any] = backend_of(scores).to_numpy(scores)[0]
         return row
 
 
-def _ids(model: RNNLM, id: int) -> Any:
-    return model.embedding.backend.asarray(np.array([id]))
+def _ids(state: ModelState, id: int) -> Any:
+    return backend_of(state[0][0]).asarray(np.array([id]))
 
 
-def _log_softmax(scores: NDArray[Any]) -> NDArray[np.float64]:
-    shifted = scores.astype(np.float64) - scores.max()
-    result: NDArray[np.float64] = shifted - math.log(np.exp(shifted).sum())
-    return result
+def _log_sum_exp(scores: NDArray[Any]) -> float:
+    largest = scores.max()
+    return float(largest) + math.log(np.exp(scores - largest).sum(dtype=np.float64))

@@ -26,7 +26,7 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
     if config.training.kernels == "plain":
         yield
         return
-    with fused(config.training.threads):
+    with fused(config.training.threads, config.training.precision):
         saying = threading.Timer(1.5, reporter.note, ["compiling the fused kernels; they are kept for the next time"])
         saying.start()
         try:
@@ -37,12 +37,13 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
 
 
 def _small_pass(config: Config) -> None:
-    """One training and one scoring pass of the smallest model of this kind: all kernels it needs are compiled."""
-    small = RNNLM(4, 2, 2, 2, config.model.cell, tied=config.model.tied, seed=0)
-    ids = np.zeros((2, 2), dtype=np.int64)
+    """One training and one scoring pass of a model just large enough that all kernels it needs are compiled."""
+    model = config.model
+    small = RNNLM(300, 144, 144, 2, model.cell, tied=model.tied, layer_norm=model.layer_norm, seed=0)
+    ids = np.zeros((8, 16), dtype=np.int64)
     small.loss(ids, ids)
     small.backward()
-    small.log_probabilities(ids, ids, small.zero_state(2))
+    small.log_probabilities(ids, ids, small.zero_state(8))
     optimizer = make_optimizer(config.training, small.named_parameters())
     clip_by_global_norm(small.named_gradients(), 1e-9)
     optimizer.update(small.named_gradients(), 1e-9)

@@ -87,6 +87,8 @@ def test_runs_of_different_vocabularies_are_not_compared(run_weft: RunWeft, trai
         ("nowhere.txt", "there is no file, folder or corpus nowhere.txt"),
         ("--png no/where.png", "there is no folder no for the picture"),
         ("empty.txt", "empty.txt is empty"),
+        ("kn5.arpa", "kn5.arpa is an n-gram model: `weft ngram eval` measures it"),
+        ("--baseline none --baseline kn5", "--baseline none excludes the others"),
     ],
 )
 def test_what_cannot_be_compared_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:

@@ -85,8 +85,11 @@ def test_a_file_is_replaced_only_when_asked(run_weft: RunWeft, arpa: Path, text:
         ("ngram train my.txt", "Missing option '--out'"),
         ("ngram train my.txt --out new.arpa --order 6", "--order must be from 1 to 5, got 6"),
         ("ngram train my.txt --out new.arpa --order five", "expected a whole number, got 'five'"),
-        ("ngram train my.txt --out nowhere/new.arpa", "there is no folder nowhere to write new.arpa into"),
-        ("ngram train my.txt --out .", ". is a folder; name a file with --out, such as kn5.arpa"),
+        (
+            "ngram train my.txt --out nowhere/new.arpa",
+            "there is no folder nowhere for the n-grams, new.arpa: make it first",
+        ),
+        ("ngram train my.txt --out .", ". is a folder: name a file for the n-grams"),
         ("ngram train yours.txt --out new.arpa", "there is no file, folder or corpus yours.txt"),
         ("ngram train marks.txt --out new.arpa", "the text has the word <s>, which is a sentence mark in ARPA files"),
         ("ngram train tiny.txt --out new.arpa", "or fixed discounts (--discount-fallback)"),

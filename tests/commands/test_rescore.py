@@ -130,12 +130,17 @@ def test_what_was_right_before_a_mistake_is_there(run_weft: RunWeft, trained: Pa
         ("nbest --format kaldi --weights gone.toml", "there are no weights at gone.toml"),
         ("nbest --format kaldi --lm-weight nan", "lm_weight must be a finite number, got nan"),
         ("nbest --format kaldi --tune w.toml", "--tune needs --references"),
-        ("nbest --format kaldi --references references --tune no/w.toml", "there is no folder no to write w.toml into"),
+        (
+            "nbest --format kaldi --references references --tune no/w.toml",
+            "there is no folder no for the weights, w.toml: make it first",
+        ),
+        ("nbest --format kaldi --references references --tune .", ". is a folder: name a file for the weights"),
         (
             "nbest --format kaldi --references references --tune w.toml --best",
             "--tune writes weights and no hypotheses",
         ),
         ("nbest --format kaldi --references few --tune w.toml", "the utterance 'utt2' has no reference"),
+        ("nbest --format kaldi --references empty", "the utterance 'utt2' has no reference; there are no references"),
         ("nbest --format kaldi --references many --tune w.toml", "1 of 3 references are of utterances without"),
         ("silent --format kaldi --references silence --tune w.toml", "needs references with words"),
         ("- --format kaldi --references -", "standard input can be read only once"),
@@ -148,6 +153,7 @@ def test_what_cannot_be_done_is_told(run_weft: RunWeft, trained: Path, line: str
     Path("old.toml").write_text("old_lm_weight = 1\n")
     Path("few").write_text("utt1 on a mat\n")
     Path("many").write_text("utt1 on a mat\nutt2 the cat\nutt3 it\n")
+    Path("empty").touch()
     Path("silent").write_text("utt-1 the\n")
     Path("silence").write_text("utt\n")
     Path("spaces").write_text('{"id": "u 1", "text": "a"}\n')

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
 import weft
 from command_line import Answer, RunWeft, StartWeft
-from weft.commands.kernel_options import WORTH_LOADING, kernels_for_lines
+from untrained import untrained
+from weft.backends.fusing import why_not_fused
+from weft.commands.kernel_options import MOST_HELD, WORTH_LOADING, kernels_for_lines
 
 HEADER = ["sentence", "position", "token", "text", "start", "end", "logprob_nats", "surprisal_bits", "oov"]
 LATIN = "the cat\n\ncafé\nthe dog\n".encode("latin-1")
@@ -154,7 +159,11 @@ def test_detail_is_a_name_or_the_number_of_the_original(run_weft: RunWeft, train
         ("line --alternatives -1", "--alternatives must be at least 0, got -1"),
         ("line --on-error skp", '(did you mean "skip"?)'),
         ("line --kernels plane", '(did you mean "plain"?)'),
-        ("line --kernels plain --threads 2", "--threads is for the fused kernels"),
+        (
+            "line --kernels plain --threads 2",
+            "--threads and --precision are for the fused kernels, and the plain ones are used",
+        ),
+        ("line --threads 2", "--threads and --precision are for the fused kernels, and the plain ones are used"),
     ],
 )
 def test_what_cannot_be_scored_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
@@ -234,6 +243,22 @@ def test_lines_are_answered_as_they_come_with_a_batch_of_one(start_weft: StartWe
             assert rows[-1].startswith(f"{number}\t1\t<eos>")
         started.stdin.close()
         assert started.wait(timeout=60) == 0
+
+
+def test_a_closed_standard_input_is_told(start_weft: StartWeft, trained: Path) -> None:
+    process = start_weft("score", "--run", trained, before="import sys; sys.stdin = None")
+    _out, err = process.communicate()
+    assert (process.returncode, err) == (2, b"weft: standard input is closed\n")
+
+
+def test_little_is_read_ahead_to_see_whether_the_kernels_are_worth_it() -> None:
+    lm = untrained()
+    lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused"))
+    taken = count()
+    kernels, lines = kernels_for_lines(lm, ("" for _ in taken), 32, "auto", None)
+    assert next(taken) == MOST_HELD
+    assert list(islice(lines, MOST_HELD)) == [""] * MOST_HELD
+    assert not isinstance(kernels, nullcontext) or why_not_fused() is not None
 
 
 def test_the_fused_kernels_are_for_texts_that_are_worth_loading_them(

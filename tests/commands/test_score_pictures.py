@@ -60,7 +60,8 @@ def test_a_line_that_cannot_be_read_is_left_empty(run_weft: RunWeft, trained: Pa
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--html", "no/where.html"), "there is no folder no for the picture where.html: make it first"),
+        (("--html", "no/where.html"), "there is no folder no for the picture, where.html: make it first"),
+        (("--html", "a", "--png", "a"), "--html and --png both name a: give each picture a file of its own"),
         (("--png", "."), ". is a folder: name a file for the picture"),
         (("--html", "page.html", "--both"), "a picture shows the text read in one way: leave --both out"),
     ],

@@ -38,6 +38,19 @@ def test_options_win_over_the_file_and_the_file_over_defaults(run_weft: RunWeft,
     assert (config.model.hidden_size, config.model.embedding_size, config.model.layers) == (6, 7, 1)
 
 
+def test_every_regularization_is_an_option_and_the_model_can_be_used(run_weft: RunWeft, text: Path) -> None:
+    options = "--dropout-in 0.1 --dropout-between 0.2 --dropout-out 0.3 --dropout-locked --embedding-dropout 0.1"
+    penalties = "--weight-dropout 0.2 --activation-penalty 2 --temporal-penalty 1"
+    shape = "--embedding-size 6 --hidden-size 8 --layers 3 --tied --residual --layer-norm --batch-size 2 --bptt 10"
+    assert run_weft("train", text, "--epochs", 1, *f"{options} {penalties} {shape}".split()).code == 0
+    model = read_config(Path("runs/my/config.toml")).model
+    assert (model.dropout, model.dropout_in, model.dropout_between, model.dropout_out) == (0.0, 0.1, 0.2, 0.3)
+    assert (model.weight_dropout, model.temporal_penalty, model.dropout_locked) == (0.2, 1.0, True)
+    scored = [run_weft("score", "a line", "--format", "tsv").out for _ in range(2)]
+    assert scored[0] == scored[1] != ""
+    assert run_weft("generate", "--max-tokens", 5).code == 0
+
+
 def test_standard_input_can_be_the_text(run_weft: RunWeft, text: Path) -> None:
     assert run_weft("train", "-", *FLAGS, "--epochs", 1, stdin=text.read_bytes()).code == 0
     run_weft("train", text, *FLAGS, "--epochs", 1)
@@ -107,6 +120,15 @@ def test_a_text_that_cannot_be_read_is_told_with_the_place(run_weft: RunWeft, na
             "hidden size 9,000,000,000,000,000,000 is too large for",
         ),
         ("my.txt --tied --hidden-size 8 --embedding-size 4", "tied weights need embedding_size = hidden_size, got 4"),
+        ("my.txt --residual", "residual has no effect where no layer has the size of the one below it"),
+        ("my.txt --layer-norm --cell window", "layer_norm goes with the cells gru, lstm, rnn, not with 'window'"),
+        ("my.txt --weight-dropout 0.2 --cell window", "the cell 'window' has none: leave it out"),
+        (
+            "my.txt --dropout-between 0.2",
+            "dropout_between 0.2 has no effect with layers 1: leave it out, or set layers",
+        ),
+        ("my.txt --dropout-locked --dropout 0", "dropout_locked has no effect without dropout"),
+        ("my.txt --temporal-penalty -1", "temporal_penalty must be at least 0, got -1.0"),
         ("my.txt --valid-fraction 0.7 --test-fraction 0.7", "together below 1"),
         ("my.txt --resume --overwrite --out there", "give only one of them"),
         ("my.txt --resume", "no run folder at runs/my"),

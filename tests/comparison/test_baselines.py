@@ -18,6 +18,7 @@ from weft.comparison.scorers import NGramScorer
 from weft.comparison.window_baseline import trained_window, window_config
 from weft.errors import InputError, MissingFileError
 from weft.experiment import train, train_fresh
+from weft.language_model import build_model
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.reporting import Silent
@@ -79,6 +80,18 @@ def test_a_window_has_the_budget_of_its_run_and_is_kept_as_a_run(run: Path) -> N
     assert names(run / "baselines") == ["window3"]
     assert weft.load(kept).logprob("the cat sat") == window.logprob("the cat sat")
     assert "checkpoints" not in names(kept)
+
+
+def test_a_window_leaves_out_what_only_recurrent_layers_have(run: Path) -> None:
+    config = weft.load(run).config
+    recurrent = {"weight_dropout": 0.2, "residual": True, "layer_norm": True, "embedding_size": 6, "tied": True}
+    dropouts = {"dropout": 0.0, "dropout_in": 0.0, "dropout_between": 0.3, "dropout_locked": True}
+    for settings in (dropouts, {**dropouts, "dropout_out": 0.2}, {**dropouts, "dropout": 0.4, "dropout_in": 0.1}):
+        model = replace(config.model, **recurrent, **settings, embedding_dropout=0.1)  # type: ignore[arg-type]
+        window = window_config(replace(config, model=model), 3).model
+        assert (window.weight_dropout, window.residual, window.layer_norm) == (0, False, False)
+        assert (window.hidden_size, window.embedding_dropout) == (6, 0.1)
+        build_model(window, 9, seed=0)
 
 
 def test_it_is_trained_once_and_again_when_the_run_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ V, EOS = 6, 1
 
 def small_model(cell: str = "lstm", memory: float = 1.0) -> RNNLM:
     model = RNNLM(V, 3, 5, 2, cell, seed=0, dtype="float64")
-    for parameter in model.params:
-        parameter *= memory
+    for name, parameter in model.named_parameters().items():
+        if "gain" not in name:  # which, as large, would blow rounding up into chaos
+            parameter *= memory
     return model
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracles import StrictBackend, TorchBackend, central_differences, extra_backend
-from recurrent_case import Case, triple
+from recurrent_case import Case
 from weft.backends import backends
 from weft.errors import InputError
 from weft.layers import TimeRecurrent, time_layers
@@ -36,7 +36,7 @@ def test_gradients_equal_autograd_through_the_same_forward(layer_type: type[Time
     gradients = case.gradients()
     tensors = {name: torch.tensor(array, requires_grad=True) for name, array in case.inputs().items()}
     with extra_backend(TorchBackend()):
-        cell = layer_type.cell_type(*(tensors[name] for name in ("Wx", "Wh", "b")))
+        cell = layer_type.cell_type(**{name: tensors[name] for name in case.params})
         initial = tuple(tensors[f"first {name}"] for name in cell.state_names)
         hs, last, _tape = PlainLoop().forward(cell, tensors["xs"], initial)
     objective = (hs * torch.tensor(case.dhs)).sum()
@@ -57,7 +57,7 @@ def test_step_by_step_equals_the_whole_block_at_any_size(
     hs, last = case.forward()
     state = case.state
     for t in range(sizes[1]):
-        next_state = layer_type.cell_type(*case.params).forward(case.xs[:, t], *state)
+        next_state = layer_type.cell_type(**case.params).forward(case.xs[:, t], *state)
         state = next_state if isinstance(next_state, tuple) else (next_state,)
         np.testing.assert_allclose(hs[:, t], state[0], rtol=1e-12, atol=1e-14)
     for part, expected in zip(last, state, strict=True):
@@ -68,12 +68,12 @@ def test_step_by_step_equals_the_whole_block_at_any_size(
 def test_backward_of_one_step_equals_a_block_of_one(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type, T=1)
     block = {name: gradient.copy() for name, gradient in case.gradients().items()}
-    cell = layer_type.cell_type(*case.params)
+    cell = layer_type.cell_type(**case.params)
     cell.forward(case.xs[:, 0], *case.state)
     dh, *rest = case.dlast
     dx, *dstate = cell.backward(case.dhs[:, 0] + dh, *rest)
     np.testing.assert_allclose(dx, block["xs"][:, 0])
-    for name, gradient in zip(("Wx", "Wh", "b"), cell.grads, strict=True):
+    for name, gradient in cell.named(cell.grads).items():
         np.testing.assert_allclose(gradient, block[name])
     for name, gradient in zip(cell.state_names, dstate, strict=True):
         np.testing.assert_allclose(gradient, block[f"first {name}"])
@@ -117,7 +117,7 @@ def test_the_gradient_left_out_by_truncation_is_the_one_kept_in_dh(layer_type: t
 @every_cell
 def test_a_stateless_layer_starts_every_block_from_zeros(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
-    layer = layer_type(*case.params)
+    layer = layer_type(**case.params)
     first = layer.forward(case.xs)
     np.testing.assert_array_equal(layer.forward(case.xs), first)
     np.testing.assert_array_equal(layer.h, first[:, -1])
@@ -126,7 +126,7 @@ def test_a_stateless_layer_starts_every_block_from_zeros(layer_type: type[TimeRe
 @every_cell
 def test_a_stateful_layer_goes_on_until_it_is_reset(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
-    layer = layer_type(*case.params, stateful=True)
+    layer = layer_type(**case.params, stateful=True)
     first = layer.forward(case.xs)
     assert np.abs(layer.forward(case.xs) - first).max() > 1e-3
     layer.reset_state()
@@ -138,10 +138,10 @@ def test_a_stateful_layer_goes_on_until_it_is_reset(layer_type: type[TimeRecurre
 def test_parameters_updated_in_place_are_seen_by_the_next_call(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
     case.gradients()
-    for param in case.params:
+    for param in case.params.values():
         param *= 0.5
     fresh = Case(layer_type)
-    for param in fresh.params:
+    for param in fresh.params.values():
         param *= 0.5
     np.testing.assert_array_equal(case.forward()[0], fresh.forward()[0])
     for name, gradient in case.gradients().items():
@@ -163,7 +163,7 @@ def test_backward_overwrites_the_same_gradient_arrays(layer_type: type[TimeRecur
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_dtype_of_the_parameters_passes_through(layer_type: type[TimeRecurrent], dtype: str) -> None:
     case = Case(layer_type)
-    layer = layer_type(*triple(param.astype(dtype) for param in case.params))
+    layer = layer_type(**{name: param.astype(dtype) for name, param in case.params.items()})
     hs = layer.forward(case.xs.astype(dtype))
     dxs = layer.backward(case.dhs.astype(dtype))
     assert {array.dtype.name for array in (hs, dxs, layer.h, layer.dh, *layer.grads)} == {dtype}
@@ -187,12 +187,12 @@ def test_only_functions_of_the_array_standard_are_used(layer_type: type[TimeRecu
     expected = case.gradients()
     with extra_backend(StrictBackend()):
         strict = array_api_strict.asarray
-        layer = layer_type(*triple(strict(param) for param in case.params), stateful=True)
+        layer = layer_type(**{name: strict(param) for name, param in case.params.items()}, stateful=True)
         layer.set_state(*[strict(part) for part in case.state])
         layer.forward(strict(case.xs))
         dxs = layer.backward(strict(case.dhs), *[strict(part) for part in case.dlast])
     np.testing.assert_allclose(np.asarray(dxs), expected["xs"], rtol=1e-10)
-    for name, gradient in zip(("Wx", "Wh", "b"), layer.grads, strict=True):
+    for name, gradient in layer.cell.named(layer.grads).items():
         np.testing.assert_allclose(np.asarray(gradient), expected[name], rtol=1e-10)
 
 
@@ -224,13 +224,17 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
 @every_cell
 def test_wrong_shapes_are_named(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
-    Wx, Wh, b = case.params
     with pytest.raises(InputError, match=r"Wx of .* must have shape \(D, "):
-        layer_type(Wx[:, :-1], Wh, b)
+        layer_type(**{**case.params, "Wx": case.params["Wx"][:, :-1]})
+    with pytest.raises(InputError, match=r"takes Wx, Wh, b.*, got Wx, Wh, b.*, gain"):
+        layer_type(**case.params, gain=case.params["b"])
+    for name in layer_type.cell_type.vectors:
+        with pytest.raises(InputError, match=rf"{name} of .* must have shape"):
+            layer_type(**{**case.params, name: case.params[name][:-1]})
     with pytest.raises(InputError, match=r"xs must have shape \(N, T, 4\), got \(2, 3, 3\)"):
         case.layer.forward(case.xs[:, :, :3])
     case.forward()
     with pytest.raises(InputError, match="reset_state"):
         case.layer.forward(case.xs[:1])
     with pytest.raises(InputError, match="needs a forward before it"):
-        layer_type(Wx, Wh, b).backward(case.dhs)
+        layer_type(**case.params).backward(case.dhs)

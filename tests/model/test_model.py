@@ -48,9 +48,9 @@ def test_gradients_of_every_named_parameter_equal_central_differences(cell: str,
     model.backward()
     gradients = {name: dense(gradient).copy() for name, gradient in model.named_gradients().items()}
     for name, parameter in model.named_parameters().items():
-        expected = central_differences(mean_nats, parameter)
-        np.testing.assert_allclose(gradients[name], expected, rtol=1e-6, atol=1e-9, err_msg=name)
-        assert np.abs(expected).max() > 1e-4, name
+        expected = central_differences(mean_nats, parameter, epsilon=2e-6)
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-5, atol=1e-9, err_msg=name)
+        assert np.abs(expected).max() > 1e-5, name
 
 
 @every_cell
@@ -138,7 +138,7 @@ def test_what_cannot_be_built_is_refused() -> None:
     with pytest.raises(InputError, match=r"unknown cell 'lsmt' \(did you mean \"lstm\"\?\)"):
         small_model("lsmt")
     with pytest.raises(InputError, match="tied weights need embedding_size = hidden_size, got 3 and 5"):
-        small_model(tied=True, hidden_size=5)
+        small_model(tied=True, hidden_size=5, layers=1)
     with pytest.raises(InputError, match="hidden_size must be at least 1, got 0"):
         small_model(hidden_size=0)
     with pytest.raises(InputError, match=r"token ids must lie in \[0, 7\), got 9"):

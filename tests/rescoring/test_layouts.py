@@ -16,6 +16,7 @@ from weft.rescoring.json_layout import plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import TextScore
 from weft.rescoring.references import read_references
+from weft.scoring.units import BANS, BITS
 
 LN10 = math.log(10)
 
@@ -69,7 +70,7 @@ def test_srilm_lists_one_utterance_a_file() -> None:
 
 def test_columns_are_the_ones_declared() -> None:
     Path("list.txt").write_text("7 u1 skipped -2 a b\n8 u1 skipped -3\n9 u2 skipped -4 c\n")
-    layout = ColumnLayout(["nwords", "id", "-", "lscore", "text"], log_base=2)
+    layout = ColumnLayout(["nwords", "id", "-", "lscore", "text"], unit=BITS)
     assert by_id(layout, "list.txt") == [
         ("u1", [("a b", 7, None, -2 * math.log(2)), ("", 8, None, -3 * math.log(2))]),
         ("u2", [("c", 9, None, -4 * math.log(2))]),
@@ -113,7 +114,7 @@ def test_json_lines() -> None:
         {"utt": 7, "hyp": "", "am": -3, "lm": 0},
     ]
     Path("list.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    layout = JsonLayout("utt", "hyp", "am", "lm", log_base=10)
+    layout = JsonLayout("utt", "hyp", "am", "lm", unit=BANS)
     (utterance,) = read(layout, "list.jsonl")
     assert utterance.id == "7"
     assert [plain(found) for found in utterance.hypotheses] == [

@@ -184,6 +184,17 @@ def test_tokens_and_texts_that_would_break_a_row_are_escaped_in_tsv() -> None:
     assert written("tsv", Layout(columns=("token", "text")), [[score]]).splitlines()[1] == "␣a\\t\t a\\t\\u2028"
 
 
+def test_no_number_of_a_table_is_cut_where_the_table_is_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    table = "".join(write_table(LINES[:1], Layout(columns=tuple(COLUMNS))))
+    assert "entropy_reduction_bits" in table
+    assert "…" not in table
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    narrow = re.sub(r"\x1b\[[0-9;]*m", "", "".join(write_table(LINES[:1], Layout(columns=("logprob",) * 8))))
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "…" not in narrow.replace("┃ …", "")
+
+
 def test_a_table_sums_what_can_be_summed() -> None:
     table = "".join(write_table(LINES[:1], Layout(columns=("text", "logprob", "entropy"), unit=UNITS["10"])))
     assert re.search(r"│ sum +│ +-3\.7500 │ +│", table)

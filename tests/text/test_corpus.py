@@ -263,7 +263,7 @@ def test_a_file_that_goes_away_or_may_not_be_read_is_named(tmp_path: Path, monke
     path = write(tmp_path / "a.txt", "x")
     corpus = open_corpus([path])
     path.unlink()
-    with pytest.raises(MissingFileError, match=r"a\.txt is no longer there"):
+    with pytest.raises(MissingFileError, match=r"there is no file .*a\.txt"):
         list(corpus.pieces())
 
     def refuse(*_: object, **__: object) -> None:

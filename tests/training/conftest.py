@@ -39,10 +39,12 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
         model_seed: int = 1,
         held_out: bool = True,
         progress: Progress | None = None,
+        model_settings: dict[str, Any] | None = None,
         validate: Callable[[], Loss] | None = None,
         **settings: Any,
     ) -> Trainer:
-        model = RNNLM(VOCAB_SIZE, 6, 5, layers=2, dropout=0.3, seed=model_seed)
+        shape: dict[str, Any] = {"layers": 2, "dropout": 0.3, **(model_settings or {})}
+        model = RNNLM(VOCAB_SIZE, 6, 5, seed=model_seed, **shape)
         chosen: dict[str, Any] = {
             "batch_size": BATCH_SIZE,
             "bptt": BPTT,

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from weft.errors import CheckpointError
-from weft.layers import Loss
+from weft.layers import Loss, Regularization
 from weft.training import NoProgress, Trainer, TrainingResult, newest_checkpoint, read_metrics
 
 MakeTrainer = Callable[..., Trainer]
@@ -96,6 +96,16 @@ def test_interrupted_within_an_epoch_and_resumed_equals_uninterrupted(
     assert best.read_bytes() == expected_best.read_bytes()
 
 
+REGULARIZED = Regularization(
+    dropout_in=0.2,
+    dropout_locked=True,
+    embedding_dropout=0.2,
+    weight_dropout=0.3,
+    activation_penalty=2.0,
+    temporal_penalty=1.0,
+)
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "exponential average": {"ema": 0.9},
     "triggered average, begun before the last cut": {"average_after": 1},
@@ -115,6 +125,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "epochs": 8,
         "schedule": "cosine",
         "hold": 0.3,
+        "model_settings": {"layers": 2, "tied": True, "regularization": REGULARIZED},
     },
 }
 
@@ -149,6 +160,22 @@ def test_a_run_with_an_option_goes_on_as_if_it_had_never_stopped(
     assert metrics_of(run) == metrics_of(tmp_path / "straight")
     best, expected_best = (folder / "model.safetensors" for folder in (run, tmp_path / "straight"))
     assert best.read_bytes() == expected_best.read_bytes()
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("locked", [False, True])
+def test_with_every_regularization_too(
+    make_trainer: MakeTrainer, tmp_path: Path, layer_norm: bool, locked: bool
+) -> None:
+    regularization = replace(REGULARIZED, dropout_locked=locked)
+    shape = {"layers": 3, "tied": True, "residual": True, "layer_norm": layer_norm, "regularization": regularization}
+    straight = make_trainer(run=None, model_settings=shape)
+    expected = straight.train()
+    run = tmp_path / "cut"
+    make_trainer(run=run, model_settings=shape, progress=SignalAt(MID_EPOCH)).train()
+    successor = resumed(make_trainer(run=run, model_settings=shape, model_seed=99), run)
+    assert successor.train() == expected
+    assert everything(successor) == everything(straight)
 
 
 @pytest.mark.parametrize("crash_at", [16, 17, 31, 32, 40])

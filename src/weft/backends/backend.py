@@ -105,6 +105,9 @@ class Backend(Protocol):
     def add_rows(self, target: Array, rows: Array, values: Array) -> None:
         """target[rows[k]] += values[k] for every k, in place; a row named twice receives both."""
 
+    def sum_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
+        """The different numbers among `rows`, ascending (U,), and the sum of the values (U, D) of each."""
+
     def softmax_loss(self, scores: Array, targets: Array, ignore_label: int) -> tuple[Array, Array]:
         """Negative log-likelihood and its gradient, row by row.
 

@@ -51,6 +51,12 @@ class NumpyBackend:
         target[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
         return None
 
+    def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
+        different, place = np.unique(rows, return_inverse=True)
+        sums = np.zeros((len(different), values.shape[1]), values.dtype)
+        self.add_rows(sums, place, values)
+        return different, sums
+
     def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         rows, labels, ignored = _labels(targets, ignore_label)
         dscores = scores - scores.max(axis=1, keepdims=True)

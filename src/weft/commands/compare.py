@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.eval import text_chunks
+from weft.commands.eval import rows, text_chunks
 from weft.commands.kernel_options import kernels_of
-from weft.commands.option_types import at_least_one, whole_number
-from weft.commands.picture_files import check_place
+from weft.commands.option_types import at_least_one, one_of, whole_number
+from weft.commands.output_file import check_place
 from weft.commands.run_option import chosen_run
 from weft.commands.text_argument import check_split
 from weft.comparison.baselines import Baseline, learnt
@@ -21,19 +21,21 @@ from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
 from weft.comparison.scorers import RecurrentScorer, Scorer, UnigramScorer
 from weft.comparison.spooled_text import spooled
-from weft.errors import InputError, nearest
+from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation
-from weft.evaluation.perplexity import mean_bits, mean_nats
 from weft.language_model import LanguageModel, load
 from weft.reporting import OnStream
 from weft.run_folder import COMPARISON, CONFIG, HELD_OUT
 from weft.scoring.formats.layout import visible
+from weft.scoring.formats.table import drawn
 
 FORMATS = ("table", "tsv")
-HEADER = (
-    "model", "text", "context_tokens", "tokens", "oov_tokens", "nats_per_token", "bits_per_token",
-    "perplexity_including_oov", "perplexity_excluding_oov",
+NUMBERS = (
+    "tokens", "oov_tokens", "nats_per_token", "bits_per_token", "perplexity_including_oov", "perplexity_excluding_oov",
 )  # fmt: skip
+"""Of the rows of `weft eval`, those that are columns here."""
+
+HEADER = ("model", "text", "context_tokens", *NUMBERS)
 
 
 def compare(
@@ -90,9 +92,7 @@ def compare(
     predicted by every model from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each from a fresh state.
     """
     at_least_one(sample=sample, longest=longest)
-    shown = format or ("table" if sys.stdout.isatty() else "tsv")
-    if shown not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {shown!r}{nearest(shown, FORMATS)}")
+    shown = one_of("--format", format or ("table" if sys.stdout.isatty() else "tsv"), FORMATS)
     check_split(split)
     baselines = _baselines(baseline)
     runs, text = _runs_and_text(names or [])
@@ -100,7 +100,7 @@ def compare(
     lm = models[runs[0]]
     _check_one_vocabulary(models)
     picture = png or runs[0] / COMPARISON
-    check_place(picture)
+    check_place(picture, "the picture")
     reporter = OnStream(sys.stderr)
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
         of = TextSample.of(ids, oov, lm.tokenizer.eos_id, sample, longest)
@@ -124,6 +124,8 @@ def compare(
 def _baselines(names: list[str] | None) -> list[Baseline]:
     if names == ["none"]:
         return []
+    if names and "none" in names:
+        raise InputError("--baseline none excludes the others: give it alone, or leave it out")
     return [Baseline.named(name) for name in dict.fromkeys(names or ["kn5", "window4"])]
 
 
@@ -131,6 +133,9 @@ def _runs_and_text(names: list[str]) -> tuple[list[Path], list[str]]:
     """Which of the names are run folders; what is left names the text."""
     runs = [Path(name) for name in dict.fromkeys(names) if (Path(name) / CONFIG).is_file()]
     text = [name for name in names if not (Path(name) / CONFIG).is_file()]
+    for name in text:
+        if name.endswith((".arpa", ".arpa.gz")):
+            raise InputError(f"{name} is an n-gram model: `weft ngram eval` measures it, `weft mix` beside runs")
     usual = os.environ.get("WEFT_RUN")
     return runs or [chosen_run(Path(usual) if usual else None)], text
 
@@ -158,23 +163,12 @@ def print_tsv(measured: Sequence[Measured]) -> None:
 
 
 def _row(name: str, text: str, context: str, evaluation: Evaluation) -> list[str]:
-    known = evaluation.perplexity_without_oov
-    return [
-        visible(name),
-        text,
-        context,
-        str(evaluation.loss.tokens),
-        str(evaluation.oov_loss.tokens),
-        f"{mean_nats(evaluation.loss):.6f}",
-        f"{mean_bits(evaluation.loss):.6f}",
-        f"{evaluation.perplexity:.4f}",
-        "" if known is None else f"{known:.4f}",
-    ]
+    found = dict(rows(evaluation, unigram=None))
+    return [visible(name), text, context, *(found[column] for column in NUMBERS)]
 
 
 def print_table(measured: Sequence[Measured]) -> None:
     """A column a model, a row a context."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -182,7 +176,7 @@ def print_table(measured: Sequence[Measured]) -> None:
     table = Table(title="perplexity per token", title_justify="left")
     table.add_column("context in tokens")
     for model in measured:
-        table.add_column(Text(visible(model.name)), justify="right")
+        table.add_column(Text(visible(model.name)), justify="right", overflow="fold")
     table.add_row(
         f"all: the whole text, {whole.loss.tokens:,} tokens", *(f"{model.whole.perplexity:,.2f}" for model in measured)
     )
@@ -197,4 +191,5 @@ def print_table(measured: Sequence[Measured]) -> None:
     table.add_row(
         f"all: the same sample of {sample.loss.tokens:,}", *(f"{model.sample.perplexity:,.2f}" for model in measured)
     )
-    Console().print(table)
+    sys.stdout.write(drawn(table))
+    sys.stdout.flush()

@@ -12,10 +12,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
+from weft.commands.kernel_options import KernelsOption, PrecisionOption, ThreadsOption, kernels_of
 from weft.commands.option_types import BatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.commands.text_argument import TEXT_HELP, check_split, open_text
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
@@ -57,6 +58,8 @@ def evaluate_text(
     ] = 64,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
+    precision: PrecisionOption = "float32",
+    weights: WeightsOption = "float32",
 ) -> None:
     """The perplexity of a text.
 
@@ -65,9 +68,9 @@ def evaluate_text(
     check_split(split)
     at_least_one(batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = load(folder)
+    lm = with_weights(load(folder), weights)
     unigram = _Unigram(lm)
-    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
+    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")

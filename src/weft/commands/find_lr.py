@@ -10,7 +10,7 @@ import typer
 
 from weft.commands.data import fetch_with_bar
 from weft.commands.option_types import at_least_one, number, whole_number
-from weft.commands.picture_files import check_place
+from weft.commands.output_file import check_place
 from weft.commands.run_option import RUNS
 from weft.commands.setting_options import with_settings
 from weft.commands.train import ConfigOption, TextArgument, default_name, stated_on_command_line
@@ -53,9 +53,9 @@ def find_lr(
         raise InputError(f"the learning rates must grow from above 0, got --from {lowest:g} --to {highest:g}")
     stated = stated_on_command_line(config, text, settings)
     name = default_name(stated.get("data", ()), resume=False)
-    for given in (png, tsv):
+    for given, what in ((png, "the picture"), (tsv, "the numbers")):
         if given is not None:
-            check_place(given)
+            check_place(given, what)
     reporter = OnStream(sys.stderr)
     sweep = find_rate(stated, lowest=lowest, highest=highest, steps=steps, reporter=reporter, fetch=fetch_with_bar)
     if png is None or tsv is None:

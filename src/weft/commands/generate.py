@@ -9,6 +9,7 @@ import typer
 from weft.backends import random_generator
 from weft.commands.option_types import at_least_one, number, whole_number
 from weft.commands.run_option import RunOption, load_chosen
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.text.lines import read_lines
 
 
@@ -42,6 +43,7 @@ def generate(
         list[str] | None,
         typer.Option(metavar="TOKEN", help="A token never to write; repeatable.  [default: <unk>]", show_default=False),
     ] = None,
+    weights: WeightsOption = "float32",
 ) -> None:
     """Continue a text, token by token as they are drawn."""
     at_least_one(num_samples=num_samples, max_tokens=max_tokens)
@@ -49,6 +51,7 @@ def generate(
     lm = load_chosen(run)
     if prompt == "-":
         prompt = "\n".join(read_lines("-"))
+    lm = with_weights(lm, weights, num_samples * (len(lm.tokenizer.encode(prompt)) + max_tokens))
     for index, rng in enumerate([first, *first.spawn(num_samples - 1)]):
         if index:
             print("---")

@@ -9,15 +9,18 @@ from typing import Annotated
 
 import typer
 
-from weft.backends.fusing import fused, why_not_fused
-from weft.commands.option_types import whole_number
-from weft.errors import InputError, WeftError, nearest
+from weft.backends.fusing import PRECISIONS, fused, why_not_fused
+from weft.commands.option_types import one_of, whole_number
+from weft.errors import InputError, WeftError
 from weft.language_model import LanguageModel
 
 KINDS = ("auto", "fused", "plain")
 
 WORTH_LOADING = 20_000_000_000
 """Multiply-adds from which on loading the fused kernels takes less time than it saves."""
+
+MOST_HELD = 10_000
+"""Lines that are read ahead at most to see whether there is so much to do; of more there are probably many."""
 
 KernelsOption = Annotated[
     str, typer.Option(metavar="|".join(KINDS), help="What computes; auto is what the run was trained with.")
@@ -28,17 +31,29 @@ ThreadsOption = Annotated[
         parser=whole_number, metavar="N", help="Threads of the fused kernels.  [default: all cores]", show_default=False
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(PRECISIONS),
+        help="Factors of the matrix products on the fused kernels; bfloat16 is faster and changes the third digit.",
+    ),
+]
 
 
-def kernels_of(lm: LanguageModel, kernels: str, threads: int | None) -> AbstractContextManager[None]:
+def kernels_of(
+    lm: LanguageModel, kernels: str, threads: int | None, precision: str = "float32"
+) -> AbstractContextManager[None]:
     """The context in which `lm` runs as asked; raises InputError where that cannot be."""
-    if kernels not in KINDS:
-        raise InputError(f"--kernels must be one of {', '.join(KINDS)}, got {kernels!r}{nearest(kernels, KINDS)}")
-    if kernels == "auto":
-        kernels = "fused" if lm.config.training.kernels == "fused" and why_not_fused() is None else "plain"
-    elif kernels == "plain" and threads is not None:
-        raise InputError("--threads is for the fused kernels; leave it out with --kernels plain")
-    return fused(threads) if kernels == "fused" else nullcontext()
+    one_of("--precision", precision, PRECISIONS)
+    if one_of("--kernels", kernels, KINDS) == "auto":
+        trained_so = lm.config.training.kernels == "fused" and why_not_fused() is None
+        kernels = "fused" if trained_so or precision != "float32" else "plain"
+    if kernels == "plain" and (threads is not None or precision != "float32"):
+        raise InputError(
+            "--threads and --precision are for the fused kernels, and the plain ones are used: leave them out, or give "
+            "--kernels fused"
+        )
+    return fused(threads, precision) if kernels == "fused" else nullcontext()
 
 
 def kernels_for_lines(
@@ -69,7 +84,7 @@ def _enough(lm: LanguageModel, lines: Iterator[str | None]) -> tuple[bool, Itera
         for line in lines:
             taken.append(line)
             work += work_of_token * len(lm.tokenizer.encode(line or ""))
-            if work >= WORTH_LOADING:
+            if work >= WORTH_LOADING or len(taken) == MOST_HELD:
                 return True, chain(taken, lines)
     except WeftError as fault:
         return False, _then_raise(taken, fault)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from weft.commands.eval import rows
 from weft.commands.kernel_options import kernels_of
 from weft.commands.option_types import BatchSize, at_least_one
 from weft.commands.text_argument import open_text
@@ -18,9 +19,10 @@ from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
 from weft.reporting import OnStream
 
-HEADER = (
-    "text", "model", "weight", "tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov",
-)  # fmt: skip
+NUMBERS = ("tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov")
+"""Of the rows of `weft eval`, those that are columns here."""
+
+HEADER = ("text", "model", "weight", *NUMBERS)
 
 
 def mix(
@@ -74,21 +76,11 @@ def mix(
 def _rows(name: str, members: list[Run | Arpa], weights: Floats, result: MixtureEvaluation) -> list[tuple[str, ...]]:
     names = [*(member.name for member in members), "mixture"]
     shown = [*(f"{weight:.6f}" for weight in weights), ""]
-    rows: list[tuple[str, ...]] = []
-    for model, weight, found in zip(names, shown, [*result.members, result.mixture], strict=True):
-        known = found.perplexity_without_oov
-        rows.append(
-            (
-                name,
-                model,
-                weight,
-                str(found.loss.tokens),
-                str(found.oov_loss.tokens),
-                f"{found.perplexity:.4f}",
-                "" if known is None else f"{known:.4f}",
-            )
-        )
-    return rows
+    found = [dict(rows(evaluation, unigram=None)) for evaluation in (*result.members, result.mixture)]
+    return [
+        (name, model, weight, *(numbers[column] for column in NUMBERS))
+        for model, weight, numbers in zip(names, shown, found, strict=True)
+    ]
 
 
 def _note_vocabularies(reporter: OnStream, name: str, result: MixtureEvaluation) -> None:

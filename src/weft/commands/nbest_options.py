@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any
 
 import typer
 
-from weft.errors import InputError, nearest
+from weft.commands.option_types import one_of
+from weft.errors import InputError
 from weft.rescoring import ColumnLayout, JsonLayout, KaldiLayout
 from weft.rescoring.column_layout import SRILM_COLUMNS
 from weft.rescoring.layout import Layout
+from weft.scoring.units import UNITS, Unit
 
 FORMATS = {
     "srilm": ("--columns", "--base"),
@@ -18,8 +19,6 @@ FORMATS = {
     "jsonl": ("--id-key", "--text-key", "--acoustic-key", "--lm-key", "--base"),
 }
 """The options that belong to each format."""
-
-BASES = {"2": 2.0, "e": math.e, "10": 10.0}
 
 
 def _option(metavar: str, help: str) -> Any:
@@ -37,7 +36,7 @@ ColumnsOption = Annotated[
 ]
 BaseOption = Annotated[
     str | None,
-    _option("|".join(BASES), "srilm, jsonl: the base of the logarithms read.  [default: 10 for srilm, e for jsonl]"),
+    _option("|".join(UNITS), "srilm, jsonl: the base of the logarithms read.  [default: 10 for srilm, e for jsonl]"),
 ]
 AcousticCostsOption = Annotated[
     str | None, _option("FILE", "kaldi: acoustic costs, 'utt-1 123.4' a line: negative natural logarithms.")
@@ -55,8 +54,7 @@ LmKeyOption = Annotated[
 
 def layout_of(format: str, **options: str | None) -> Layout:
     """The layout of a format with its options by name, None where not given; refuses those of another format."""
-    if format not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}, got {format!r}{nearest(format, FORMATS)}")
+    one_of("--format", format, FORMATS)
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if value is not None and flag not in FORMATS[format]:
@@ -67,17 +65,15 @@ def layout_of(format: str, **options: str | None) -> Layout:
     if format == "srilm":
         columns = options["columns"]
         names = SRILM_COLUMNS if columns is None else columns.replace(",", " ").split()
-        return ColumnLayout(names, _base(options["base"] or "10"))
+        return ColumnLayout(names, _unit(options["base"] or "10"))
     return JsonLayout(
         options["id_key"] or "id",
         options["text_key"] or "text",
         options["acoustic_key"],
         options["lm_key"],
-        _base(options["base"] or "e"),
+        _unit(options["base"] or "e"),
     )
 
 
-def _base(name: str) -> float:
-    if name not in BASES:
-        raise InputError(f"--base must be one of {', '.join(BASES)}, got {name!r}")
-    return BASES[name]
+def _unit(base: str) -> Unit:
+    return UNITS[one_of("--base", base, UNITS)]

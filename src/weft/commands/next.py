@@ -9,6 +9,7 @@ import typer
 
 from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.run_option import RunOption, load_chosen
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.scoring.formats.layout import visible
 
 
@@ -18,13 +19,15 @@ def next_tokens(
     top: Annotated[
         int, typer.Option("--top", "-k", parser=whole_number, metavar="N", help="How many tokens to show.")
     ] = 10,
+    weights: WeightsOption = "float32",
 ) -> None:
     """The likeliest next tokens with their probabilities."""
     at_least_one(top=top)
     lm = load_chosen(run)
-    _ids, oov = lm.tokenizer.encode_with_oov(text)
+    ids, oov = lm.tokenizer.encode_with_oov(text)
     if any(oov):
         print(f"{sum(oov)} of {len(oov)} tokens are not in the vocabulary and are read as <unk>", file=sys.stderr)
+    likeliest = with_weights(lm, weights, len(ids)).next(text, top)
     print("token\tprobability")
-    for token, probability in lm.next(text, top):
+    for token, probability in likeliest:
         print(f"{visible(token)}\t{probability:.6f}")

@@ -11,6 +11,7 @@ import typer
 
 from weft.commands.eval import rows
 from weft.commands.option_types import whole_number
+from weft.commands.output_file import check_place
 from weft.commands.text_argument import TEXT_HELP, check_split, open_text
 from weft.errors import InputError
 from weft.ngram.arpa_writer import check_words
@@ -106,12 +107,9 @@ def eval_ngram(
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
-    if out.is_dir():
-        raise InputError(f"{out} is a folder; name a file with --out, such as {out / 'kn5.arpa'}")
+    check_place(out, "the n-grams")
     if out.exists() and not overwrite:
         raise InputError(f"{out} is there already: replace it with --overwrite, or give another --out")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} to write {out.name} into")
 
 
 def _read(corpus: Corpus, tokenizer: Tokenizer, reporter: OnStream) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

@@ -1,10 +1,14 @@
-"""Numbers on the command line. Given to Typer as parsers, so that a message can say what was given."""
+"""Numbers and names on the command line. The numbers are given to Typer as parsers, so that a message can say what was
+given."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+
+from weft.errors import InputError, nearest
 
 
 def whole_number(text: str | int) -> int:
@@ -36,3 +40,11 @@ def at_least_one(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise typer.BadParameter(f"expected at least 1, got {size}", param_hint=f"'--{name.replace('_', '-')}'")
+
+
+def one_of(option: str, given: str, known: Iterable[str]) -> str:
+    """`given`, if it is known; raises InputError under the name of the option if not."""
+    known = tuple(known)
+    if given not in known:
+        raise InputError(f"{option} must be one of {', '.join(known)}, got {given!r}{nearest(given, known)}")
+    return given

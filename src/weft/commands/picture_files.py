@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from weft.commands.output_file import check_place
 from weft.errors import InputError
 from weft.pictures.html_page import HtmlPage, html_page
 from weft.pictures.surprisal_plot import SurprisalPlot
@@ -33,14 +34,6 @@ PngOption = Annotated[
 ]
 
 
-def check_place(picture: Path) -> None:
-    """Raise InputError unless a file can be made at `picture`, as far as its name shows."""
-    if picture.is_dir():
-        raise InputError(f"{picture} is a folder: name a file for the picture")
-    if not picture.parent.is_dir():
-        raise InputError(f"there is no folder {picture.parent} for the picture {picture.name}: make it first")
-
-
 def wanted_for_page(wanted: Wanted) -> Wanted:
     """The same, and what a page tells of each token; of words made of pieces there is no more to tell."""
     if wanted.words:
@@ -51,8 +44,10 @@ def wanted_for_page(wanted: Wanted) -> Wanted:
 @contextmanager
 def pictures(html: Path | None, png: Path | None) -> Iterator[Pictures]:
     """Pictures to be filled within the block. They take their places at its end; after an error nothing has changed."""
+    if html is not None and html == png:
+        raise InputError(f"--html and --png both name {html}: give each picture a file of its own")
     for path in filter(None, (html, png)):
-        check_place(path)
+        check_place(path, "the picture")
     plot = None if png is None else SurprisalPlot()
     if html is None:
         yield Pictures(None, plot)

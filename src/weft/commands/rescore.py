@@ -22,8 +22,9 @@ from weft.commands.nbest_options import (
     layout_of,
 )
 from weft.commands.option_types import BatchSize, at_least_one, number
+from weft.commands.output_file import check_place
 from weft.commands.run_option import RunOption, load_chosen
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import PrefixScorer
@@ -137,8 +138,7 @@ def _check_tuning(file: Path, references: str | None, output: bool) -> None:
         raise InputError("--tune needs --references, a file of 'id words'")
     if output:
         raise InputError("--tune writes weights and no hypotheses: rescore with --weights afterwards")
-    if not file.parent.is_dir():
-        raise MissingFileError(f"there is no folder {file.parent} to write {file.name} into")
+    check_place(file, "the weights")
 
 
 def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: References | None) -> None:

@@ -11,10 +11,11 @@ from typing import Annotated, NamedTuple
 import typer
 
 from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_for_lines
-from weft.commands.option_types import BatchSize, at_least_one, whole_number
+from weft.commands.option_types import BatchSize, at_least_one, one_of, whole_number
 from weft.commands.picture_files import HtmlOption, PngOption, pictures, wanted_for_page
 from weft.commands.run_option import RunOption, load_chosen
-from weft.commands.score_options import ON_ERROR, ScoreOptions, one_of
+from weft.commands.score_options import ON_ERROR, ScoreOptions
+from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import InputError
 from weft.language_model import LanguageModel
 from weft.scoring import TokenScore, Wanted
@@ -83,6 +84,7 @@ def score(
     batch_size: BatchSize = 32,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
+    weights: WeightsOption = "float32",
 ) -> None:
     """The log-probability and surprisal of every token or word.
 
@@ -99,12 +101,12 @@ def score(
     layout = options.layout(file)
     skip = one_of("--on-error", on_error, ON_ERROR) == "skip"
     at_least_one(batch_size=batch_size)
-    lm = load_chosen(run)
+    lm = with_weights(load_chosen(run), weights)
     wanted = options.wanted(pieces=lm.tokenizer.kind != "word")
     if html is not None:
         wanted = wanted_for_page(wanted)
     layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)
-    if not lines and file == "-" and sys.stdin.isatty():
+    if not lines and file == "-" and sys.stdin is not None and sys.stdin.isatty():
         print("type lines of text; Ctrl-D ends", file=sys.stderr)
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)

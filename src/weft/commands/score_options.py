@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weft.errors import InputError, nearest
+from weft.commands.option_types import one_of
+from weft.errors import InputError
 from weft.scoring import Wanted
 from weft.scoring.formats import DETAILS, FORMATS, Format
 from weft.scoring.formats.columns import COLUMNS, columns_in_units
@@ -14,6 +14,8 @@ from weft.scoring.units import UNITS
 
 ON_ERROR = ("stop", "skip")
 BOTH = ("sentence", "running")
+WITH_COLUMNS = tuple(name for name, format in FORMATS.items() if format.columns)
+WITH_DETAIL = tuple(name for name, format in FORMATS.items() if format.detail)
 OF_DISTRIBUTION = ("entropy", "entropy_reduction", "rank", "alternatives")
 """Columns that need the whole predicted distribution."""
 
@@ -42,9 +44,9 @@ class ScoreOptions:
         }
         for option, value in given.items():
             if value and not chosen.columns:
-                raise InputError(f"{option} is for the formats {_names(True)}, not for {self.format}")
+                raise InputError(f"{option} is for the formats {', '.join(WITH_COLUMNS)}, not for {self.format}")
         if self.detail is not None and not chosen.detail:
-            raise InputError(f"--detail is for the formats {_names(False)}, not for {self.format}")
+            raise InputError(f"--detail is for the formats {', '.join(WITH_DETAIL)}, not for {self.format}")
         if self.alternatives < 0:
             raise InputError(f"--alternatives must be at least 0, got {self.alternatives}")
         if self.running and self.both:
@@ -97,18 +99,6 @@ class ScoreOptions:
         return (*names, "alternatives") if self.alternatives > 0 else tuple(names)
 
 
-def one_of(option: str, given: str, known: Iterable[str]) -> str:
-    """`given`, if it is known; raises InputError under the name of the option if not."""
-    known = tuple(known)
-    if given not in known:
-        raise InputError(f"{option} must be one of {', '.join(known)}, got {given!r}{nearest(given, known)}")
-    return given
-
-
 def _detail(given: str) -> str:
     numbers = dict(zip("012", DETAILS, strict=True))
     return numbers.get(given) or one_of("--detail", given, DETAILS)
-
-
-def _names(columns: bool) -> str:
-    return ", ".join(name for name, format in FORMATS.items() if (format.columns if columns else format.detail))

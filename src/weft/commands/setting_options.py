@@ -64,7 +64,7 @@ def _parameter(section: str, item: Field[Any]) -> inspect.Parameter:
     options: dict[str, Any] = {"help": text, "show_default": False, "rich_help_panel": section}
     if hint in (int, int | None):
         options |= {"metavar": "N", "parser": whole_number}
-    elif hint is float:
+    elif hint in (float, float | None):
         options |= {"metavar": "X", "parser": number}
     elif hint is not bool:
         options["metavar"] = "|".join(item.metadata["choices"]) or ("TEXT" if hint == tuple[str, ...] else "NAME")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from weft.commands.data import fetch_with_bar
-from weft.errors import InputError, nearest
+from weft.commands.option_types import one_of
+from weft.errors import InputError
 from weft.reporting import Reporter, note_skipped
 from weft.run_folder import HELD_OUT
 from weft.sources import corpus_files
@@ -29,5 +30,5 @@ def open_text(text: Sequence[str], split: str, reporter: Reporter) -> Corpus:
 
 def check_split(split: str | None) -> None:
     """Raise InputError unless `split` is None or names a text that is held out."""
-    if split is not None and split not in HELD_OUT:
-        raise InputError(f"--split must be one of {', '.join(HELD_OUT)}, got {split!r}{nearest(split, HELD_OUT)}")
+    if split is not None:
+        one_of("--split", split, HELD_OUT)

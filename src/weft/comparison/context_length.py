@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from weft.backends import random_generator
 from weft.comparison.scorers import Nats, Scorer
 from weft.errors import InputError
-from weft.evaluation.evaluate import Evaluation
-from weft.layers.softmax import NOTHING, Loss
+from weft.evaluation.evaluate import Evaluation, summed
 
 CHUNK = 1 << 16
 
@@ -87,28 +86,19 @@ def measure(scorer: Scorer, text: TextSample) -> Measured:
     whole, nats = _read(scorer, text)
     oov = np.asarray(text.oov[text.positions], dtype=bool)
     targets = np.asarray(text.ids[text.positions], dtype=np.int64)
-    by_context = {length: _evaluation(scorer.after(text.contexts(length), targets), oov) for length in text.lengths}
-    return Measured(scorer.name, whole, _evaluation(nats, oov), by_context)
+    by_context = {length: summed([(scorer.after(text.contexts(length), targets), oov)]) for length in text.lengths}
+    return Measured(scorer.name, whole, summed([(nats, oov)]), by_context)
 
 
 def _read(scorer: Scorer, text: TextSample) -> tuple[Evaluation, Nats]:
     """The cost of the whole text, and the log-probabilities of the sampled tokens."""
-    loss = oov_loss = NOTHING
+    whole = summed([])
     sampled = []
     start = 0
     for nats in scorer.log_probabilities(text.chunks()):
         end = start + len(nats)
-        part = _evaluation(nats, np.asarray(text.oov[start:end], dtype=bool))
-        loss, oov_loss = loss.plus(part.loss), oov_loss.plus(part.oov_loss)
+        whole = whole.plus(summed([(nats, np.asarray(text.oov[start:end], dtype=bool))]))
         first, last = np.searchsorted(text.positions, [start, end])
         sampled.append(nats[text.positions[first:last] - start])
         start = end
-    return Evaluation(loss, oov_loss), np.concatenate(sampled)
-
-
-def _evaluation(nats: Nats, oov: NDArray[np.bool_]) -> Evaluation:
-    return Evaluation(_loss(nats), _loss(nats[oov]))
-
-
-def _loss(nats: Nats) -> Loss:
-    return Loss(-float(nats.sum(dtype=np.float64)), len(nats))
+    return whole, np.concatenate(sampled)

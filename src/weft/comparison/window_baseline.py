@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weft.backends.fusing import why_not_fused
-from weft.config import Config, TrainingConfig
+from weft.config import Config, ModelConfig, TrainingConfig
 from weft.config_file import read_config, write_config
 from weft.errors import CheckpointError, MissingFileError
 from weft.experiment import train_fresh
@@ -59,7 +59,25 @@ def window_config(config: Config, size: int) -> Config:
     training = config.training
     if training.kernels == "fused" and why_not_fused() is not None:
         training = replace(training, kernels="plain", threads=None)
-    return replace(config, model=replace(config.model, cell="window", window=size, layers=1), training=training)
+    return replace(config, model=_one_window(config.model, size), training=training)
+
+
+def _one_window(model: ModelConfig, size: int) -> ModelConfig:
+    """The settings of a stack of recurrent layers, as far as one window layer can have them."""
+    shares = [model.dropout if share is None else share for share in (model.dropout_in, model.dropout_out)]
+    return replace(
+        model,
+        cell="window",
+        window=size,
+        layers=1,
+        hidden_size=model.embedding_size if model.tied else model.hidden_size,
+        dropout=model.dropout if None in (model.dropout_in, model.dropout_out) else 0.0,
+        dropout_between=None,
+        dropout_locked=model.dropout_locked and any(shares),
+        weight_dropout=0.0,
+        residual=False,
+        layer_norm=False,
+    )
 
 
 def _is_of(folder: Path, config: Config) -> bool:

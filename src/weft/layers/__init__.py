@@ -10,43 +10,67 @@ import pkgutil
 from collections.abc import Iterator
 
 from weft.errors import InputError, nearest
+from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
 from weft.layers.dropout import TimeDropout
 from weft.layers.embedding import Embedding, TimeEmbedding, TimeRowEmbedding
+from weft.layers.embedding_dropout import EmbeddingDropout
 from weft.layers.gru import GRU, TimeGRU
 from weft.layers.layer import Layer
+from weft.layers.layer_norm_cell import LayerNormCell
+from weft.layers.layer_norm_gru import LayerNormGRU, TimeLayerNormGRU
+from weft.layers.layer_norm_lstm import LayerNormLSTM, TimeLayerNormLSTM
+from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
+from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
 from weft.layers.output import TimeOutputWithLoss
 from weft.layers.recurrent import TimeRecurrent
+from weft.layers.regularization import Regularization
 from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.stack import Stack
+from weft.layers.weight_dropout import WeightDropout
 from weft.layers.window import TimeWindow, Window
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "ActivationPenalty",
     "Affine",
     "Cell",
     "Embedding",
+    "EmbeddingDropout",
     "Layer",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "LayerNormRNN",
+    "LockedDropout",
     "Loss",
+    "Regularization",
     "RowGradient",
     "SoftmaxWithLoss",
+    "Stack",
+    "TemporalPenalty",
     "TimeAffine",
     "TimeDropout",
     "TimeEmbedding",
     "TimeGRU",
     "TimeLSTM",
+    "TimeLayerNormGRU",
+    "TimeLayerNormLSTM",
+    "TimeLayerNormRNN",
     "TimeOutputWithLoss",
     "TimeRNN",
     "TimeRecurrent",
     "TimeRowEmbedding",
     "TimeSoftmaxWithLoss",
     "TimeWindow",
+    "WeightDropout",
     "Window",
+    "layer_normalized",
     "time_layer",
     "time_layers",
 ]
@@ -66,6 +90,18 @@ def time_layer(cell: str) -> type[TimeRecurrent]:
     if cell not in known:
         raise InputError(f"unknown cell {cell!r}{nearest(cell, known)}; known: {', '.join(sorted(known))}")
     return known[cell]
+
+
+def layer_normalized(cell: str) -> type[TimeRecurrent]:
+    """The recurrent layer of the layer-normalised form of the cell named `cell`; raises InputError if it has none."""
+    forms = {
+        layer.cell_type.normalizes.name: layer
+        for layer in time_layers().values()
+        if issubclass(layer.cell_type, LayerNormCell)
+    }
+    if time_layer(cell).cell_type.name not in forms:
+        raise InputError(f"layer_norm goes with the cells {', '.join(sorted(forms))}, not with {cell!r}")
+    return forms[cell]
 
 
 def _descendants(layer: type[TimeRecurrent]) -> Iterator[type[TimeRecurrent]]:

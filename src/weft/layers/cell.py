@@ -19,6 +19,7 @@ N streams, D inputs, H hidden units, G gates: x (N, D), h (N, H), W_x (D, G·H),
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.backends import Array, State
@@ -34,18 +35,27 @@ Tape = tuple[Array, ...]
 class Cell(Layer, ABC):
     """Base of the cells. A subclass gives `name`, `gates`, `state_names`, `step` and `step_backward`.
 
-    `params` is [Wx, Wh, b]. The tape of a step begins with the previous hidden state. `settings` names what
-    `initial_parameters` takes beside the sizes.
+    `params` is [Wx, Wh, b], and after them the `vectors` that a cell has beside these, given by name: it says
+    how many times H each is long. The tape of a step begins with the previous hidden state. `settings` names what
+    `initial_parameters` takes beside the sizes. `recurs`: whether Wh multiplies what the cell itself has made.
     """
 
     name: ClassVar[str]
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]] = ("h",)
     settings: ClassVar[tuple[str, ...]] = ()
+    vectors: ClassVar[Mapping[str, int]] = {}
+    recurs: ClassVar[bool] = True
 
-    def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array, **vectors: Array) -> None:
         self._check_parameters(Wx, Wh, b)
-        super().__init__(Wx, Wh, b)
+        self._check_vectors(vectors, b.shape[0] // self.gates)
+        super().__init__(Wx, Wh, b, *(vectors[name] for name in self.vectors))
+
+    @classmethod
+    def named(cls, params: Iterable[Array]) -> dict[str, Array]:
+        """Parameters in the order of `params`, by the names under which the cell takes them."""
+        return dict(zip(("Wx", "Wh", "b", *cls.vectors), params, strict=True))
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
@@ -111,6 +121,15 @@ class Cell(Layer, ABC):
         check_shape(f"Wx of {type(self).__name__}", Wx, ("D", self.gates * H))
         check_shape(f"Wh of {type(self).__name__}", Wh, (H, self.gates * H))
         check_shape(f"b of {type(self).__name__}", b, (self.gates * H,))
+
+    def _check_vectors(self, given: Mapping[str, Array], H: int) -> None:
+        if given.keys() != self.vectors.keys():
+            raise InputError(
+                f"{type(self).__name__} takes {', '.join(('Wx', 'Wh', 'b', *self.vectors))}, "
+                f"got {', '.join(('Wx', 'Wh', 'b', *given))}"
+            )
+        for name, times in self.vectors.items():
+            check_shape(f"{name} of {type(self).__name__}", given[name], (times * H,))
 
     def _check_input(self, x: Array, state_prev: State) -> None:
         check_shape("x", x, ("N", self.params[0].shape[0]))

@@ -25,8 +25,7 @@ class TimeDropout(Layer):
 
     def __init__(self, ratio: float = 0.5, rng: np.random.Generator | None = None) -> None:
         super().__init__()
-        if not 0 <= ratio < 1:
-            raise InputError(f"dropout ratio must lie in [0, 1), got {ratio!r}")
+        check_ratio(ratio)
         self.ratio = ratio
         self.train_flg = True
         self.rng = rng
@@ -37,8 +36,18 @@ class TimeDropout(Layer):
             self.mask = None
             return xs
         self.rng = self.rng or random_generator()
-        self.mask = backend_of(xs).keep_mask(xs.shape, self.ratio, self.rng, xs.dtype)
+        self.mask = backend_of(xs).keep_mask(self.mask_shape(xs), self.ratio, self.rng, xs.dtype)
         return xs * self.mask
+
+    def mask_shape(self, xs: Array) -> tuple[int, ...]:
+        """What is drawn for `xs`: a number for each activation."""
+        return tuple(xs.shape)
 
     def backward(self, dys: Array) -> Array:
         return dys if self.mask is None else dys * self.mask
+
+
+def check_ratio(ratio: float) -> None:
+    """Raise InputError unless some share, but not all, can be dropped."""
+    if not 0 <= ratio < 1:
+        raise InputError(f"dropout ratio must lie in [0, 1), got {ratio!r}")

@@ -68,7 +68,5 @@ class TimeRowEmbedding(TimeEmbedding):
 
     def backward(self, dxs: Array) -> None:
         (W,) = self.params
-        rows, place = self.xp.unique_inverse(self.ids)
-        values = self.xp.zeros((rows.shape[0], W.shape[1]), dtype=W.dtype)
-        self.backend.add_rows(values, place, self.xp.reshape(dxs, (-1, W.shape[1])))
-        self.grads[0] = RowGradient(tuple(W.shape), rows, values)
+        rows, sums = self.backend.sum_rows(self.ids, self.xp.reshape(dxs, (-1, W.shape[1])))
+        self.grads[0] = RowGradient(tuple(W.shape), rows, sums)

@@ -16,6 +16,7 @@ from weft.backends import Array, BlockKernel, State
 from weft.errors import InputError
 from weft.layers.cell import Cell
 from weft.layers.layer import Layer, check_shape
+from weft.layers.weight_dropout import WeightDropout
 
 
 class PlainLoop:
@@ -60,7 +61,8 @@ class TimeRecurrent(Layer):
     `TimeX(Wx, Wh, b, stateful=False)`. It keeps the last hidden state as `h` and the gradient that reached the block's
     initial state as `dh` (and `c`, `dc` where the cell has a memory). Stateful: every `forward` goes on from `h`.
     Stateless: every `forward` starts from zeros. A subclass names its cell; nothing else is needed. `plain_block` works
-    where the backend has no kernel for the cell.
+    where the backend has no kernel for the cell. What a cell has beside Wx, Wh and b is given by name. With a
+    `weight_dropout` every `forward` drops other recurrent weights; `unroll` never drops any.
     """
 
     cell_type: ClassVar[type[Cell]]
@@ -68,12 +70,13 @@ class TimeRecurrent(Layer):
     h: Array
     dh: Array
 
-    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
+    def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False, **vectors: Array) -> None:
         super().__init__()
-        self.cell = self.cell_type(Wx, Wh, b)
+        self.cell = self.cell_type(Wx, Wh, b, **vectors)
         self.params, self.grads = self.cell.params, self.cell.grads
         self.backend, self.xp = self.cell.backend, self.cell.xp
         self.stateful = stateful
+        self.weight_dropout: WeightDropout | None = None
         self._tape: Any = None
         self.reset_state()
         for name in self.cell.state_names:
@@ -82,7 +85,8 @@ class TimeRecurrent(Layer):
     def forward(self, xs: Array) -> Array:
         self._tape = None  # the old block's intermediates go before the new ones come
         self._kernel = self._block_kernel()
-        hs, state, self._tape = self._kernel.forward(self.cell, xs, self._checked(xs, self._initial_state(xs)))
+        self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
+        hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self._checked(xs, self._initial_state(xs)))
         self.set_state(*state)
         return hs
 
@@ -95,7 +99,10 @@ class TimeRecurrent(Layer):
                 f"{type(self).__name__}.backward takes the gradients of all of {', '.join(self.cell.state_names)}"
                 f" at the last state or none, got {len(dstate)}"
             )
-        dxs, dfirst = self._kernel.backward(self.cell, dhs, dstate or self.cell.zero_state(dhs.shape[0]), self._tape)
+        dstate = dstate or self.cell.zero_state(dhs.shape[0])
+        dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self._tape)
+        if self.weight_dropout:
+            self.weight_dropout.backward(self.grads[1])
         for name, gradient in zip(self.cell.state_names, dfirst, strict=True):
             setattr(self, f"d{name}", gradient)
         return dxs

@@ -27,7 +27,7 @@ class RowGradient:
         backend = backend_of(self.values)
         xp = backend.xp
         rows, place = xp.unique_inverse(xp.concat((self.rows, other.rows)))
-        values = xp.zeros((rows.shape[0], self.shape[1]), dtype=self.values.dtype)
+        values = xp.zeros((rows.shape[0], *self.shape[1:]), dtype=self.values.dtype)
         backend.add_rows(values, place, xp.concat(((1 - fraction) * self.values, fraction * other.values)))
         return RowGradient(self.shape, rows, values)
 

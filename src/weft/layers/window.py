@@ -34,6 +34,7 @@ class Window(Cell):
     gates = 1
     state_names = ("h", "past")
     settings = ("window",)
+    recurs = False
 
     @property
     def state_sizes(self) -> tuple[int, ...]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError
+from weft.files import opened
 
 ROWS_AT_ONCE = 1 << 16
 MOST_LINES_BEFORE_DATA = 100
@@ -31,17 +30,8 @@ def open_arpa(path: Path) -> Iterator[ArpaLines]:
 
     Raises MissingFileError where there is none, and InputError when it cannot be read.
     """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            yield ArpaLines(cast(BinaryIO, file), path)
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no file {path}") from None
-    except EOFError:
-        raise InputError(f"{path} is cut short: the end of the compressed data is missing") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is not a gzip file, or is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with opened(path) as file:
+        yield ArpaLines(file, path)
 
 
 class ArpaLines:

@@ -13,7 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import BinaryIO
 
-from weft.evaluation.perplexity import mean_bits, perplexity
+from weft.evaluation.evaluate import Evaluation
+from weft.evaluation.perplexity import mean_bits
 from weft.files import replace_atomically
 from weft.layers.softmax import NOTHING, Loss
 from weft.pictures.colour_scale import level, level_names
@@ -51,7 +52,7 @@ class HtmlPage:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lines = 0
-        self._all = self._oov = NOTHING
+        self._cost = Evaluation(NOTHING, NOTHING)
         self._write(_HEAD.format(style=style(), legend=_legend()))
 
     def add(self, line: str, scores: Sequence[TokenScore]) -> None:
@@ -70,20 +71,19 @@ class HtmlPage:
 
     def finish(self) -> None:
         """Write what the lines come to, and the end of the page."""
-        known = Loss(self._all.nats - self._oov.nats, self._all.tokens - self._oov.tokens)
-        facts = [f"{self._lines:,} lines, {self._all.tokens:,} tokens, {self._oov.tokens:,} out of the vocabulary"]
-        if self._all.tokens:
-            facts.append(f"{mean_bits(self._all):.3f} bits per token")
-            facts.append(f"perplexity {perplexity(self._all):,.2f} including words out of the vocabulary")
-        if known.tokens and self._oov.tokens:
-            facts.append(f"{perplexity(known):,.2f} excluding them")
+        tokens, oov_tokens = self._cost.loss.tokens, self._cost.oov_loss.tokens
+        facts = [f"{self._lines:,} lines, {tokens:,} tokens, {oov_tokens:,} out of the vocabulary"]
+        if tokens:
+            facts.append(f"{mean_bits(self._cost.loss):.3f} bits per token")
+            facts.append(f"perplexity {self._cost.perplexity:,.2f} including words out of the vocabulary")
+        known = self._cost.perplexity_without_oov
+        if oov_tokens and known is not None:
+            facts.append(f"{known:,.2f} excluding them")
         self._write(f"</main>\n<footer><p>{'; '.join(facts)}.</p></footer>\n</body>\n</html>\n")
 
     def _count(self, score: TokenScore) -> None:
         loss = Loss(-score.logprob_nats, 1)
-        self._all = self._all.plus(loss)
-        if score.oov:
-            self._oov = self._oov.plus(loss)
+        self._cost = self._cost.plus(Evaluation(loss, loss if score.oov else NOTHING))
 
     def _write(self, text: str) -> None:
         self._file.write(text.encode("utf-8", errors="replace"))

@@ -6,7 +6,6 @@ file's name without `.gz` and `.score`, as SRILM's own scripts have it. With a c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from weft.errors import InputError, nearest
 from weft.rescoring.hypotheses import DistinctIds, Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
+from weft.scoring.units import BANS, Unit
 
 SRILM_COLUMNS = ("ascore", "lscore", "nwords", "text")
 KNOWN = ("id", *SRILM_COLUMNS, "-")
@@ -24,12 +24,12 @@ class ColumnLayout:
 
     columns   their names in order: `id`, `ascore`, `lscore`, `nwords`, `-` for one to pass over, and last `text`, the
               words, which are all the rest of the line
-    log_base  of ascore and lscore
+    unit      of ascore and lscore
 
     Raises InputError for columns that are unknown, named twice, or do not end in `text`.
     """
 
-    def __init__(self, columns: Sequence[str] = SRILM_COLUMNS, log_base: float = 10.0) -> None:
+    def __init__(self, columns: Sequence[str] = SRILM_COLUMNS, unit: Unit = BANS) -> None:
         for name in columns:
             if name not in KNOWN:
                 raise InputError(f"unknown column {name!r}{nearest(name, KNOWN)}; known: {', '.join(KNOWN)}")
@@ -38,7 +38,7 @@ class ColumnLayout:
         if not columns or columns[-1] != "text":
             raise InputError(f"the last column must be text, got {','.join(columns) or 'none'}")
         self.columns = tuple(columns)
-        self.nats = math.log(log_base)
+        self.nats = unit.nats
         self.has_acoustic, self.has_old_lm = "ascore" in columns, "lscore" in columns
 
     def read(self, sources: Sequence[str]) -> Iterator[Utterance]:

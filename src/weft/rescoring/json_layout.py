@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
+from weft.scoring.units import NATS, Unit
 
 
 class JsonLayout:
@@ -17,7 +17,7 @@ class JsonLayout:
 
     id, text      of the utterance's id (a string or a whole number) and of the words
     acoustic, lm  of the scores, None where there are none
-    log_base      of the scores
+    unit          of the scores
     """
 
     def __init__(
@@ -26,10 +26,10 @@ class JsonLayout:
         text: str = "text",
         acoustic: str | None = None,
         lm: str | None = None,
-        log_base: float = math.e,
+        unit: Unit = NATS,
     ) -> None:
         self._id, self._text, self._acoustic, self._lm = id, text, acoustic, lm
-        self._nats = math.log(log_base)
+        self._nats = unit.nats
         self.has_acoustic, self.has_old_lm = acoustic is not None, lm is not None
 
     def read(self, sources: Sequence[str]) -> Iterator[Utterance]:

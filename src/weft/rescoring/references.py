@@ -21,7 +21,8 @@ class References:
     def of(self, id: str) -> str:
         """The words of an utterance with one space between; raises InputError if it has no reference."""
         if id not in self._texts:
-            raise InputError(f"the utterance {id!r} has no reference; there are references of {_named(self._texts)}")
+            there = f"there are references of {_named(self._texts)}" if self._texts else "there are no references"
+            raise InputError(f"the utterance {id!r} has no reference; {there}")
         self._unused.pop(id, None)
         return self._texts[id]
 
@@ -50,4 +51,4 @@ def read_references(source: str) -> References:
 
 def _named(ids: Iterable[str]) -> str:
     ids = list(ids)
-    return ", ".join(map(repr, ids[:SHOWN])) + (", …" if len(ids) > SHOWN else "") if ids else "none"
+    return ", ".join(map(repr, ids[:SHOWN])) + (", …" if len(ids) > SHOWN else "")

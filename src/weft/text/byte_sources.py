@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import sys
 import tempfile
 import weakref
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError
+from weft.files import opened, reading
 from weft.text.builtin import builtin_text
 
 BLOCK_BYTES = 1 << 16
@@ -50,28 +49,21 @@ class FileSource:
 
     @property
     def size(self) -> int | None:
-        with _our_errors(self.name):
+        with reading(self.name):
             return self._path.stat().st_size
 
     def blocks(self) -> Iterator[bytes]:
-        with _our_errors(self.name), self._path.open("rb") as file:
+        with opened(self._path) as file:
             while block := file.read(BLOCK_BYTES):
                 yield block
 
 
-class GzipSource:
-    """A file compressed with gzip; its bytes are the decompressed ones."""
+class GzipSource(FileSource):
+    """A file whose name ends in `.gz`; its bytes are the decompressed ones."""
 
-    size = None
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.name = str(path)
-
-    def blocks(self) -> Iterator[bytes]:
-        with _our_errors(self.name), gzip.open(self._path, "rb") as file:
-            while block := file.read(BLOCK_BYTES):
-                yield block
+    @property
+    def size(self) -> None:
+        return None
 
 
 class BuiltinSource:
@@ -102,7 +94,7 @@ class SpooledSource:
         self.size: int | None = None
 
     def blocks(self) -> Iterator[bytes]:
-        with _our_errors(self.name):
+        with reading(self.name):
             spool = self._spool or self._filled()
             position = 0
             while True:
@@ -129,17 +121,3 @@ def standard_input() -> AbstractContextManager[BinaryIO]:
     if sys.stdin is None or sys.stdin.closed:
         raise InputError("standard input is closed")
     return nullcontext(sys.stdin.buffer)
-
-
-@contextmanager
-def _our_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise MissingFileError(f"{name} is no longer there") from None
-    except EOFError:
-        raise InputError(f"{name} is cut short: the end of the compressed data is missing") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{name} is not a gzip file, or is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror or error}") from None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import sys
-import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, cast
 
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError
+from weft.files import opened, reading
+from weft.text.byte_sources import standard_input
 
 LONGEST_LINE = 1 << 22
 """Most bytes in a line, so that a text without line ends is refused and does not fill the memory."""
@@ -33,32 +30,17 @@ def read_lines(source: str) -> Iterator[str]:
 def lines_or_faults(source: str) -> Iterator[str | InputError]:
     """As `read_lines`, with what is wrong with a line in its place. Raises where the source cannot be read on."""
     name = "standard input" if source == "-" else source
-    try:
-        with _opened(source) as file:
-            number = offset = 0
-            while line := file.readline(LONGEST_LINE):
-                number += 1
-                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-                    raise InputError(
-                        f"{name}: line {number} is longer than {LONGEST_LINE:,} bytes; cut it into lines first"
-                    )
-                mark = codecs.BOM_UTF8 if offset == 0 and line.startswith(codecs.BOM_UTF8) else b""
-                yield _decoded(line[len(mark) :], name, number, offset + len(mark))
-                offset += len(line)
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no file {source}") from None
-    except EOFError:
-        raise InputError(f"{name} is cut short: the end of the compressed data is missing") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{name} is not a gzip file, or is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from None
-
-
-def _opened(source: str) -> AbstractContextManager[BinaryIO]:
-    if source == "-":
-        return nullcontext(sys.stdin.buffer)
-    return cast(BinaryIO, gzip.open(source, "rb")) if source.endswith(".gz") else Path(source).open("rb")
+    with reading(name), standard_input() if source == "-" else opened(Path(source)) as file:
+        number = offset = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                raise InputError(
+                    f"{name}: line {number} is longer than {LONGEST_LINE:,} bytes; cut it into lines first"
+                )
+            mark = codecs.BOM_UTF8 if offset == 0 and line.startswith(codecs.BOM_UTF8) else b""
+            yield _decoded(line[len(mark) :], name, number, offset + len(mark))
+            offset += len(line)
 
 
 def _decoded(line: bytes, name: str, number: int, offset: int) -> str | InputError:

@@ -22,7 +22,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.compiling import compiled, intrinsic
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
 BYTE, SHORT, INDEX, FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(64), ir.FloatType()
@@ -153,3 +153,33 @@ def floats_on_stack(typing: Any) -> Any:
         return builder.bitcast(room, FLOAT.as_pointer())
 
     return types.CPointer(types.float32)(), generate
+
+
+_one_11, _one_12, _one_21, _one_22 = (tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2))
+_three_11, _three_12, _three_21, _three_22 = (tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2))
+
+
+@compiled
+def amx_block(
+    terms: Any, height: Any, rows: Any, columns: Any, a: Any, a_next: Any, b: Any, b_next: Any, K: Any, c: Any,
+    c_row: Any, fresh: Any,
+) -> None:  # fmt: skip
+    """One block of `rows` x `columns` tiles of C, see `tile_kernel`; row tiles have `height` rows."""
+    c_next = height * c_row
+    if terms == 3:
+        if rows == 2 and columns == 2:
+            _three_22(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+        elif rows == 2:
+            _three_21(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+        elif columns == 2:
+            _three_12(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+        else:
+            _three_11(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+    elif rows == 2 and columns == 2:
+        _one_22(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+    elif rows == 2:
+        _one_21(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+    elif columns == 2:
+        _one_12(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
+    else:
+        _one_11(a, a_next, b, b_next, K, c, c_row, c_next, fresh)

@@ -41,10 +41,12 @@ def rows(steps: Floats) -> Floats:
 class Group:
     """Some streams during one block, and the units of every worker; the arrays are the tape for the backward pass."""
 
-    def __init__(self, streams: slice, xs: Floats, state: State, columns: int, units: Sequence[Units]) -> None:
+    def __init__(
+        self, products: Products, streams: slice, xs: Floats, state: State, columns: int, units: Sequence[Units]
+    ) -> None:
         N, T, D = xs.shape
         H = state[0].shape[1]
-        self.streams, self.xs, self.units = streams, xs, units
+        self.products, self.streams, self.xs, self.units = products, streams, xs, units
         self.x = np.empty((T, N, D), np.float32)
         self.a = np.empty((T, N, columns), np.float32)
         self.states = [np.empty((T + 1, N, H), np.float32) for _ in state]
@@ -54,11 +56,11 @@ class Group:
         self.shared: list[Any] = []
         self.grads: list[Floats] = []
         self.meeting = new_meeting(len(units))
-        self._barrier = threading.Barrier(len(units))
+        self._barrier = threading.Barrier(len(units)) if len(units) > 1 else None
 
     def wait(self) -> None:
         """Let no worker of the group go on before all have come here."""
-        if len(self.units) > 1:
+        if self._barrier is not None:
             self._barrier.wait()
 
     def steps_of(self, worker: int) -> slice:
@@ -75,12 +77,12 @@ def _share(total: int, worker: int, workers: int) -> slice:
 
 
 class FusedBlock(ABC):
-    """A `BlockKernel` for float32; a subclass gives the cell's time loop."""
+    """A `BlockKernel` for float32; a subclass gives the time loop. `small_products`: for blocks of little work."""
 
     gates: ClassVar[int]
 
-    def __init__(self, workers: Workers, products: Products) -> None:
-        self.workers, self.products = workers, products
+    def __init__(self, workers: Workers, products: Products, small_products: Products) -> None:
+        self.workers, self.products, self.small_products = workers, products, small_products
 
     @abstractmethod
     def prepare_forward(self, group: Group) -> None:
@@ -103,7 +105,7 @@ class FusedBlock(ABC):
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
-        self.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
+        group.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
 
     def columns(self, H: int) -> int:
         """Room for a row of `a`: whole panels from wherever a product begins in it."""
@@ -123,7 +125,7 @@ class FusedBlock(ABC):
             to_time_major(group.xs, group.x, steps.start, steps.stop)
             group.wait()
             columns = group.columns_of(worker, self.gates * H)
-            self.products.write(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
+            group.products.write(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
             group.wait()
             self.steps(group, worker, Wh, b)
             to_stream_major(group.states[0][1:], hs[group.streams], steps.start, steps.stop)
@@ -155,11 +157,11 @@ class FusedBlock(ABC):
             self.steps_backward(group, worker, Wh, db, dhs[own], [array[own] for array in first])
             steps, columns = group.steps_of(worker), group.columns_of(worker, self.gates * H)
             da = Factor(rows(group.a)[:, columns], "da")
-            self.products.write(Factor(rows(group.x).T, "x"), da, dWx[:, columns])
+            group.products.write(Factor(rows(group.x).T, "x"), da, dWx[:, columns])
             self.recurrent_gradient(group, columns, da, dWh)
             dx = np.empty_like(group.x[steps])
             da_of_steps = rows(group.a[steps])[:, : self.gates * H]
-            self.products.write(Factor(da_of_steps, "da"), Factor(Wx.T, "Wx"), rows(dx))
+            group.products.write(Factor(da_of_steps, "da"), Factor(Wx.T, "Wx"), rows(dx))
             to_stream_major(dx, dxs[own, steps], 0, len(dx))
 
         self._run(run, tape)
@@ -172,13 +174,14 @@ class FusedBlock(ABC):
     def _groups(self, xs: Floats, state: State, D: int, H: int) -> list[Group]:
         N, T, _D = xs.shape
         small = N * T * self.gates * H * (D + H) < SMALL_WORK
-        workers = 1 if small else self.workers.count
-        if self.products.shares_units(H, self.gates, N, workers):
+        workers, products = (1, self.small_products) if small else (self.workers.count, self.products)
+        if products.shares_units(H, self.gates, N, workers):
             shares, units = [slice(0, N)], shared_units(H, workers)
         else:
             shares, units = split(N, workers), [Units(0, H, H)]
         return [
-            Group(share, xs[share], tuple(array[share] for array in state), self.columns(H), units) for share in shares
+            Group(products, share, xs[share], tuple(array[share] for array in state), self.columns(H), units)
+            for share in shares
         ]
 
     def _run(self, run: Callable[[Group, int], None], groups: list[Group]) -> None:

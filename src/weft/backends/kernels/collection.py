@@ -12,7 +12,7 @@ from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
 from weft.backends.kernels.output_kernel import FusedOutput
 from weft.backends.kernels.output_part import LibraryPart, OneTermPart, Part, TilePart
-from weft.backends.kernels.processor import has_tiles
+from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.products import FloatProducts, Products, TileProducts
 from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.update_kernel import FusedUpdate
@@ -33,15 +33,15 @@ class Kernels:
         """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
         products, part = ways_to_multiply(precision)
         blocks: dict[str, BlockKernel] = {
-            "rnn": RNNKernel(workers, products),
-            "lstm": LSTMKernel(workers, products),
-            "gru": GRUKernel(workers, products),
+            "rnn": RNNKernel(workers, products, FloatProducts()),
+            "lstm": LSTMKernel(workers, products, FloatProducts()),
+            "gru": GRUKernel(workers, products, FloatProducts()),
         }
         return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers))
 
 
 def ways_to_multiply(precision: str) -> tuple[Products, type[Part]]:
     """The products of a precision on this processor, in the recurrent layers and in the output layer."""
-    if not has_tiles():
-        return FloatProducts(), LibraryPart
-    return (TileProducts(1), OneTermPart) if precision == "bfloat16" else (TileProducts(3), TilePart)
+    if precision == "bfloat16":
+        return TileProducts(1), OneTermPart
+    return (TileProducts(3), TilePart) if has_amx() else (FloatProducts(), LibraryPart)

@@ -121,19 +121,19 @@ class GRUKernel(FusedBlock):
 
     def prepare_forward(self, group: Group) -> None:
         sources = segments(group.units, [0])
-        rooms = [self.products.step_room(group.x.shape[1], sources) for _ in range(2)]
+        rooms = [group.products.step_room(group.x.shape[1], sources) for _ in range(2)]
         group.shared = [sources, *rooms]
         group.extra = [np.empty(group.states[0][1:].shape, np.float32)]
 
     def prepare_backward(self, group: Group) -> None:
         both = segments(group.units, ZR), segments(group.units, C)
-        rooms = [self.products.step_room(group.x.shape[1], sources) for sources in both]
+        rooms = [group.products.step_room(group.x.shape[1], sources) for sources in both]
         group.shared = [*both, *rooms, np.empty((group.x.shape[1], padded(group.states[0].shape[2])), np.float32)]
 
     def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room_h, room_s) = group.units[worker], group.shared
         columns = own.columns(ZR), own.columns(C)
-        zr, c = (self.products.step_factor(Wh, some, sources.all) for some in columns)
+        zr, c = (group.products.step_factor(Wh, some, sources.all) for some in columns)
         gru_steps(
             zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting,
             b, group.a, group.states[0], group.extra[0], own.first, own.count,
@@ -144,7 +144,7 @@ class GRUKernel(FusedBlock):
     ) -> None:
         own, (zr, c, room_zr, room_c, ds) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor_zr, factor_c = (self.products.step_factor(Wh.T, columns, sources.all) for sources in (zr, c))
+        factor_zr, factor_c = (group.products.step_factor(Wh.T, columns, sources.all) for sources in (zr, c))
         gru_steps_backward(
             factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting,
             db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
@@ -156,4 +156,4 @@ class GRUKernel(FusedBlock):
             start, stop = max(first, columns.start), min(last, columns.stop)
             if start < stop:
                 part = Factor(da.array[:, start - columns.start : stop - columns.start], "da of a gate")
-                self.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
+                group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])

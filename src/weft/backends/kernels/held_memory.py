@@ -17,7 +17,7 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
     """An empty array that begins on a cache line: vectors and tiles that straddle lines load at half the speed."""
     item = np.dtype(dtype).itemsize
     room = np.empty(size * item + CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
+    start = -room.__array_interface__["data"][0] % CACHE_LINE
     return room[start : start + size * item].view(dtype)
 
 

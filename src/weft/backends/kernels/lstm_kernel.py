@@ -134,17 +134,17 @@ class LSTMKernel(FusedBlock):
 
     def prepare_forward(self, group: Group) -> None:
         sources = segments(group.units, [0])
-        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
+        group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
         group.extra = [np.empty(group.states[0][1:].shape, np.float32)]
 
     def prepare_backward(self, group: Group) -> None:
         sources = segments(group.units, GATES)
-        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
+        group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
 
     def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
         columns = own.columns(GATES)
-        factor = self.products.step_factor(Wh, columns, sources.all)
+        factor = group.products.step_factor(Wh, columns, sources.all)
         lstm_steps(
             factor, columns, sources.of[worker], room, group.meeting, b, group.a, h, c, group.extra[0],
             own.first, own.count,
@@ -155,7 +155,7 @@ class LSTMKernel(FusedBlock):
     ) -> None:
         own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
         columns = own.columns([0])
-        factor = self.products.step_factor(Wh.T, columns, sources.all)
+        factor = group.products.step_factor(Wh.T, columns, sources.all)
         lstm_steps_backward(
             factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[1], group.extra[0],
             dh, dc, dhs, own.first, own.count,

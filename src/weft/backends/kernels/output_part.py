@@ -23,8 +23,10 @@ class Part(ABC):
     largest, total, target (rows,): see `take_scores`.
     """
 
-    width: int
-    """Columns of a block."""
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Columns of a block."""
 
     fewest_rows = 0
     """Rows from which on this kind of part is fast."""
@@ -53,7 +55,9 @@ class Part(ABC):
 class LibraryPart(Part):
     """Products by the linear algebra library."""
 
-    width = 2048
+    @property
+    def width(self) -> int:
+        return 2048
 
     def first_sweep(self) -> None:
         for piece, x in self._blocks():
@@ -87,7 +91,6 @@ class LibraryPart(Part):
 class TilePart(Part):
     """Products of bfloat16 tiles."""
 
-    width = 240
     fewest_rows = 96
     terms = 3
 
@@ -107,6 +110,11 @@ class TilePart(Part):
             self.width, self.scores_room(), self.kept is not None, self._room(),
             log_sum, scale, dW.T if transposed else dW, db, dh,
         )  # fmt: skip
+
+    @property
+    def width(self) -> int:
+        # A block's scores and tiles have to stay near; but all rows are read again for every block.
+        return 128 if self.h.shape[1] < 400 else 256
 
     def _left(self) -> Tiles:
         return Tiles(self.terms, "output h").set_left(self.h)

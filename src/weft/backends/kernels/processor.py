@@ -1,4 +1,4 @@
-"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and whether it has tiles."""
+"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and its special products."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ TILINGS = {
 
 FEATURES = {
     "amx": ("amx-tile", "amx-bf16", "avx512f"),
+    "avx512bf16": ("avx512bf16", "avx512f"),
+    "vnni": ("avx512vnni", "avx512f"),
     "avx512": ("avx512f",),
     "avx2": ("avx2", "fma"),
     "neon": ("neon",),
@@ -63,9 +65,19 @@ def host_tiling() -> Tiling | None:
     return next((TILINGS[name] for name in chosen_instructions() if name in TILINGS), None)
 
 
-def has_tiles() -> bool:
-    """Whether products of bfloat16 tiles are to be used."""
+def has_amx() -> bool:
+    """Whether products are to be taken in tile registers."""
     return "amx" in chosen_instructions()
+
+
+def has_bfloat16() -> bool:
+    """Whether there are instructions that multiply bfloat16 numbers."""
+    return has_amx() or "avx512bf16" in chosen_instructions()
+
+
+def has_byte_dots() -> bool:
+    """Whether dot products of bytes are to be used."""
+    return "vnni" in chosen_instructions()
 
 
 @cache
@@ -86,4 +98,4 @@ def why_not() -> str | None:
 
 def why_not_bfloat16() -> str | None:
     """Why products cannot be taken in bfloat16 on this machine, or None if they can."""
-    return None if has_tiles() else "this processor has no bfloat16 matrix instructions that weft knows (AMX)"
+    return None if has_bfloat16() else "this processor has no instructions for bfloat16 (AMX or AVX512-BF16)"

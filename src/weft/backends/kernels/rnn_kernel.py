@@ -71,14 +71,14 @@ class RNNKernel(FusedBlock):
 
     def prepare_forward(self, group: Group) -> None:
         sources = segments(group.units, [0])
-        group.shared = [sources, self.products.step_room(group.x.shape[1], sources)]
+        group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
 
     prepare_backward = prepare_forward
 
     def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor = self.products.step_factor(Wh, columns, sources.all)
+        factor = group.products.step_factor(Wh, columns, sources.all)
         rnn_steps(
             factor, columns, sources.of[worker], room, group.meeting, b, group.a, group.states[0], own.first, own.count
         )
@@ -88,7 +88,7 @@ class RNNKernel(FusedBlock):
     ) -> None:
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor = self.products.step_factor(Wh.T, columns, sources.all)
+        factor = group.products.step_factor(Wh.T, columns, sources.all)
         rnn_steps_backward(
             factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[0], dstate[0], dhs,
             own.first, own.count,

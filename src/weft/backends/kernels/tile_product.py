@@ -11,22 +11,31 @@ from typing import Any
 from llvmlite import binding
 from numba import cfunc, types
 
-from weft.backends.kernels.amx_kernel import begin_tiles, end_tiles, floats_on_stack, tile_kernel
+from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles, floats_on_stack
 from weft.backends.kernels.compiling import compiled, kept_on_disk
+from weft.backends.kernels.dot_kernel import dot_block
 from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.processor import has_tiles
+from weft.backends.kernels.processor import has_amx, has_bfloat16
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
-K_PIECE = 24
-"""Most k tiles at a time: the two column tiles then take 48 KB a term."""
+K_PIECE_TILES = 72
+"""Most tiles of k at a time, terms counted: two column tiles then take 144 KB."""
 
 ROW_PIECE_TILES = 768
 """Most tiles (1 KB each) of A that a piece of rows has."""
 
-_one = {(rows, columns): tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2)}
-_three = {(rows, columns): tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2)}
-_one_11, _one_12, _one_21, _one_22 = (_one[key] for key in sorted(_one))
-_three_11, _three_12, _three_21, _three_22 = (_three[key] for key in sorted(_three))
+
+@compiled
+def begin_dots(height: Any) -> None:
+    """Vectors need no preparation."""
+
+
+@compiled
+def end_dots() -> None:
+    """Nor do they leave anything behind."""
+
+
+begin, block, end = (begin_tiles, amx_block, end_tiles) if has_amx() else (begin_dots, dot_block, end_dots)
 
 _cells = types.CPointer(types.int32)
 _floats = types.CPointer(types.float32)
@@ -36,10 +45,11 @@ _size = types.intp
 def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ignore[no-untyped-def]
     row_tiles, column_tiles = (M + height - 1) // height, (N + SIDE - 1) // SIDE
     distance = k_tiles * terms * CELLS
-    begin_tiles(height)
+    begin(height)
     room = floats_on_stack()
-    for k in range(0, k_tiles, K_PIECE):
-        K = min(K_PIECE, k_tiles - k)
+    k_piece = K_PIECE_TILES // terms
+    for k in range(0, k_tiles, k_piece):
+        K = min(k_piece, k_tiles - k)
         skipped = k * terms * CELLS
         new = fresh and k == 0
         piece = max(ROW_PIECE_TILES // (K * terms), 2) // 2 * 2
@@ -55,24 +65,8 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
                     m, n = min(rows * height, M - i * height), min(columns * SIDE, N - j * SIDE)
                     whole = m == rows * height and n == columns * SIDE
                     sums, sums_row = (c_tile, c_row) if whole else (room, 2 * SIDE)
-                    clean, next_tile = new or not whole, height * sums_row
-                    if terms == 3:
-                        if rows == 2 and columns == 2:
-                            _three_22(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                        elif rows == 2:
-                            _three_21(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                        elif columns == 2:
-                            _three_12(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                        else:
-                            _three_11(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                    elif rows == 2 and columns == 2:
-                        _one_22(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                    elif rows == 2:
-                        _one_21(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                    elif columns == 2:
-                        _one_12(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
-                    else:
-                        _one_11(a_tile, distance, b_tile, distance, K, sums, sums_row, next_tile, clean)
+                    clean = new or not whole
+                    block(terms, height, rows, columns, a_tile, distance, b_tile, distance, K, sums, sums_row, clean)
                     if not whole:
                         for r in range(m):
                             for s in range(n):
@@ -80,12 +74,12 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
                                     c_tile[r * c_row + s] = room[r * sums_row + s]
                                 else:
                                     c_tile[r * c_row + s] += room[r * sums_row + s]
-    end_tiles()
+    end()
 
 
 # Called by its name, as `product.accumulate` is.
 _signature = types.void(_cells, _size, _size, _cells, _size, _size, _size, _floats, _size, types.boolean)
-if has_tiles():
+if has_bfloat16():
     _in_c = kept_on_disk(cfunc, _multiply, _signature)
     binding.add_symbol("weft_multiply_tiles", _in_c.address)
 _by_name = types.ExternalFunction("weft_multiply_tiles", _signature)

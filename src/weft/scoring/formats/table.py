@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 from weft.scoring.formats.columns import UnitColumn, columns_in_units
 from weft.scoring.formats.layout import Layout, Lines
 from weft.scoring.formats.tsv import field_of
 from weft.scoring.token_score import TokenScore
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 BY_DEFAULT = ("position", "token", "logprob", "surprisal")
 SUMMED = ("logprob", "surprisal")
 WORDS = ("token", "text", "alternatives")
+NO_TERMINAL = 1 << 20
+"""Characters in a line where nothing is wrapped."""
 
 
 def write_table(lines: Lines, layout: Layout) -> Iterator[str]:
@@ -22,26 +28,34 @@ def write_table(lines: Lines, layout: Layout) -> Iterator[str]:
     modes = layout.modes or ("",)
     for index, (mode, scores) in enumerate(zip(cycle(modes), lines)):
         title = f"sentence {index // len(modes)}" + (f", {mode}" if mode else "")
-        yield _drawn(title, columns, scores)
+        yield drawn(_table(title, columns, scores))
 
 
-def _drawn(title: str, columns: Sequence[UnitColumn], scores: Sequence[TokenScore]) -> str:
-    from rich.console import Console
+def _table(title: str, columns: Sequence[UnitColumn], scores: Sequence[TokenScore]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     fields = [field_of(column) for column in columns]
     for column in columns:
-        table.add_column(column.header, justify="left" if column.name in WORDS else "right")
+        table.add_column(column.header, justify="left" if column.name in WORDS else "right", overflow="fold")
     for score in scores:
         table.add_row(*(Text(field(score), style="italic" if score.oov else "") for field in fields))
     table.add_section()
     table.add_row(*_sums(columns, scores))
+    return table
+
+
+def drawn(table: Table) -> str:
+    """A table as text: within the width of the terminal if it is for one, in colour if that is wanted."""
+    from rich.console import Console
+
     console = Console()
-    with console.capture() as drawn:
+    if not console.is_terminal:
+        console.width = NO_TERMINAL
+    with console.capture() as text:
         console.print(table)
-    return drawn.get()
+    return text.get()
 
 
 def _sums(columns: Sequence[UnitColumn], scores: Sequence[TokenScore]) -> list[str]:

@@ -1,0 +1,49 @@
+"""Who takes part in a comparison, and how one learns that somebody cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
+
+Case = TypeVar("Case")
+Step = Callable[[], Any]
+Context = Callable[[], AbstractContextManager[None]]
+
+FUSED, BFLOAT16, INT8 = OURS = ("weft fused", "weft bf16", "weft int8")
+"""The contenders whose figures the others' are divided by."""
+
+
+class CannotTakePart(Exception):
+    """A contender does not run here, or not on this case; the message is the reason in one line."""
+
+
+@dataclass(frozen=True)
+class Contender(Generic[Case]):
+    """`make` prepares a case and gives the work to be timed; both run within `context`."""
+
+    name: str
+    make: Callable[[Case], Step]
+    context: Context = nullcontext
+
+
+def fused_float32() -> AbstractContextManager[None]:
+    """Weft's fused kernels on all cores; raises CannotTakePart where they do not run."""
+    if reason := why_not_fused():
+        raise CannotTakePart(reason)
+    return fused()
+
+
+def fused_bfloat16() -> AbstractContextManager[None]:
+    """The same with bfloat16 factors in the matrix products; raises CannotTakePart where they do not run."""
+    if reason := why_not_bfloat16():
+        raise CannotTakePart(reason)
+    return fused(precision="bfloat16")
+
+
+def counterpart(peer: str) -> str:
+    """The contender of ours that computes in the precision of `peer`."""
+    return BFLOAT16 if "bf16" in peer else INT8 if "int8" in peer else FUSED

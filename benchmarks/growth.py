@@ -1,0 +1,45 @@
+"""Growth: a training step of a small LSTM while one of its sizes grows and the others stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.row import Case, Row, timed_row
+from benchmarks.setting import Setting
+from benchmarks.timing import compare
+from benchmarks.training_steps import CONTENDERS
+from benchmarks.workloads import SMALL, TINY, Workload
+
+POINTS_A_ROW = 4
+"""There are many points: each has the fourth part of a row's time."""
+SIZES = {
+    "V": [1_000, 4_000, 16_000, 64_000, 256_000],
+    "H": [64, 128, 256, 512, 1024],
+    "T": [16, 64, 256, 1024],
+    "N": [1, 4, 16, 64, 256],
+}
+TINY_SIZES = {"V": [20, 40], "H": [4, 8], "T": [2, 4], "N": [1, 2]}
+
+
+def grown(base: Workload, axis: str, size: int) -> Workload:
+    """`base` with one size changed; the embedding is as large as the hidden state."""
+    changed: dict[str, Any] = {axis: size} | ({"D": size} if axis == "H" else {})
+    return replace(base, **changed)
+
+
+def cases(setting: Setting) -> list[Case]:
+    sizes, base = (TINY_SIZES, TINY) if setting.tiny else (SIZES, SMALL)
+
+    def case(axis: str, size: int) -> Case:
+        workload = grown(base, axis, size)
+        return Case(f"{axis}={size}", lambda: row(axis, size, workload, setting.seconds / POINTS_A_ROW))
+
+    return [case(axis, size) for axis in sizes for size in sizes[axis]]
+
+
+def row(axis: str, size: int, workload: Workload, seconds: float) -> Row:
+    result = compare(workload, CONTENDERS, seconds)
+    tokens = workload.N * workload.T
+    facts = {"axis": axis, "size": size, "shape": workload.shape}
+    return timed_row(f"{axis}={size}", "microseconds_per_token", tokens, result, **facts)

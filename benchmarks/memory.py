@@ -1,0 +1,62 @@
+"""Memory of training steps: every contender in a process of its own, the median of some."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import asdict
+
+from benchmarks import ROOT
+from benchmarks.contender import CannotTakePart
+from benchmarks.memory_process import CONTENDERS
+from benchmarks.row import Case, Row, ratios
+from benchmarks.setting import Setting
+from benchmarks.workloads import LARGE_VOCABULARY, PTB_MEDIUM, TINY, Workload
+
+Needs = dict[str, float]
+
+
+def memory_of(workload: Workload, repeats: int) -> tuple[dict[str, Needs], dict[str, str]]:
+    """What each needs, by name, and why others cannot take part. The first process of each, which may have to compile
+    kernels, is not counted."""
+    needs: dict[str, Needs] = {}
+    missing: dict[str, str] = {}
+    for contender in CONTENDERS:
+        try:
+            with contender.context():
+                pass
+        except CannotTakePart as reason:
+            missing[contender.name] = str(reason)
+            continue
+        runs = [process(contender.name, workload) for _ in range(repeats + 1)][1:]
+        needs[contender.name] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    return needs, missing
+
+
+def process(name: str, workload: Workload) -> Needs:
+    command = [sys.executable, "-m", "benchmarks.memory_process", name, json.dumps(asdict(workload))]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    needs: Needs = json.loads(answer.stdout)
+    return needs
+
+
+def cases(setting: Setting) -> list[Case]:
+    def case(workload: Workload) -> Case:
+        return Case(workload.name, lambda: row(workload, min(3, setting.repeats)))
+
+    return [case(workload) for workload in ([TINY] if setting.tiny else [PTB_MEDIUM, LARGE_VOCABULARY])]
+
+
+def row(workload: Workload, repeats: int) -> Row:
+    needs, missing = memory_of(workload, repeats)
+    peaks = {name: need["peak_megabytes"] for name, need in needs.items()}
+    facts = {
+        "shape": workload.shape,
+        "parameter_megabytes": round(workload.parameter_bytes / 1e6, 1),
+        "working_megabytes_above_parameters": {
+            n: round(need["working_megabytes"], 1) + 0.0 for n, need in needs.items()
+        },
+    }
+    return Row(workload.name, "peak_megabytes", peaks, ratios(peaks), missing, facts)

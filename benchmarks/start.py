@@ -1,0 +1,67 @@
+"""Cold start: what passes before anything is done, each time in a fresh process, the commands in turn."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks.row import Case, Row
+from benchmarks.setting import Setting
+
+TEXT = "you say goodbye and i say hello .\n" * 60
+IMPORTS = ["import weft", "from weft import load", "import torch", "import onnxruntime"]
+SMALL = ["--tokenizer=word", "--hidden-size=8", "--embedding-size=8", "--batch-size=2", "--bptt=10", "--epochs=1"]
+
+
+def start_seconds(repeats: int) -> dict[str, float]:
+    """Median seconds: of imports from within the process, of `weft score` from the command to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        score = partial(command_seconds, "score", "--run", str(small_run(Path(folder))), "i say hello .")
+        runs: dict[str, Callable[[], float]] = {code: partial(import_seconds, code) for code in IMPORTS}
+        return median_seconds(runs | {"weft score": score}, repeats)
+
+
+def median_seconds(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """Each in turn, the first round, which fills the system's caches, not counted."""
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)]
+    return {name: statistics.median(each[name] for each in rounds[1:]) for name in runs}
+
+
+def import_seconds(code: str) -> float:
+    timed = f"import time; began = time.perf_counter(); {code}; print(time.perf_counter() - began)"
+    return float(output([sys.executable, "-c", timed]))
+
+
+def command_seconds(*arguments: str) -> float:
+    began = time.perf_counter()
+    weft(*arguments)
+    return time.perf_counter() - began
+
+
+def small_run(folder: Path) -> Path:
+    """A run folder, trained for a moment."""
+    text, run = folder / "text.txt", folder / "run"
+    text.write_text(TEXT, encoding="utf-8")
+    weft("train", str(text), "--out", str(run), *SMALL)
+    return run
+
+
+def weft(*arguments: str) -> str:
+    return output([sys.executable, "-m", "weft", *arguments])
+
+
+def output(command: list[str]) -> str:
+    """What a command prints; raises CalledProcessError when it fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "WEFT_RUN"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def cases(setting: Setting) -> list[Case]:
+    return [Case("cold start", lambda: Row("cold start", "seconds", start_seconds(setting.repeats)))]

@@ -1,0 +1,35 @@
+"""Training steps of the six workloads."""
+
+from __future__ import annotations
+
+from benchmarks.compiled import compiled_contenders
+from benchmarks.machine import sgemm_rate
+from benchmarks.row import Case, Row, timed_row
+from benchmarks.setting import Setting
+from benchmarks.timing import compare
+from benchmarks.training_steps import CONTENDERS
+from benchmarks.workloads import TINY, TRAINING, Workload
+
+
+def cases(setting: Setting) -> list[Case]:
+    def case(workload: Workload) -> Case:
+        return Case(workload.name, lambda: row(workload, setting))
+
+    return [case(workload) for workload in ([TINY] if setting.tiny else TRAINING)]
+
+
+def row(workload: Workload, setting: Setting) -> Row:
+    """The times of a step, and the share of NumPy's rate that its matrix products alone would account for."""
+    rate = sgemm_rate()
+    result = compare(workload, [*CONTENDERS, *compiled_contenders(setting.build_seconds)], setting.seconds)
+    shares = {name: round(workload.product_flop / time / rate, 3) for name, time in result.seconds.items()}
+    return timed_row(
+        workload.name,
+        "milliseconds_per_step",
+        workload.N * workload.T,
+        result,
+        shape=workload.shape,
+        products_gflop_per_step=round(workload.product_flop / 1e9, 4),
+        sgemm_gflop_per_second=round(rate / 1e9, 1),
+        products_share_of_sgemm_rate=shares,
+    )

@@ -1,0 +1,115 @@
+"""Helpers for work of microseconds: threads that wait awake for a moment, and never keep anybody waiting.
+
+Handing a task to a sleeping thread costs tens of microseconds, as much as a whole step of a small model. So a job is
+cut into chunks that whoever is there takes one after another (see `stream_step`); a helper that comes late finds fewer
+left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
+
+The control words: TURN is odd while a job is open; JOB, its address; BUSY, how many helpers are at it; AWAKE, how many
+look out. A job's words begin with the address of a function (job, number) that takes part in it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends.kernels.atomics import LINE, add, call, pause, read, wait_for, words_at, write
+from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.held_memory import aligned
+from weft.backends.kernels.micro_kernel import pointer_to, shift
+
+TURN, JOB, BUSY, AWAKE, CONTROL = (LINE * n for n in range(5))
+LOOK_OUT_SECONDS = 300e-6
+
+
+@compiled
+def look_out(control: Any, number: Any, most: Any) -> None:
+    """Take part in every job that comes, as helper `number`, until none has come for `most` looks."""
+    words = pointer_to(control, 0)
+    add(shift(words, AWAKE), 1)
+    last = looks = 0
+    while looks < most:
+        turn = read(shift(words, TURN))
+        if turn % 2 == 0 or turn == last:
+            pause()
+            looks += 1
+            continue
+        add(shift(words, BUSY), 1)
+        if read(shift(words, TURN)) == turn:  # it is open still, and will not be closed as long as BUSY is not 0
+            job = read(shift(words, JOB))
+            call(words_at(job)[0], job, number)
+        add(shift(words, BUSY), -1)
+        last, looks = turn, 0
+    add(shift(words, AWAKE), -1)
+
+
+@compiled
+def carry_out(control: Any, job: Any) -> None:
+    """Open a job to helpers, take part in it, and return when nobody touches it any more."""
+    words = pointer_to(control, 0)
+    write(shift(words, JOB), job)
+    add(shift(words, TURN), 1)
+    call(words_at(job)[0], job, 0)
+    add(shift(words, TURN), 1)
+    wait_for(shift(words, BUSY), 0)
+
+
+class Crew:
+    """`count` threads, the caller's included. One job at a time: `free` is held by whoever has it."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.free = threading.Lock()
+        self.control: NDArray[np.int64] = aligned(CONTROL, np.int64)
+        self.control[:] = 0
+        self._sleeping = [threading.Lock() for _ in range(count - 1)]
+        self._started = False
+
+    def wake(self) -> None:
+        """Send for the helpers that sleep."""
+        if int(self.control[AWAKE]) == self.count - 1:
+            return
+        if not self._started:
+            self._start()
+        for lock in self._sleeping:
+            if lock.locked():
+                lock.release()
+
+    def _start(self) -> None:
+        self._started = True
+        most = _looks(LOOK_OUT_SECONDS)
+        for number, lock in enumerate(self._sleeping, start=1):
+            lock.acquire()
+            arguments = (self.control, lock, number, most)
+            threading.Thread(target=_help, args=arguments, name=f"weft-helper-{number}", daemon=True).start()
+
+
+def _help(control: NDArray[np.int64], sleeping: threading.Lock, number: int, most: int) -> None:
+    while True:
+        sleeping.acquire()
+        look_out(control, number, most)
+
+
+def _looks(seconds: float) -> int:
+    """How many looks take about so long."""
+    nothing, some = np.zeros(CONTROL, np.int64), 2000
+    look_out(nothing, 0, 1)
+    began = time.perf_counter()
+    look_out(nothing, 0, some)
+    return int(seconds * some / (time.perf_counter() - began))
+
+
+def crew(count: int) -> Crew:
+    """The crew of this process of so many threads; one that was forked has helpers of its own."""
+    return _crew(count, os.getpid())
+
+
+@cache
+def _crew(count: int, process: int) -> Crew:
+    return Crew(count)

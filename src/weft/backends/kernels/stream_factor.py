@@ -1,0 +1,60 @@
+"""The left factors of a step's products, as the micro-kernel for the weights wants them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from weft.backends.kernels.atomics import ints_in
+from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.micro_kernel import shift
+from weft.backends.kernels.processor import has_byte_dots
+
+SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
+
+
+@compiled
+def to_bytes(x: Any, cells: Any, pairs: Any) -> Any:
+    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
+
+    The scale lets the largest just fit; a rounding error is at most 1/65534 of it.
+    """
+    largest = SMALLEST
+    for k in range(4 * cells):
+        largest = max(largest, abs(x[k]))
+    inverse = LARGEST / largest
+    for cell in range(cells):
+        high = low = np.int32(0)
+        for j in range(4):
+            number = np.int32(x[4 * cell + j] * inverse + MIDDLE)  # positive, so that cutting it off rounds
+            high |= (number >> np.int32(8)) << np.int32(8 * j)
+            low |= (number & np.int32(255)) << np.int32(8 * j)
+        pairs[2 * cell], pairs[2 * cell + 1] = high, low
+    return largest / LARGEST
+
+
+def left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+    """x (rows, …) as the left factor for `weights`: its address, its rows' distance, and its scales' address.
+
+    own: where this thread may put it.
+    """
+
+
+@overloading(left_factor)
+def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+    if weights.dtype == types.int8 and has_byte_dots():
+
+        def as_bytes(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+            pairs, scales = ints_in(own), shift(own, rows * 2 * cells)
+            for r in range(rows):
+                scales[r] = to_bytes(shift(x, r * x_row), cells, shift(pairs, r * 2 * cells))
+            return pairs, 2 * cells, scales
+
+        return as_bytes
+
+    def as_it_is(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+        return x, x_row, x
+
+    return as_it_is

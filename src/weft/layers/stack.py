@@ -1,0 +1,143 @@
+"""A stack of recurrent layers: each reads what the one below it gives.
+
+    y^0 = x          h^l = layer l of drop(y^{l-1})          y^l = h^l, or h^l + y^{l-1} with a residual connection
+
+and what comes out is drop(y^L). Residual connections (He et al. 2016; in recurrent stacks Wu et al. 2016) go round
+every layer that has the size of the one below it; not round the first, since what a tied output layer would then see is
+the very word that was read. They pass by the dropout:
+
+    dy^{l-1} = dh^l through layer l and drop, + dh^l with a residual connection, where dh^l = dy^l
+
+x (N, T, D), y^l (N, T, H_l).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from weft.backends import Array, State
+from weft.errors import InputError
+from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
+from weft.layers.dropout import TimeDropout
+from weft.layers.locked_dropout import LockedDropout
+from weft.layers.recurrent import TimeRecurrent
+from weft.layers.regularization import Regularization
+from weft.layers.weight_dropout import WeightDropout
+
+if TYPE_CHECKING:
+    import numpy as np
+
+StackState = tuple[State, ...]
+"""The state of every layer, the lowest first."""
+
+
+class Stack:
+    """`forward(xs (N, T, D)) -> ys (N, T, H)` and `backward(dys) -> dxs` train; `step` and `unroll` read.
+
+    `dropout` is the share dropped wherever `regularization` says nothing. `penalty` is what its penalties added to the
+    objective in the last `forward`, beside the mean nats of a token. Raises InputError for what would have no effect.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[TimeRecurrent],
+        rng: np.random.Generator,
+        dropout: float = 0.0,
+        regularization: Regularization | None = None,
+        residual: bool = False,
+    ) -> None:
+        self.layers = list(layers)
+        self.rng, self.dropout, self.regularization = rng, dropout, regularization or Regularization()
+        self.regularization.check(type(self.layers[0].cell), len(self.layers), dropout)
+        sizes = [layer.cell.state_sizes[0] for layer in self.layers]
+        self.residual = residual_layers(sizes) if residual else [False] * len(sizes)
+        kind = LockedDropout if self.regularization.dropout_locked else TimeDropout
+        self.dropouts = [kind(share, rng) for share in self.regularization.dropouts(len(self.layers), dropout)]
+        if self.regularization.weight_dropout:
+            for layer in self.layers:
+                layer.weight_dropout = WeightDropout(self.regularization.weight_dropout, rng)
+        self._activation_penalty = ActivationPenalty(self.regularization.activation_penalty)
+        self._temporal_penalty = TemporalPenalty(self.regularization.temporal_penalty)
+        self.penalty = 0.0
+
+    def of(self, layers: Iterable[TimeRecurrent]) -> Stack:
+        """A stack of other layers with the same dropouts, penalties and residual connections."""
+        return Stack(layers, self.rng, self.dropout, self.regularization, any(self.residual))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the layers are all of one size and each reads nothing but the one below it."""
+        return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
+
+    def forward(self, xs: Array) -> Array:
+        """A training pass, with dropout; the hidden states go on from the call before."""
+        ys = xs
+        for dropout, layer, residual in zip(self.dropouts[:-1], self.layers, self.residual, strict=True):
+            hs = layer.forward(dropout.forward(ys))
+            ys = hs + ys if residual else hs
+        outputs = self.dropouts[-1].forward(ys)
+        self.penalty = 0.0
+        if self._activation_penalty.weight:
+            self.penalty += self._activation_penalty.forward(outputs)
+        if self._temporal_penalty.weight:
+            self.penalty += self._temporal_penalty.forward(ys)
+        return outputs
+
+    def backward(self, dys: Array) -> Array:
+        """dxs from the gradient of the output, to which that of the penalties is added."""
+        if self._activation_penalty.weight:
+            dys = dys + self._activation_penalty.backward()
+        dhs = self.dropouts[-1].backward(dys)
+        if self._temporal_penalty.weight:
+            dhs = dhs + self._temporal_penalty.backward()
+        below = list(zip(self.dropouts[:-1], self.layers, self.residual, strict=True))
+        for dropout, layer, residual in reversed(below):
+            dys = dropout.backward(layer.backward(dhs))
+            dhs = dys + dhs if residual else dys
+        return dhs
+
+    def step(self, x: Array, state: StackState) -> tuple[Array, StackState]:
+        """One step: x (N, D) and the state before it -> y (N, H) and the state after; pure, without dropout."""
+        y, states = x, []
+        for layer, residual, before in zip(self.layers, self.residual, state, strict=True):
+            after, _tape = layer.cell.step(layer.cell.project(y), before)
+            y = after[0] + y if residual else after[0]
+            states.append(after)
+        return y, tuple(states)
+
+    def unroll(self, xs: Array, state: StackState) -> tuple[Array, StackState]:
+        """A block: xs (N, T, D) and the state before it -> ys (N, T, H) and the state after; pure, without dropout."""
+        ys, states = xs, []
+        for layer, residual, before in zip(self.layers, self.residual, state, strict=True):
+            hs, after = layer.unroll(ys, before)
+            ys = hs + ys if residual else hs
+            states.append(after)
+        return ys, tuple(states)
+
+
+def layer_sizes(embedding_size: int, hidden_size: int, layers: int, tied: bool) -> list[int]:
+    """The sizes of the layers' hidden states: H, but D in the last one if its output meets the embedding again.
+
+    Raises InputError where the only layer would have to be of both sizes.
+    """
+    if not tied:
+        return [hidden_size] * layers
+    if layers == 1 and embedding_size != hidden_size:
+        raise InputError(
+            f"tied weights need embedding_size = hidden_size, got {embedding_size} and {hidden_size}; with two layers "
+            "or more they may differ"
+        )
+    return [hidden_size] * (layers - 1) + [embedding_size]
+
+
+def residual_layers(sizes: Sequence[int]) -> list[bool]:
+    """Which layers have a residual connection; raises InputError if none has."""
+    residual = [False, *(above == below for below, above in pairwise(sizes))]
+    if not any(residual):
+        raise InputError(
+            "residual has no effect where no layer has the size of the one below it, here with layers of "
+            f"{', '.join(map(str, sizes))}: leave residual out, or set layers"
+        )
+    return residual
