@@ -145,8 +145,10 @@ def test_a_file_name_that_is_not_utf_8_is_refused() -> None:
     [
         {"momentum": 0.5},
         {"momentum": 0.5, "optimizer": "adamw"},
-        {"weight_decay": 0.1},
-        {"weight_decay": 0.1, "optimizer": "momentum"},
+        {"beta1": 0.8},
+        {"beta2": 0.9, "optimizer": "momentum"},
+        {"hold": 0.5},
+        {"final_lr": 0.1, "schedule": "plateau"},
         {"warmup": 7},
         {"warmup": 7, "schedule": "plateau"},
     ],
@@ -159,8 +161,13 @@ def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any]) ->
 
 def test_a_setting_is_taken_with_what_it_belongs_to() -> None:
     assert training_config(momentum=0.5, optimizer="momentum").momentum == 0.5
-    assert training_config(weight_decay=0.1, optimizer="adamw").weight_decay == 0.1
-    assert training_config(warmup=7, schedule="cosine").warmup == 7
+    assert training_config(beta2=0.9, optimizer="adamw").beta2 == 0.9
+    assert training_config(warmup=7, hold=0.5, final_lr=0, schedule="cosine").hold == 0.5
+
+
+def test_only_one_average_of_the_weights_can_be_kept() -> None:
+    with pytest.raises(InputError, match="ema and average_after both say which average"):
+        training_config(ema=0.9, average_after=2)
 
 
 @pytest.mark.parametrize("part", ["valid", "test"])

@@ -7,15 +7,13 @@ chosen for the text (`weft.defaults`).
 
 from __future__ import annotations
 
-import math
-import os
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from numbers import Integral, Real
 from typing import Any
 
 from weft.errors import InputError, nearest
+from weft.setting_checks import check_bounds, converted
 
 Settings = Mapping[str, Any]
 """Stated values by field name; absent means: choose for me."""
@@ -124,7 +122,11 @@ class TrainingConfig(_Checked):
     batch_size: int = _setting("Number N of parallel streams of text", at_least=1)
     bptt: int = _setting("Block length T: time steps between truncations", at_least=1)
     epochs: int = _setting("Passes through the training text", at_least=1)
-    max_steps: int | None = _setting("Stop after this many blocks, whatever the epochs", default=None, at_least=1)
+    random_bptt: bool = _setting(
+        "Let the block length vary randomly around bptt, and the learning rate with it", default=False
+    )
+    accumulate: int = _setting("Blocks whose mean gradient makes one step", default=1, at_least=1)
+    max_steps: int | None = _setting("Stop after this many steps, whatever the epochs", default=None, at_least=1)
     optimizer: str = _setting("How gradients become updates", choices=("sgd", "momentum", "adamw"))
     lr: float = _setting("Learning rate", above=0)
     momentum: float = _setting(
@@ -134,8 +136,18 @@ class TrainingConfig(_Checked):
         below=1,
         only_with=("optimizer", "momentum"),
     )
+    beta1: float = _setting(
+        "Decay of the mean gradient of 'adamw'", default=0.9, at_least=0, below=1, only_with=("optimizer", "adamw")
+    )
+    beta2: float = _setting(
+        "Decay of the mean squared gradient of 'adamw'",
+        default=0.99,
+        at_least=0,
+        below=1,
+        only_with=("optimizer", "adamw"),
+    )
     weight_decay: float = _setting(
-        "Decoupled weight decay of 'adamw'", default=0.0, at_least=0, only_with=("optimizer", "adamw")
+        "Share of the matrices that a step takes off, times the learning rate", default=0.0, at_least=0
     )
     schedule: str = _setting(
         "Learning rate: constant, plateau (a quarter when validation does not improve), or cosine (after a warm-up)",
@@ -143,6 +155,31 @@ class TrainingConfig(_Checked):
     )
     warmup: int = _setting(
         "Steps of linear warm-up of the schedule 'cosine'", default=100, at_least=0, only_with=("schedule", "cosine")
+    )
+    hold: float = _setting(
+        "Share of the steps after the warm-up at the full rate, before the schedule 'cosine' falls",
+        default=0.0,
+        at_least=0,
+        below=1,
+        only_with=("schedule", "cosine"),
+    )
+    final_lr: float = _setting(
+        "Share of the rate that the schedule 'cosine' ends with",
+        default=0.02,
+        at_least=0,
+        below=1,
+        only_with=("schedule", "cosine"),
+    )
+    ema: float = _setting(
+        "Decay of an exponential moving average of the weights, which is kept in their place (0: none)",
+        default=0.0,
+        at_least=0,
+        below=1,
+    )
+    average_after: int | None = _setting(
+        "Average the weights, and keep the average, once validation has not improved for so many epochs (NT-ASGD)",
+        default=None,
+        at_least=1,
     )
     clip: float = _setting("Largest global norm of the gradient", default=0.25, above=0)
     patience: int | None = _setting(
@@ -162,6 +199,11 @@ class TrainingConfig(_Checked):
     )
     seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
     save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ema and self.average_after is not None:
+            raise InputError("ema and average_after both say which average of the weights is kept: give only one")
 
 
 @dataclass(frozen=True)
@@ -198,81 +240,9 @@ def checked(item: Field[Any], value: Any) -> Any:
     """`value` in the type of the field `item`; raises InputError if it is not of it or out of bounds."""
     if value is None and item.default is None:
         return None
-    value = _CONVERTERS[TYPES[item.name]](item.name, value)
-    _check_bounds(item, value)
+    value = converted(item.name, TYPES[item.name], value)
+    check_bounds(item, value)
     return value
-
-
-def _sources(name: str, value: Any) -> tuple[str, ...]:
-    stated = value if isinstance(value, (tuple, list)) else (value,)
-    sources = tuple(os.fspath(source) if isinstance(source, os.PathLike) else source for source in stated)
-    for source in sources:
-        if not isinstance(source, str):
-            raise InputError(f"{name} must be a name or path, or a list of them, got {value!r}")
-        if any(map(_is_surrogate, source)):
-            raise InputError(f"{name} {source!r} is not a name in UTF-8: rename the file")
-    return sources
-
-
-def _string(name: str, value: Any) -> str:
-    if not isinstance(value, str) or any(map(_is_surrogate, value)):
-        raise InputError(f"{name} must be a string, got {value!r}")
-    return value
-
-
-def _is_surrogate(character: str) -> bool:
-    # Python reads file names that are not UTF-8 with these; no TOML file can hold them.
-    return "\ud800" <= character <= "\udfff"
-
-
-def _truth(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{name} must be true or false, got {value!r}")
-    return value
-
-
-def _whole_number(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputError(f"{name} must be a whole number, got {value!r}")
-    return int(value)
-
-
-def _finite_number(name: str, value: Any) -> float:
-    message = f"{name} must be a finite number, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise InputError(message)
-    try:
-        number = float(value)
-    except OverflowError:
-        raise InputError(message) from None
-    if not math.isfinite(number):
-        raise InputError(message)
-    return number
-
-
-_CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
-    tuple[str, ...]: _sources,
-    str: _string,
-    bool: _truth,
-    int: _whole_number,
-    int | None: _whole_number,
-    float: _finite_number,
-    float | None: _finite_number,
-}
-
-
-def _check_bounds(item: Field[Any], value: Any) -> None:
-    name, bounds = item.name, item.metadata
-    if bounds["choices"] and value not in bounds["choices"]:
-        raise InputError(
-            f"{name} must be one of {', '.join(bounds['choices'])}, got {value!r}{nearest(value, bounds['choices'])}"
-        )
-    if bounds["at_least"] is not None and value < bounds["at_least"]:
-        raise InputError(f"{name} must be at least {bounds['at_least']:g}, got {value!r}")
-    if bounds["above"] is not None and value <= bounds["above"]:
-        raise InputError(f"{name} must be above {bounds['above']:g}, got {value!r}")
-    if bounds["below"] is not None and value >= bounds["below"]:
-        raise InputError(f"{name} must be below {bounds['below']:g}, got {value!r}")
 
 
 def check_settings(settings: Settings) -> dict[str, Any]:

@@ -162,7 +162,9 @@ def _choose_optimizer(choices: Choices) -> None:
 
 
 def _choose_epochs(choices: Choices, tokens: int, types: int) -> None:
-    steps = max(1, tokens // (choices.values["batch_size"] * choices.values["bptt"]))
+    values = choices.values
+    blocks = values.get("accumulate", 1)
+    steps = max(1, tokens // (values["batch_size"] * values["bptt"] * blocks))
     if tokens < 50_000:
         by_size = 60 if tokens < 5_000 else 30
     elif tokens < 500_000:
@@ -170,16 +172,16 @@ def _choose_epochs(choices: Choices, tokens: int, types: int) -> None:
     else:
         by_size = 6 if tokens < 3_000_000 else 3 if tokens < 10_000_000 else 1
     epochs = max(by_size, -(-300 // steps))
-    choices.choose(
-        f"{epochs * steps:,} steps of {choices.values['batch_size']} x {choices.values['bptt']} tokens", epochs=epochs
-    )
+    of_a_step = f"{blocks} x " * (blocks > 1) + f"{values['batch_size']} x {values['bptt']}"
+    choices.choose(f"{epochs * steps:,} steps of {of_a_step} tokens", epochs=epochs)
 
 
 def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
     values = choices.values
     steps = tokens * values["epochs"]
     if values.get("max_steps") is not None:
-        steps = min(steps, values["max_steps"] * values["batch_size"] * values["bptt"])
+        of_a_step = values["batch_size"] * values["bptt"] * values.get("accumulate", 1)
+        steps = min(steps, values["max_steps"] * of_a_step)
     H = values["hidden_size"]
     if "kernels" not in values:
         if values.get("precision", "float32") != "float32":

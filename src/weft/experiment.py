@@ -22,6 +22,7 @@ from weft.language_model import LanguageModel, build_model, load
 from weft.layers import Loss, Regularization, layer_normalized, time_layer
 from weft.layers.stack import layer_sizes, residual_layers
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
+from weft.run_blocks import training_blocks
 from weft.run_folder import (
     CHECKPOINTS,
     CONFIG,
@@ -37,12 +38,12 @@ from weft.run_folder import (
     writing,
 )
 from weft.sources import Fetch, Texts, open_texts, split_texts
-from weft.text.batches import Blocks
 from weft.text.download import fetch_corpus
 from weft.text.statistics import text_statistics
 from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
 from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
+from weft.training.stepper import steps_per_epoch
 from weft.warm_up import kernels_of_run
 
 CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
@@ -119,18 +120,18 @@ def train_run(
         check_run(run)
         config = read_config(run / CONFIG)
         config = _resumed_config(config, stated, run)
-        return train_fresh(run, _fresh(run, config), reporter, data=run)
+        return train_fresh(run, fresh_model(run, config), reporter, data=run)
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
-    _check_model(stated)
+    check_model(stated)
     with new_run(run) as folder:
-        config = _prepare(folder, stated, reporter, fetch)
-        fresh = _fresh(folder, config)
+        config = prepare(folder, stated, reporter, fetch)
+        fresh = fresh_model(folder, config)
     return train_fresh(run, fresh, reporter, data=run)
 
 
-def _check_model(stated: Settings) -> None:
+def check_model(stated: Settings) -> None:
     """Raise InputError for what would come to light only after all of the text has been read."""
     find = layer_normalized if stated.get("layer_norm") else time_layer
     cell, layers = find(stated.get("cell", "lstm")).cell_type, stated.get("layers", 1)
@@ -142,7 +143,7 @@ def _check_model(stated: Settings) -> None:
     Regularization.among(stated).check(cell, layers, stated.get("dropout"))
 
 
-def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
+def prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
     """Choose what is open, fit the tokenizer, and write tokens and configuration into `folder`."""
     texts = open_texts(stated["data"], stated.get("valid", ()), stated.get("test", ()), fetch)
     note_skipped(reporter, texts.skipped)
@@ -167,7 +168,7 @@ def _prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -
     tokenizer.save(folder / TOKENIZER)
     tokens = _write_splits(folder, texts, tokenizer, reporter)
     config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
-    Blocks(open_tokens(tokens_path(folder, "train")), config.training.batch_size, config.training.bptt)
+    steps_per_epoch(training_blocks(folder, config.training), config.training)
     for reason in choices.reasons:
         reporter.note(reason)
     write_config(folder / CONFIG, config)
@@ -206,7 +207,8 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     return replace(config, training=replace(config.training, **changes))
 
 
-def _fresh(run: Path, config: Config) -> LanguageModel:
+def fresh_model(run: Path, config: Config) -> LanguageModel:
+    """The untrained model of the run folder `run`, whose tokenizer is there."""
     tokenizer = load_tokenizer(run / TOKENIZER)
     return LanguageModel(build_model(config.model, tokenizer.vocab_size, config.training.seed), tokenizer, config)
 
@@ -217,11 +219,9 @@ def train_fresh(run: Path, fresh: LanguageModel, reporter: Reporter, *, data: Pa
     `run` must have the tokenizer. Raises KeyboardInterrupt when a signal has stopped the training.
     """
     config = fresh.config
-    ids = open_tokens(tokens_path(data, "train"))
-    blocks = Blocks(ids, config.training.batch_size, config.training.bptt)
     trainer = Trainer(
         fresh.model,
-        blocks,
+        training_blocks(data, config.training),
         config.training,
         run=run,
         validate=_validation(data, fresh),

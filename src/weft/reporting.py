@@ -40,7 +40,9 @@ def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -
     width = max(map(len, parameters))
     lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
     total = sum(array.size for array in parameters.values())
+    copies = (config.accumulate > 1) + bool(config.ema or config.average_after)  # of mean gradients, of mean weights
     remembered = sum(array.nbytes for array in optimizer.state().values())
+    remembered += copies * sum(array.nbytes for array in parameters.values())
     megabytes = (model.training_bytes(config.batch_size, config.bptt) + remembered) / 1e6
     needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
     return ["parameters:", *lines, f"  {total:,} in all; {needed}"]

@@ -14,6 +14,7 @@ from weft.model import RNNLM
 from weft.reporting import Reporter
 from weft.training.gradients import clip_by_global_norm
 from weft.training.optimizer import make_optimizer
+from weft.training.running_mean import move_towards
 
 
 @contextmanager
@@ -46,3 +47,6 @@ def _small_pass(config: Config) -> None:
     optimizer = make_optimizer(config.training, small.named_parameters())
     clip_by_global_norm(small.named_gradients(), 1e-9)
     optimizer.update(small.named_gradients(), 1e-9)
+    training = config.training
+    if training.accumulate > 1 or training.ema or training.average_after is not None:
+        move_towards(small.params, small.params, 0.5)

@@ -18,6 +18,7 @@ from weft.layers import TimeOutputWithLoss, TimeRecurrent, time_layer
 from weft.layers.row_gradient import dense
 from weft.model import RNNLM
 from weft.training.optimizer import SGD, AdamW, Momentum
+from weft.training.running_mean import move_towards
 
 Floats = Any
 ROUNDING: Any = {"rtol": 1e-4, "atol": 3e-6}
@@ -99,7 +100,9 @@ def test_the_output_layer_equals_the_plain_one(
 
 
 @pytest.mark.parametrize(
-    "make", [SGD, Momentum, lambda p: AdamW(p, weight_decay=0.1)], ids=["sgd", "momentum", "adamw"]
+    "make",
+    [SGD, Momentum, lambda p: AdamW(p, weight_decay=0.1), lambda p: SGD(p, weight_decay=0.5)],
+    ids=["sgd", "momentum", "adamw", "sgd with weight decay"],
 )
 def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
@@ -119,6 +122,25 @@ def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch
         results.append(w)
     for name in ("W", "b"):
         np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5, atol=1e-7)
+
+
+def test_arrays_move_towards_others_as_the_plain_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [normal(30, 20).astype("f"), normal(7).astype("f"), normal(5, 4).astype("f").T]
+    results = []
+    for kernels in (False, True):
+        means = [value[::-1].copy("K") for value in values]
+        if kernels:
+            with fused(2):
+                from weft.backends.kernels import update_kernel
+
+                monkeypatch.setattr(update_kernel, "SMALL", 1)
+                move_towards(means, values, 0.3)
+        else:
+            move_towards(means, values, 0.3)
+        results.append(means)
+    for ours, plain, value in zip(results[1], results[0], values, strict=True):
+        np.testing.assert_allclose(plain, 0.7 * value[::-1] + 0.3 * value, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(ours, plain, rtol=1e-6, atol=1e-7)
 
 
 @every_fused_cell

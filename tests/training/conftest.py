@@ -13,6 +13,7 @@ from weft.config import TrainingConfig
 from weft.layers import Loss
 from weft.model import RNNLM
 from weft.text.batches import Blocks
+from weft.text.random_blocks import RandomBlocks
 from weft.training import NoProgress, Trainer, run_record
 from weft.training.progress import Progress
 
@@ -60,6 +61,8 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
             chosen.setdefault("warmup", 5)
         config = TrainingConfig(**chosen)
         blocks = Blocks(text, config.batch_size, config.bptt)
+        if config.random_bptt:
+            blocks = RandomBlocks(text, config.batch_size, config.bptt, config.seed)
 
         def loss_on_held_out_text() -> Loss:
             logs, _ = model.log_probabilities(held_out_text[None, :-1], held_out_text[None, 1:], model.zero_state(1))

@@ -42,10 +42,13 @@ def checkpoint(step: int, size: int = 1) -> Checkpoint:
         epoch=step // 10,
         position=step * 5,
         blocks_per_epoch=10,
+        accumulate=2,
         total_steps=50,
         optimizer="momentum",
         schedule="plateau",
         schedule_state={"cuts": 1, "best_nats_per_token": 0.1},
+        averaging="triggered",
+        averaging_state={"count": 3, "checks_nats_per_token": [0.1, 1 / 3]},
         random_state=dict(rng.bit_generator.state),
         epoch_loss=Loss(1.0 / 3.0, 7),
         epoch_seconds=0.5,
@@ -54,12 +57,17 @@ def checkpoint(step: int, size: int = 1) -> Checkpoint:
         epochs_without_improvement=0,
     )
     hidden = tuple((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))) for _ in range(11))
-    return Checkpoint(weights, {f"velocity.{name}": -array for name, array in weights.items()}, hidden, training)
+    velocity = {f"velocity.{name}": -array for name, array in weights.items()}
+    return Checkpoint(weights, velocity, {name: 2 * array for name, array in weights.items()}, hidden, training)
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
     assert one.training == other.training
-    for ours, theirs in ((one.weights, other.weights), (one.optimizer, other.optimizer)):
+    for ours, theirs in (
+        (one.weights, other.weights),
+        (one.optimizer, other.optimizer),
+        (one.average, other.average),
+    ):
         assert ours.keys() == theirs.keys()
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name], strict=True)

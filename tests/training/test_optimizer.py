@@ -12,13 +12,24 @@ import torch
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.training.interfaces import Floats
-from weft.training.optimizer import PIECE, SGD, AdamW, Momentum, Optimizer, make_optimizer
+from weft.training.optimizer import SGD, AdamW, Momentum, Optimizer, make_optimizer
+from weft.training.pieces import PIECE
 
 SHAPES = {"W": (7, 5), "long": (3 * PIECE // 64 + 1, 64), "b": (7,)}
 LRS = (0.1, 0.05, 0.3, 0.01)
 
 CASES: dict[str, tuple[Callable[[Any], Optimizer], Callable[[Any], torch.optim.Optimizer]]] = {
     "sgd": (SGD, lambda parameters: torch.optim.SGD(parameters, lr=1.0)),
+    "sgd with weight decay": (
+        lambda parameters: SGD(parameters, weight_decay=0.2),
+        lambda parameters: torch.optim.SGD(
+            [
+                {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.2},
+                {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+            ],
+            lr=1.0,
+        ),
+    ),
     "momentum": (
         lambda parameters: Momentum(parameters, 0.8),
         lambda parameters: torch.optim.SGD(parameters, lr=1.0, momentum=0.8),
@@ -72,6 +83,19 @@ def test_update_changes_the_parameters_in_place_and_leaves_the_gradients(name: s
         np.testing.assert_array_equal(gradients[key], arrays(1, "float32")[key])
 
 
+def test_weight_decay_of_momentum_is_no_part_of_the_velocity() -> None:
+    decayed, plain = arrays(0), arrays(0)
+    optimizers = Momentum(decayed, 0.8, weight_decay=0.2), Momentum(plain, 0.8)
+    before = arrays(0)
+    for optimizer in optimizers:
+        optimizer.update(arrays(1), 0.5)
+    for name, velocity in optimizers[0].state().items():
+        np.testing.assert_array_equal(velocity, optimizers[1].state()[name])
+    for name in SHAPES:
+        taken_off = 0.5 * 0.2 * before[name] if name != "b" else 0
+        np.testing.assert_allclose(decayed[name], plain[name] - taken_off, atol=1e-14)
+
+
 def test_update_reaches_a_parameter_that_is_a_transposed_view() -> None:
     base = np.ones((3, 4))
     SGD({"W": base.T}).update({"W": np.arange(12.0).reshape(4, 3)}, 1.0)
@@ -115,8 +139,10 @@ def test_the_configuration_names_the_optimizer_and_its_numbers() -> None:
         return make_optimizer(config, arrays(0))
 
     assert isinstance(made(optimizer="sgd"), SGD)
-    momentum, adamw = made(optimizer="momentum", momentum=0.7), made(optimizer="adamw", weight_decay=0.3)
+    momentum = made(optimizer="momentum", momentum=0.7, weight_decay=0.1)
+    adamw = made(optimizer="adamw", weight_decay=0.3, beta1=0.8, beta2=0.95)
+    assert made(optimizer="sgd", weight_decay=0.2).weight_decay == 0.2
     assert isinstance(momentum, Momentum)
-    assert momentum.momentum == 0.7
+    assert (momentum.momentum, momentum.weight_decay) == (0.7, 0.1)
     assert isinstance(adamw, AdamW)
-    assert adamw.weight_decay == 0.3
+    assert (adamw.weight_decay, adamw.betas) == (0.3, (0.8, 0.95))

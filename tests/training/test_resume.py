@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from weft.errors import CheckpointError
-from weft.layers import Regularization
+from weft.layers import Loss, Regularization
 from weft.training import NoProgress, Trainer, TrainingResult, newest_checkpoint, read_metrics
 
 MakeTrainer = Callable[..., Trainer]
@@ -55,11 +55,13 @@ def everything(trainer: Trainer) -> dict[str, Any]:
     """All that the next step depends on, as bytes and JSON values."""
     assert trainer.model.state is not None
     arrays = {**trainer.model.named_parameters(), **trainer.optimizer.state()}
+    arrays |= {f"average.{name}": array for name, array in trainer.averaging.arrays().items()}
     return {
         "arrays": {name: array.tobytes() for name, array in arrays.items()},
         "hidden": [[part.tobytes() for part in state] for state in trainer.model.state],
         "random": trainer.model.rng.bit_generator.state,
         "schedule": trainer.schedule.state(),
+        "averaging": trainer.averaging.state(),
         "position": trainer.blocks.position,
         "epoch_loss": trainer.epoch_loss,
         "epochs_without_improvement": trainer.epochs_without_improvement,
@@ -102,6 +104,62 @@ REGULARIZED = Regularization(
     activation_penalty=2.0,
     temporal_penalty=1.0,
 )
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "exponential average": {"ema": 0.9},
+    "triggered average, begun before the last cut": {"average_after": 1},
+    "triggered average, begun after it": {"average_after": 2},
+    "random block length": {"random_bptt": True, "bptt": 8, "epochs": 5},
+    "accumulated gradients": {"accumulate": 3, "epochs": 9},
+    "held cosine": {"schedule": "cosine", "hold": 0.5, "final_lr": 0.1},
+    "betas": {"optimizer": "adamw", "beta1": 0.5, "beta2": 0.8, "lr": 0.01},
+    "decay of sgd": {"weight_decay": 0.1},
+    "all at once": {
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "ema": 0.8,
+        "random_bptt": True,
+        "bptt": 5,
+        "accumulate": 2,
+        "epochs": 8,
+        "schedule": "cosine",
+        "hold": 0.3,
+        "model_settings": {"layers": 2, "tied": True, "regularization": REGULARIZED},
+    },
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_run_with_an_option_goes_on_as_if_it_had_never_stopped(
+    make_trainer: MakeTrainer, tmp_path: Path, option: str
+) -> None:
+    settings = {"epochs": 6, **OPTIONS[option]}
+    # Averaging begins with the third epoch, at step 48, or with the fourth, and its result is the best of all.
+    scores = {1: 2.0, 2: 3.0, 3: 2.5, 4: 2.2, 5: 2.1, 6: 1.9, 7: 2.4, 8: 1.8, 9: 2.0}
+
+    def made(run: Path, **more: Any) -> Trainer:
+        trainer: Trainer = make_trainer(run=run, validate=lambda: Loss(scores[trainer.epoch], 1), **settings, **more)
+        return trainer
+
+    straight = made(tmp_path / "straight")
+    expected = straight.train()
+    if option.startswith("triggered"):
+        assert straight.averaging.arrays()
+    run = tmp_path / "cut"
+    for step in (MID_EPOCH, 33, 50):
+        trainer = made(run, model_seed=1 if step == MID_EPOCH else 99, progress=SignalAt(step))
+        if step != MID_EPOCH:
+            resumed(trainer, run)
+        result = trainer.train()
+        assert (result.outcome == "interrupted") == (step < straight.total_steps)
+    assert bool(trainer.averaging.arrays()) == ("ema" in settings or settings.get("average_after") == 1)
+    successor = resumed(made(run, model_seed=99), run)
+    assert successor.train() == expected
+    assert everything(successor) == everything(straight)
+    assert metrics_of(run) == metrics_of(tmp_path / "straight")
+    best, expected_best = (folder / "model.safetensors" for folder in (run, tmp_path / "straight"))
+    assert best.read_bytes() == expected_best.read_bytes()
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
@@ -231,6 +289,8 @@ def test_a_longer_cosine_says_that_the_curve_is_another(make_trainer: MakeTraine
 OTHER_RUNS: dict[str, tuple[dict[str, Any], str]] = {
     "optimizer": ({"optimizer": "adamw"}, "optimizer was sgd and would now be adamw"),
     "schedule": ({"schedule": "cosine"}, "schedule was constant and would now be cosine"),
+    "averaging": ({"ema": 0.9}, "averaging of the weights was none and would now be exponential"),
+    "accumulated": ({"accumulate": 2}, "blocks a step was 1 and would now be 2"),
     "bptt": ({"bptt": 8}, "blocks in an epoch was 16 and would now be 8"),
     "batch size": ({"batch_size": 4, "bptt": 3}, r"hidden state was \(3, 5\).* would now be \(4, 5\)"),
 }
@@ -253,6 +313,21 @@ def test_a_tampered_random_state_is_refused(make_trainer: MakeTrainer, tmp_path:
     (checkpoint / "training.json").write_text(json.dumps(state), "utf-8")
     with pytest.raises(CheckpointError, match="random generator state"):
         make_trainer().resume(checkpoint)
+
+
+def test_a_checkpoint_from_before_there_were_averages_goes_on(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    straight = make_trainer(run=None)
+    straight.train()
+    make_trainer(progress=SignalAt(MID_EPOCH)).train()
+    checkpoint = newest_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    state = json.loads((checkpoint / "training.json").read_text("utf-8"))
+    for name in ("accumulate", "averaging", "averaging_state"):
+        del state[name]
+    (checkpoint / "training.json").write_text(json.dumps(state), "utf-8")
+    successor = resumed(make_trainer(), tmp_path / "run")
+    successor.train()
+    assert everything(successor) == everything(straight)
 
 
 def test_a_lower_learning_rate_takes_effect_on_resuming(make_trainer: MakeTrainer, tmp_path: Path) -> None:

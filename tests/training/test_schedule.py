@@ -43,6 +43,16 @@ def test_cosine_warms_up_in_a_line_and_falls_to_a_fiftieth_at_the_last_step() ->
     assert all(later < earlier for earlier, later in pairwise(rates[4:]))
 
 
+def test_cosine_holds_the_full_rate_and_ends_where_it_is_told() -> None:
+    schedule = make_schedule(config(schedule="cosine", warmup=4, hold=0.5, final_lr=0.25), 24)
+    rates = [schedule.lr(step) for step in range(24)]
+    assert rates[:15] == pytest.approx([0.5, 1.0, 1.5, 2.0] + [2.0] * 11)
+    assert all(later < earlier for earlier, later in pairwise(rates[14:]))
+    assert [rates[23], schedule.lr(30)] == pytest.approx([0.5, 0.5])
+    middle = Cosine(2.0, 0, 21, hold=0.0, final=0.0)
+    assert [middle.lr(10), middle.lr(20)] == pytest.approx([1.0, 0.0])
+
+
 @pytest.mark.parametrize("total_steps", [1, 2, 3, 10])
 @pytest.mark.parametrize("warmup", [0, 1, 100])
 def test_cosine_is_positive_and_reaches_the_full_rate_however_short_the_run(total_steps: int, warmup: int) -> None:

@@ -60,6 +60,9 @@ class UpdateKernel(Protocol):
     def scale(self, arrays: Sequence[Array], factor: float) -> None:
         """array <- factor · array"""
 
+    def move_towards(self, arrays: Sequence[Array], targets: Sequence[Array], fraction: float) -> None:
+        """array <- array + fraction · (target - array): what keeps an average"""
+
     def sgd(self, ws: Sequence[Array], gs: Sequence[Array], lr: float) -> None:
         """w <- w - lr g"""
 

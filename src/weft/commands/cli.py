@@ -21,6 +21,7 @@ from weft.commands.compare import compare
 from weft.commands.data import data
 from weft.commands.demo import demo
 from weft.commands.eval import evaluate_text
+from weft.commands.find_lr import find_lr
 from weft.commands.generate import generate
 from weft.commands.info import info
 from weft.commands.mistakes import UsageMistake, in_one_line
@@ -29,7 +30,8 @@ from weft.commands.next import next_tokens
 from weft.commands.ngram import eval_ngram, train_ngram
 from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
-from weft.commands.train import TrainCommand, train_command
+from weft.commands.setting_options import SettingsCommand
+from weft.commands.train import train_command
 from weft.errors import WeftError
 
 app = typer.Typer(
@@ -41,6 +43,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train_command,
+    "find-lr": find_lr,
     "eval": evaluate_text,
     "score": score,
     "compare": compare,
@@ -53,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "info": info,
     "data": data,
 }
+WITH_SETTINGS = ("train", "find-lr")
 GROUPS = {"ngram": "Models that count words: train one, or measure one."}
 
 
@@ -77,7 +81,7 @@ for _name, _command in COMMANDS.items():
     if _group not in _groups:
         _groups[_group] = typer.Typer(rich_markup_mode=None, help=GROUPS[_group])
         app.add_typer(_groups[_group], name=_group)
-    _groups[_group].command(_own_name, cls=TrainCommand if _name == "train" else None)(_passed_on(_command))
+    _groups[_group].command(_own_name, cls=SettingsCommand if _name in WITH_SETTINGS else None)(_passed_on(_command))
 
 
 def _print_version(wanted: bool) -> None:

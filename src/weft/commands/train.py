@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
-from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from weft.commands.data import fetch_with_bar
-from weft.commands.option_types import number, whole_number
 from weft.commands.run_option import RUNS
-from weft.config import SECTIONS, TYPES
+from weft.commands.setting_options import with_settings
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
@@ -26,23 +22,27 @@ from weft.run_folder import tokens_path
 from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
 
+TextArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="TEXT",
+        help="Training text: files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that "
+        "`weft data` lists.",
+        show_default=False,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; options win over it.")
+]
 
+
+@with_settings()
 def train_command(
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXT",
-            help="Training text: files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that "
-            "`weft data` lists.",
-            show_default=False,
-        ),
-    ] = None,
+    text: TextArgument = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The run folder.  [default: the text's name, under runs/]")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; options win over it.")
-    ] = None,
+    config: ConfigOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run where it was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run if there is one.")] = False,
     **settings: Any,
@@ -51,16 +51,21 @@ def train_command(
 
     A setting without a default is chosen for the text, and the choice explained. Ctrl-C saves; --resume goes on.
     """
-    if text and settings.get("data"):
-        raise InputError("the text is given twice, as an argument and with --data; give it once")
-    given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    stated = stated_settings(config, text or None, given)
+    stated = stated_on_command_line(config, text, settings)
     run = out or RUNS / default_name(stated.get("data", ()), resume)
     trained = train_run(
         run, stated, resume=resume, overwrite=overwrite, reporter=OnStream(sys.stderr), fetch=fetch_with_bar
     )
     for line in summary(trained):
         typer.echo(line)
+
+
+def stated_on_command_line(config: Path | None, text: list[str] | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a person states: in a file, as options that win over it, and the text as an argument."""
+    if text and settings.get("data"):
+        raise InputError("the text is given twice, as an argument and with --data; give it once")
+    given = {name: value for name, value in settings.items() if value not in (None, [], ())}
+    return stated_settings(config, text or None, given)
 
 
 def default_name(data: tuple[str, ...], resume: bool) -> str:
@@ -93,47 +98,3 @@ def summary(trained: Trained) -> list[str]:
     if len(lines) == 1 and trained.result.train is not None:
         lines.append(f"training perplexity {perplexity_text(perplexity(trained.result.train))}; nothing was held out")
     return lines
-
-
-class TrainCommand(TyperCommand):
-    """Its help lists the settings under the sections of the configuration file."""
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and options, section by section."""
-        records: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                usual = "Options" if parameter.param_type_name == "option" else "Arguments"
-                section = getattr(parameter, "rich_help_panel", None) or usual
-                records.setdefault(section, []).append(record)
-        for section in sorted(records, key=["Arguments", "Options", *SECTIONS].index):
-            with formatter.section(f"Settings, [{section}]" if section in SECTIONS else section):
-                formatter.write_dl(records[section])
-
-
-def _parameter(section: str, item: Field[Any]) -> inspect.Parameter:
-    """A field of the configuration as an option that is None when it is not stated."""
-    hint = TYPES[item.name]
-    text = item.metadata["help"]
-    if item.default not in (None, (), MISSING):
-        text += f"  [default: {str(item.default).lower() if isinstance(item.default, bool) else item.default}]"
-    options: dict[str, Any] = {"help": text, "show_default": False, "rich_help_panel": section}
-    if hint in (int, int | None):
-        options |= {"metavar": "N", "parser": whole_number}
-    elif hint in (float, float | None):
-        options |= {"metavar": "X", "parser": number}
-    elif hint is not bool:
-        options["metavar"] = "|".join(item.metadata["choices"]) or ("TEXT" if hint == tuple[str, ...] else "NAME")
-    if hint == tuple[str, ...]:
-        options["help"] += "; may be repeated"
-    hint = list[str] | None if hint == tuple[str, ...] else hint | None
-    annotation = Annotated[hint, typer.Option(**options)]  # type: ignore[valid-type]
-    return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-_own = inspect.signature(train_command, eval_str=True)
-_flags = [_parameter(section, item) for section, kind in SECTIONS.items() for item in fields(kind)]
-_parameters = [parameter for parameter in _own.parameters.values() if parameter.name != "settings"]
-train_command.__signature__ = _own.replace(parameters=[*_parameters, *_flags])  # type: ignore[attr-defined]
-train_command.__annotations__ = {parameter.name: parameter.annotation for parameter in [*_parameters, *_flags]}

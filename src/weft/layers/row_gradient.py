@@ -22,6 +22,15 @@ class RowGradient:
         dense[self.rows[within] - first] = self.values[within]
         return dense
 
+    def moved_towards(self, other: RowGradient, fraction: float) -> RowGradient:
+        """(1 - fraction) · self + fraction · other, over the rows that either of them has."""
+        backend = backend_of(self.values)
+        xp = backend.xp
+        rows, place = xp.unique_inverse(xp.concat((self.rows, other.rows)))
+        values = xp.zeros((rows.shape[0], *self.shape[1:]), dtype=self.values.dtype)
+        backend.add_rows(values, place, xp.concat(((1 - fraction) * self.values, fraction * other.values)))
+        return RowGradient(self.shape, rows, values)
+
 
 def dense(gradient: Array | RowGradient) -> Array:
     """A gradient as an array, zeros and all."""

@@ -51,12 +51,17 @@ class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
         self.position = position
         self.blocks_per_epoch = max(1, length // needed)
         self._starts = np.arange(batch_size, dtype=np.int64)[:, None] * (length // batch_size)
-        self._steps = np.arange(block_length, dtype=np.int64)
+        self._block_length = block_length
 
     def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         length = self._ids.size
-        places = (self._starts + (self.position + self._steps)) % length
+        steps = np.arange(self._length_at(self.position), dtype=np.int64)
+        places = (self._starts + (self.position + steps)) % length
         xs = self._ids[places].astype(np.int64)
         ts = self._ids[(places + 1) % length].astype(np.int64)
-        self.position += self._steps.size
+        self.position += steps.size
         return xs, ts
+
+    def _length_at(self, position: int) -> int:
+        """The time steps of the block that begins at `position`."""
+        return self._block_length

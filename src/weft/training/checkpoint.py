@@ -3,7 +3,8 @@
     RUN/model.safetensors                 weights of the best model so far, by name
     RUN/checkpoints/step-00001234/        everything to continue as if nothing had happened:
         model.safetensors                 weights by name
-        training.safetensors              optimizer.NAME ..., and state.LAYER.INDEX, the hidden state, each (N, H)
+        training.safetensors              optimizer.NAME ..., average.NAME ..., the average of the weights, and
+                                          state.LAYER.INDEX, the hidden state, each (N, H)
         training.json                     step, position, random generator, schedule, scores
 
 A checkpoint is written to a folder with a temporary name (it starts with a dot), synced and renamed; only then are
@@ -43,6 +44,7 @@ class Checkpoint:
 
     weights: NamedArrays
     optimizer: Mapping[str, np.ndarray[Any, Any]]
+    average: NamedArrays
     hidden: tuple[State, ...]
     training: TrainingState
 
@@ -88,8 +90,15 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
         raise CheckpointError(f"{path / STATE} cannot be used: {reason}") from error
     weights = load_weights(path / WEIGHTS, expected)
     arrays = read_tensors(path / ARRAYS)
-    optimizer = {name.removeprefix("optimizer."): a for name, a in arrays.items() if name.startswith("optimizer.")}
-    return Checkpoint(weights, optimizer, _hidden(path / ARRAYS, arrays), training)
+    groups: dict[str, dict[str, Floats]] = {"optimizer": {}, "average": {}, "state": {}}
+    for name, array in arrays.items():
+        group, _, own_name = name.partition(".")
+        if group not in groups:
+            raise CheckpointError(f"{path / ARRAYS} has an unexpected tensor {name!r}")
+        groups[group][own_name] = array
+    return Checkpoint(
+        weights, groups["optimizer"], groups["average"], _hidden(path / ARRAYS, groups["state"]), training
+    )
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
@@ -137,6 +146,7 @@ def _remove_temporaries(run: Path) -> None:
 
 def _to_arrays(checkpoint: Checkpoint) -> dict[str, Floats]:
     arrays = {f"optimizer.{name}": array for name, array in checkpoint.optimizer.items()}
+    arrays |= {f"average.{name}": array for name, array in checkpoint.average.items()}
     for layer, state in enumerate(checkpoint.hidden):
         arrays |= {f"state.{layer}.{index}": array for index, array in enumerate(state)}
     return arrays
@@ -145,10 +155,8 @@ def _to_arrays(checkpoint: Checkpoint) -> dict[str, Floats]:
 def _hidden(path: Path, arrays: Mapping[str, Floats]) -> tuple[State, ...]:
     layers: dict[int, dict[int, Floats]] = {}
     for name, array in arrays.items():
-        if name.startswith("optimizer."):
-            continue
-        match = re.fullmatch(r"state\.(\d+)\.(\d+)", name)
+        match = re.fullmatch(r"(\d+)\.(\d+)", name)
         if match is None:
-            raise CheckpointError(f"{path} has an unexpected tensor {name!r}")
+            raise CheckpointError(f"{path} has an unexpected tensor {'state.' + name!r}")
         layers.setdefault(int(match[1]), {})[int(match[2])] = array
     return tuple(tuple(state[index] for index in sorted(state)) for _, state in sorted(layers.items()))

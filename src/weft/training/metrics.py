@@ -21,7 +21,7 @@ class EpochMetrics:
     epoch: float
     """Passes through the text so far; whole, unless the run ended within one."""
     step: int
-    """Blocks so far."""
+    """Updates so far."""
     train_nats_per_token: float | None
     train_perplexity: float | None
     valid_nats_per_token: float | None
@@ -35,11 +35,11 @@ class EpochMetrics:
 
     @classmethod
     def of(
-        cls, step: int, blocks_per_epoch: int, train: Loss, valid: Loss | None, lr: float, seconds: float
+        cls, step: int, steps_per_epoch: int, train: Loss, valid: Loss | None, lr: float, seconds: float
     ) -> EpochMetrics:
         """The metrics of an epoch with the loss `train` in training and `valid` on the text held out."""
         return cls(
-            epoch=step / blocks_per_epoch if step % blocks_per_epoch else step // blocks_per_epoch,
+            epoch=step / steps_per_epoch if step % steps_per_epoch else step // steps_per_epoch,
             step=step,
             train_nats_per_token=mean_nats(train),
             train_perplexity=perplexity(train),

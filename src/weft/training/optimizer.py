@@ -1,7 +1,13 @@
 """How gradients become updates: SGD, SGD with momentum, AdamW.
 
 An optimizer is made on the model's named parameters and changes these arrays in place. In the equations w is a
-parameter, g its gradient, eta the learning rate.
+parameter, g its gradient, eta the learning rate. Weight decay lambda is decoupled from the gradient in all of them, as
+in AdamW (Loshchilov and Hutter 2019): before the update
+
+    w <- w - eta lambda w
+
+of matrices only: a bias, having one dimension, is left out. For plain SGD that is the gradient of lambda |w|^2 / 2,
+untouched by clipping.
 """
 
 from __future__ import annotations
@@ -17,21 +23,16 @@ from weft.backends import UpdateKernel, backend_of
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.layers.row_gradient import RowGradient
-from weft.training.interfaces import Floats, Gradient, NamedArrays, NamedGradients
-
-PIECE = 1 << 15
-"""Elements updated at a time: few enough for every temporary array to stay in the processor's cache."""
-
-
-LARGE_PIECE = 1 << 20
-"""The same for kernels, which have no temporary arrays."""
+from weft.training.interfaces import Floats, NamedArrays, NamedGradients
+from weft.training.pieces import LARGE_PIECE, PIECE, pieces
 
 
 class Optimizer(ABC):
     """Parameters, and whatever arrays the update rule remembers from one step to the next."""
 
-    def __init__(self, parameters: NamedArrays) -> None:
+    def __init__(self, parameters: NamedArrays, weight_decay: float = 0.0) -> None:
         self.parameters = dict(parameters)
+        self.weight_decay = weight_decay
         self._memory: dict[str, np.ndarray[Any, Any]] = {}
 
     @abstractmethod
@@ -60,6 +61,18 @@ class Optimizer(ABC):
         parameter = next(iter(self.parameters.values()))
         return backend_of(parameter).update_kernel(parameter.dtype)
 
+    def _decay(self, lr: float) -> None:
+        """w <- w - eta lambda w, of all matrices."""
+        if not self.weight_decay:
+            return
+        matrices = [parameter for parameter in self.parameters.values() if parameter.ndim > 1]
+        kernel, kept = self._kernel(), 1 - lr * self.weight_decay
+        if kernel:
+            kernel.scale(matrices, kept)
+            return
+        for matrix in matrices:
+            matrix *= kept
+
     def _groups(self, gradients: NamedGradients, *memories: dict[str, Floats]) -> Iterator[tuple[list[Floats], ...]]:
         """Lists of parameters, gradients and what is remembered of them, alike: all whole arrays at once for a kernel,
         else piece by piece; the gradient of few rows always in pieces, so that it is never written out whole."""
@@ -70,7 +83,7 @@ class Optimizer(ABC):
                 whole.append((parameter, gradient, *own))
                 continue
             size = LARGE_PIECE if self._kernel() else PIECE
-            for piece in _pieces(gradient, parameter, *own, size=size):
+            for piece in pieces(gradient, parameter, *own, size=size):
                 yield tuple([array] for array in piece)
         if whole:
             yield tuple(list(arrays) for arrays in zip(*whole, strict=True))
@@ -86,6 +99,7 @@ class SGD(Optimizer):
     """w <- w - eta g"""
 
     def update(self, gradients: NamedGradients, lr: float) -> None:
+        self._decay(lr)
         kernel, ws, gs = self._kernel(), [], []
         for name, parameter in self.parameters.items():
             gradient = gradients[name]
@@ -98,7 +112,7 @@ class SGD(Optimizer):
                 ws.append(parameter)
                 gs.append(gradient)
             else:
-                for w, g in _pieces(gradient, parameter):
+                for w, g in pieces(gradient, parameter):
                     w -= lr * g
         if kernel:
             kernel.sgd(ws, gs, lr)
@@ -110,12 +124,13 @@ class Momentum(Optimizer):
     The heavy-ball method (Polyak 1964), with eta outside the sum, so that a change of it acts at once.
     """
 
-    def __init__(self, parameters: NamedArrays, momentum: float = 0.9) -> None:
-        super().__init__(parameters)
+    def __init__(self, parameters: NamedArrays, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(parameters, weight_decay)
         self.momentum = momentum
         self._velocity = self._remember("velocity")
 
     def update(self, gradients: NamedGradients, lr: float) -> None:
+        self._decay(lr)
         kernel = self._kernel()
         for ws, gs, vs in self._groups(gradients, self._velocity):
             if kernel:
@@ -134,9 +149,8 @@ class AdamW(Optimizer):
         v <- beta2 v + (1 - beta2) g^2          v' = v / (1 - beta2^t)
         w <- w - eta lambda w - eta m' / (sqrt(v') + eps)
 
-    at step t = 1, 2, ..., with m = v = 0 at first. The decay lambda shrinks matrices only: a bias, having one
-    dimension, is left out. beta2 is 0.99 rather than the customary 0.999: blocks of text are small and their gradients
-    change quickly.
+    at step t = 1, 2, ..., with m = v = 0 at first. beta2 is 0.99 rather than the customary 0.999: blocks of text
+    are small and their gradients change quickly.
     """
 
     def __init__(
@@ -146,10 +160,9 @@ class AdamW(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(parameters)
+        super().__init__(parameters, weight_decay)
         self.betas = betas
         self.eps = eps
-        self.weight_decay = weight_decay
         self._mean = self._remember("mean")
         self._square = self._remember("square")
         self._steps = self._memory["steps"] = np.zeros(1, dtype=np.int64)
@@ -179,24 +192,10 @@ class AdamW(Optimizer):
 def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer:
     """The optimizer that `config` names, on `parameters`."""
     if config.optimizer == "momentum":
-        return Momentum(parameters, config.momentum)
+        return Momentum(parameters, config.momentum, config.weight_decay)
     if config.optimizer == "adamw":
-        return AdamW(parameters, weight_decay=config.weight_decay)
-    return SGD(parameters)
-
-
-def _pieces(gradient: Gradient, *arrays: Floats, size: int = PIECE) -> Iterator[tuple[Floats, ...]]:
-    """The same few rows of every array and of the gradient, (array, gradient, other arrays …), until all were seen."""
-    rows = arrays[0].shape[0]
-    step = max(1, size * rows // max(1, arrays[0].size))
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        first, *others = (array[start:stop] for array in arrays)
-        yield (
-            first,
-            gradient.between(start, stop) if isinstance(gradient, RowGradient) else gradient[start:stop],
-            *others,
-        )
+        return AdamW(parameters, betas=(config.beta1, config.beta2), weight_decay=config.weight_decay)
+    return SGD(parameters, config.weight_decay)
 
 
 def _check_alike(name: str, saved: np.ndarray[Any, Any], own: np.ndarray[Any, Any]) -> None:

@@ -33,7 +33,7 @@ class Progress(Protocol):
     """Told of everything that happens in a run."""
 
     def stepped(self, status: Status) -> None:
-        """A block was trained on."""
+        """An update was made."""
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
         """An epoch is over, and validated."""

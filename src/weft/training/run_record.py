@@ -25,7 +25,7 @@ class Record(Protocol):
     """Where a run leaves what it finds out."""
 
     def begin(self, step: int) -> None:
-        """The run starts, or goes on, after `step` blocks."""
+        """The run starts, or goes on, after `step` updates."""
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
         """Keep how an epoch went. Comes before the checkpoint of that step, which would drop it when resumed."""

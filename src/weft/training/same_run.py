@@ -7,6 +7,7 @@ from pathlib import Path
 from weft.backends import State
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
+from weft.training.averaging import averaging_name
 from weft.training.checkpoint import Checkpoint
 from weft.training.interfaces import BlockSource, NamedArrays, Trainable
 
@@ -19,6 +20,8 @@ def check_same_run(
     differences = (
         ("optimizer", saved.optimizer, config.optimizer),
         ("schedule", saved.schedule, config.schedule),
+        ("averaging of the weights", saved.averaging, averaging_name(config)),
+        ("number of blocks a step", saved.accumulate, config.accumulate),
         ("number of blocks in an epoch", saved.blocks_per_epoch, blocks.blocks_per_epoch),
         ("type of numbers", _types(checkpoint.weights), _types(model.named_parameters())),
         ("hidden state", _shapes(checkpoint.hidden), _shapes(model.zero_state(config.batch_size))),

@@ -77,28 +77,29 @@ class Plateau:
 
 
 class Cosine(_StepsOnly):
-    """Linear warm-up, then half a cosine down to a fiftieth at the last step (Loshchilov and Hutter 2017).
+    """Linear warm-up, the full rate for a while, then half a cosine down (Loshchilov and Hutter 2017).
 
-        lr(s) = eta (s + 1) / W                                        s < W, the warm-up
-        lr(s) = eta (0.02 + 0.98 (1 + cos(pi p)) / 2)                  p = (s - W) / (S - 1 - W), from 0 to 1
+        lr(s) = eta (s + 1) / W                              s < W, the warm-up
+        lr(s) = eta                                          W <= s < C, with C = W + hold (S - W)
+        lr(s) = eta (f + (1 - f) (1 + cos(pi p)) / 2)        p = (s - C) / (S - 1 - C), from 0 to 1
 
-    over S steps in all; after them it stays at 0.02 eta. A warm-up longer than half of the run is cut to half of it.
-    The curve depends on S alone: a finished run that goes on with more epochs follows the longer run's curve from
-    where it is, so its learning rate jumps up.
+    over S steps in all, f the final share of eta; after them it stays at f eta. A warm-up longer than half of the run
+    is cut to half of it. The curve depends on S alone: a finished run that goes on with more epochs follows the longer
+    run's curve from where it is, so its learning rate jumps up.
     """
 
-    FLOOR = 0.02
-
-    def __init__(self, lr: float, warmup: int, total_steps: int) -> None:
+    def __init__(self, lr: float, warmup: int, total_steps: int, hold: float = 0.0, final: float = 0.02) -> None:
         self._lr = lr
         self._warmup = min(warmup, total_steps // 2)
+        self._fall = self._warmup + round(hold * (total_steps - self._warmup))
+        self._final = final
         self._total_steps = total_steps
 
     def lr(self, step: int) -> float:
         if step < self._warmup:
             return self._lr * (step + 1) / self._warmup
-        passed = min(1.0, (step - self._warmup) / max(1, self._total_steps - 1 - self._warmup))
-        return self._lr * (self.FLOOR + (1 - self.FLOOR) * (1 + math.cos(math.pi * passed)) / 2)
+        passed = min(1.0, max(0, step - self._fall) / max(1, self._total_steps - 1 - self._fall))
+        return self._lr * (self._final + (1 - self._final) * (1 + math.cos(math.pi * passed)) / 2)
 
 
 def make_schedule(config: TrainingConfig, total_steps: int) -> Schedule:
@@ -106,5 +107,5 @@ def make_schedule(config: TrainingConfig, total_steps: int) -> Schedule:
     if config.schedule == "plateau":
         return Plateau(config.lr)
     if config.schedule == "cosine":
-        return Cosine(config.lr, config.warmup, total_steps)
+        return Cosine(config.lr, config.warmup, total_steps, config.hold, config.final_lr)
     return Constant(config.lr)

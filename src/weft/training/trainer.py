@@ -1,6 +1,6 @@
 """Truncated back-propagation through time, from the first block to the last.
 
-For each block: loss, gradients, clipping, learning rate, update. The hidden state goes on from block to block and
+For each step: loss, gradients, clipping, learning rate, update. The hidden state goes on from block to block and
 from epoch to epoch; gradients end at the block's edge.
 """
 
@@ -19,8 +19,9 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.layers.softmax import NOTHING, Loss
+from weft.training.averaging import make_averaging
 from weft.training.checkpoint import Checkpoint, load_checkpoint
-from weft.training.gradients import clip_by_global_norm, global_norm
+from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.interruption import StopRequest, stop_on_signal
 from weft.training.metrics import EpochMetrics
@@ -29,6 +30,7 @@ from weft.training.progress import NoProgress, Progress, Status
 from weft.training.run_record import NoRecord, Record, RunRecord
 from weft.training.same_run import check_same_run
 from weft.training.schedule import make_schedule
+from weft.training.stepper import Stepper, steps_per_epoch
 from weft.training.training_state import TrainingState
 
 SECONDS_BETWEEN_EPOCH_SAVES = 1.0
@@ -42,7 +44,7 @@ class TrainingResult:
     outcome: str
     """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted'."""
     step: int
-    """Blocks trained on."""
+    """Updates made."""
     epoch: int
     """Whole passes through the text."""
     best: Loss | None
@@ -59,7 +61,8 @@ class Trainer:
     progress  told of every step
 
     The model with the best validation loss is kept as `run/model.safetensors`; with nothing held out, that of the last
-    epoch. Until the first epoch has ended it is that of the last checkpoint. A run that `max_steps` ends within an
+    epoch. Until the first epoch has ended it is that of the last checkpoint. Where the weights are averaged, it is the
+    average that is validated and kept. A run that `max_steps` ends within an
     epoch is validated there too, of which learning rate and patience take no note.
     """
 
@@ -76,10 +79,15 @@ class Trainer:
         self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
         self.progress: Progress = progress or NoProgress()
         self.record: Record = RunRecord(run) if run else NoRecord()
-        steps = config.epochs * blocks.blocks_per_epoch
+        self.steps_per_epoch = steps_per_epoch(blocks, config)
+        steps = config.epochs * self.steps_per_epoch
         self.total_steps = steps if config.max_steps is None else min(steps, config.max_steps)
         self.optimizer = make_optimizer(config, model.named_parameters())
+        self.averaging = make_averaging(config, model.named_parameters())
         self.schedule = make_schedule(config, self.total_steps)
+        self.stepper = Stepper(
+            model, blocks, config, self.optimizer, lambda what, value: self._check_finite(what, value, self.step + 1)
+        )
         self.step = self.epoch = self.epochs_without_improvement = 0
         self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
         self.train_loss: Loss | None = None
@@ -97,6 +105,7 @@ class Trainer:
         state = saved.training
         check_same_run(checkpoint, saved, self.model, self.blocks, self.config)
         self.optimizer.load_state(saved.optimizer)
+        self.averaging.load_state(saved.average, state.averaging_state)
         self.schedule.load_state(state.schedule_state)
         for name, array in parameters.items():
             array[...] = saved.weights[name]
@@ -139,10 +148,10 @@ class Trainer:
         saved = began
         outcome = None
         while outcome is None:
-            lr = self._train_block()
+            lr = self._take_step()
             seconds_a_step = (time.perf_counter() - began) / (self.step - first)
             self.progress.stepped(self._status(lr, seconds_a_step * (self.total_steps - self.step)))
-            epoch_ended = self.step == (self.epoch + 1) * self.blocks.blocks_per_epoch
+            epoch_ended = self.step == (self.epoch + 1) * self.steps_per_epoch
             if epoch_ended:
                 self._end_epoch(lr)
             elif self.step == self.total_steps:
@@ -162,18 +171,12 @@ class Trainer:
             return "stopped early"
         return "interrupted" if stop.made else None
 
-    def _train_block(self) -> float:
+    def _take_step(self) -> float:
         """One step; returns its learning rate."""
         began = time.perf_counter()
-        xs, ts = next(self.blocks)
-        loss = self.model.loss(xs, ts)
-        self._check_finite("loss", loss.nats, self.step + 1)
-        self._check_finite("perplexity", perplexity(loss), self.step + 1)
-        self.model.backward()
-        gradients = self.model.named_gradients()
-        self._check_finite("norm of the gradient", clip_by_global_norm(gradients, self.config.clip), self.step + 1)
         lr = self.schedule.lr(self.step)
-        self.optimizer.update(gradients, lr)
+        loss = self.stepper.take(lr)
+        self.averaging.stepped()
         self.step += 1
         self.epoch_loss = self.epoch_loss.plus(loss)
         self.epoch_seconds += time.perf_counter() - began
@@ -183,23 +186,26 @@ class Trainer:
         self.epoch += 1
         score, improved = self._evaluate(lr)
         self.schedule.epoch_ended(mean_nats(score))
+        if self.averaging.epoch_ended(mean_nats(score)):
+            self.progress.note(f"validation has not improved: the weights are averaged from step {self.step:,} on")
         self.epochs_without_improvement = 0 if improved else self.epochs_without_improvement + 1
         self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
 
     def _evaluate(self, lr: float) -> tuple[Loss, bool]:
         """Validate, and keep what came out; returns the loss that counts, and whether it is the best so far."""
         train = self.train_loss = self.epoch_loss
-        valid = self.validate() if self.validate else None
-        score = valid or train
-        self._check_finite("validation loss", score.nats, self.step)
-        self._check_finite("validation perplexity", perplexity(score), self.step)
-        self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
-        improved = self.best is None or mean_nats(score) < mean_nats(self.best)
-        if improved:
-            self.best = score
-        if improved or valid is None:
-            self.record.keep_best(self.model.named_parameters())
-        metrics = EpochMetrics.of(self.step, self.blocks.blocks_per_epoch, train, valid, lr, self.epoch_seconds)
+        with self.averaging.in_place():
+            valid = self.validate() if self.validate else None
+            score = valid or train
+            self._check_finite("validation loss", score.nats, self.step)
+            self._check_finite("validation perplexity", perplexity(score), self.step)
+            self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
+            improved = self.best is None or mean_nats(score) < mean_nats(self.best)
+            if improved:
+                self.best = score
+            if improved or valid is None:
+                self.record.keep_best(self.model.named_parameters())
+        metrics = EpochMetrics.of(self.step, self.steps_per_epoch, train, valid, lr, self.epoch_seconds)
         self.record.epoch_ended(metrics)
         self.progress.epoch_ended(metrics)
         return score, improved
@@ -207,7 +213,8 @@ class Trainer:
     def _save(self) -> None:
         self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
         if self.best is None:
-            self.record.keep_best(self.model.named_parameters())
+            with self.averaging.in_place():
+                self.record.keep_best(self.model.named_parameters())
         self.record.save(self._checkpoint())
 
     def _checkpoint(self) -> Checkpoint:
@@ -216,10 +223,13 @@ class Trainer:
             epoch=self.epoch,
             position=self.blocks.position,
             blocks_per_epoch=self.blocks.blocks_per_epoch,
+            accumulate=self.config.accumulate,
             total_steps=self.total_steps,
             optimizer=self.config.optimizer,
             schedule=self.config.schedule,
             schedule_state=self.schedule.state(),
+            averaging=self.averaging.name,
+            averaging_state=self.averaging.state(),
             random_state=self.model.rng.bit_generator.state,
             epoch_loss=self.epoch_loss,
             epoch_seconds=self.epoch_seconds,
@@ -227,7 +237,8 @@ class Trainer:
             best=self.best,
             epochs_without_improvement=self.epochs_without_improvement,
         )
-        return Checkpoint(self.model.named_parameters(), self.optimizer.state(), self.model.state or (), training)
+        weights, average = self.model.named_parameters(), self.averaging.arrays()
+        return Checkpoint(weights, self.optimizer.state(), average, self.model.state or (), training)
 
     def _status(self, lr: float, seconds_left: float) -> Status:
         return Status(

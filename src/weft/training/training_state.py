@@ -16,17 +16,21 @@ class TrainingState:
     """A run between two steps."""
 
     step: int
-    """Blocks trained on so far."""
+    """Updates made so far."""
     epoch: int
     """Whole passes through the text so far."""
     position: int
     """Of the block source, before the next block."""
     blocks_per_epoch: int
+    accumulate: int
+    """Blocks a step."""
     total_steps: int
     """Steps that the run was to have, which the schedule 'cosine' depends on."""
     optimizer: str
     schedule: str
     schedule_state: Mapping[str, Any]
+    averaging: str
+    averaging_state: Mapping[str, Any]
     random_state: Mapping[str, Any]
     """State of the model's bit generator."""
     epoch_loss: Loss
@@ -56,17 +60,28 @@ class TrainingState:
             raise CheckpointError(
                 f"it has format version {values['format']}, this weft reads up to {FORMAT}: install a newer weft"
             )
+        values = OF_EARLIER_RUNS | values
         return cls(
             **{name: _whole_number(values, name) for name in WHOLE_NUMBERS},
-            **{name: _typed(values, name, str) for name in ("optimizer", "schedule")},
-            **{name: _typed(values, name, dict) for name in ("schedule_state", "random_state")},
+            **{name: _typed(values, name, str) for name in ("optimizer", "schedule", "averaging")},
+            **{name: _typed(values, name, dict) for name in ("schedule_state", "averaging_state", "random_state")},
             **{name: _loss(values, name) for name in ("train", "best")},
             epoch_loss=_loss(values, "epoch_loss") or Loss(0.0, 0),
             epoch_seconds=_typed(values, "epoch_seconds", float),
         )
 
 
-WHOLE_NUMBERS = ("step", "epoch", "position", "blocks_per_epoch", "total_steps", "epochs_without_improvement")
+WHOLE_NUMBERS = (
+    "step",
+    "epoch",
+    "position",
+    "blocks_per_epoch",
+    "accumulate",
+    "total_steps",
+    "epochs_without_improvement",
+)
+OF_EARLIER_RUNS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_state": {}}
+"""What checkpoints lack that were written before there was a choice."""
 
 
 def _typed(values: Mapping[str, Any], name: str, expected: type) -> Any:

@@ -1,9 +1,9 @@
-"""Updates of all parameters in one pass, the gradient's norm and its scaling, and the addition of embedding rows.
+"""Updates of all parameters in one pass, averages, the gradient's norm and its scaling, additions of embedding rows.
 
-The equations are those of `weft.training.optimizer` and `weft.training.gradients`. Written as array arithmetic every
-operation reads and writes memory once more, and calls NumPy once more for every parameter; here one call goes through
-all arrays, and each is read once and written once. The elements of all arrays, one array after the other, are shared
-out over the workers.
+The equations are those of `weft.training.optimizer`, `weft.training.running_mean` and `weft.training.gradients`.
+Written as array arithmetic every operation reads and writes memory once more, and calls NumPy once more for every
+parameter; here one call goes through all arrays, and each is read once and written once. The elements of all arrays,
+one array after the other, are shared out over the workers.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class FusedUpdate:
         """array <- factor · array"""
         places, sizes = _places(arrays)
         self._over(sizes, lambda first, last, _number: _scale(places, sizes, first, last, F(factor)))
+
+    def move_towards(self, arrays: Arrays, targets: Arrays, fraction: float) -> None:
+        """array <- array + fraction · (target - array)"""
+        places, sizes = _places(arrays, targets)
+        self._over(sizes, lambda first, last, _number: _move_towards(places, sizes, first, last, F(fraction)))
 
     def sgd(self, ws: Arrays, gs: Arrays, lr: float) -> None:
         """w <- w - lr g"""
@@ -161,6 +166,16 @@ def _scale(places: Any, sizes: Any, first: Any, last: Any, factor: Any) -> None:
         x = part(places, sizes, row, 0, start, first, last)
         for j in range(x.size):
             x[j] *= factor
+        start += sizes[row]
+
+
+@compiled
+def _move_towards(places: Any, sizes: Any, first: Any, last: Any, fraction: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        x, y = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        for j in range(x.size):
+            x[j] += fraction * (y[j] - x[j])
         start += sizes[row]
 
 

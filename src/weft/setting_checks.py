@@ -1,0 +1,90 @@
+"""Whether a value can be that of a setting: its type, its bounds, its choices."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import Field
+from numbers import Integral, Real
+from typing import Any
+
+from weft.errors import InputError, nearest
+
+
+def converted(name: str, hint: Any, value: Any) -> Any:
+    """`value` in the type `hint` of the setting `name`; raises InputError if it cannot be one."""
+    return _CONVERTERS[hint](name, value)
+
+
+def _sources(name: str, value: Any) -> tuple[str, ...]:
+    stated = value if isinstance(value, (tuple, list)) else (value,)
+    sources = tuple(os.fspath(source) if isinstance(source, os.PathLike) else source for source in stated)
+    for source in sources:
+        if not isinstance(source, str):
+            raise InputError(f"{name} must be a name or path, or a list of them, got {value!r}")
+        if any(map(_is_surrogate, source)):
+            raise InputError(f"{name} {source!r} is not a name in UTF-8: rename the file")
+    return sources
+
+
+def _string(name: str, value: Any) -> str:
+    if not isinstance(value, str) or any(map(_is_surrogate, value)):
+        raise InputError(f"{name} must be a string, got {value!r}")
+    return value
+
+
+def _is_surrogate(character: str) -> bool:
+    # Python reads file names that are not UTF-8 with these; no TOML file can hold them.
+    return "\ud800" <= character <= "\udfff"
+
+
+def _truth(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, got {value!r}")
+    return value
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{name} must be a whole number, got {value!r}")
+    return int(value)
+
+
+def _finite_number(name: str, value: Any) -> float:
+    message = f"{name} must be a finite number, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(message)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise InputError(message) from None
+    if not math.isfinite(number):
+        raise InputError(message)
+    return number
+
+
+_CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
+    tuple[str, ...]: _sources,
+    str: _string,
+    bool: _truth,
+    int: _whole_number,
+    int | None: _whole_number,
+    float: _finite_number,
+    float | None: _finite_number,
+}
+
+
+def check_bounds(item: Field[Any], value: Any) -> None:
+    """Raise InputError unless `value` is within the bounds, or among the choices, of the field `item`."""
+    name, bounds = item.name, item.metadata
+    if bounds["choices"] and value not in bounds["choices"]:
+        raise InputError(
+            f"{name} must be one of {', '.join(bounds['choices'])}, got {value!r}{nearest(value, bounds['choices'])}"
+        )
+    if bounds["at_least"] is not None and value < bounds["at_least"]:
+        raise InputError(f"{name} must be at least {bounds['at_least']:g}, got {value!r}")
+    if bounds["above"] is not None and value <= bounds["above"]:
+        raise InputError(f"{name} must be above {bounds['above']:g}, got {value!r}")
+    if bounds["below"] is not None and value >= bounds["below"]:
+        raise InputError(f"{name} must be below {bounds['below']:g}, got {value!r}")
