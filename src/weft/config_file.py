@@ -24,6 +24,8 @@ FORMAT = 1
 def read_settings(path: Path) -> dict[str, Any]:
     """The settings stated in a TOML file with tables [text], [model] and [training]; any may be left out.
 
+    A table [recipe], which says what comes out of them, is left to `weft.recipes`.
+
     Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
     """
     return _settings_of(path, read_toml(path))
@@ -32,7 +34,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for section, values in tables.items():
-        if section in ("format", "weft"):
+        if section in ("format", "weft", "recipe"):
             continue
         if section not in SECTIONS:
             known = ", ".join(SECTIONS)

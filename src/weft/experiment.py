@@ -21,6 +21,7 @@ from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
 from weft.layers import Loss, Regularization, layer_normalized, time_layer
 from weft.layers.stack import layer_sizes, residual_layers
+from weft.recipes import find_recipe
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
 from weft.run_blocks import training_blocks
 from weft.run_folder import (
@@ -64,6 +65,7 @@ def train(
     *,
     out: str | Path | None = None,
     config: str | Path | None = None,
+    recipe: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     reporter: Reporter | None = None,
@@ -73,13 +75,14 @@ def train(
 
     data: files, folders, globs, 'builtin' or a named corpus. out: the run folder; without one nothing is kept on disk.
     config: a TOML file of settings, over which `settings` win; both are the fields of `weft.config`, and those left
-    out are chosen for the text. resume: go on with the run at `out`. overwrite: replace it. reporter: told how it goes,
-    for instance `weft.reporting.OnStream(sys.stderr)`; without one nothing is printed.
+    out are chosen for the text. recipe: the name of such a file of weft's own, see `weft recipes`. resume: go on with
+    the run at `out`. overwrite: replace it. reporter: told how it goes, for instance
+    `weft.reporting.OnStream(sys.stderr)`; without one nothing is printed.
 
     Raises InputError or MissingFileError for what cannot be used, and KeyboardInterrupt after Ctrl-C, when the run at
     `out` has been saved and can be resumed.
     """
-    stated = stated_settings(config, data, settings)
+    stated = stated_settings(config, recipe, data, settings)
     reporter = reporter or Silent()
     if out is not None:
         return train_run(Path(out), stated, resume=resume, overwrite=overwrite, reporter=reporter).model
@@ -92,9 +95,13 @@ def train(
             raise KeyboardInterrupt("stopped; without a run folder, `out`, nothing is kept") from None
 
 
-def stated_settings(config: str | Path | None, data: Any, settings: Settings) -> dict[str, Any]:
-    """Settings from a file, and over them those given one by one; raises InputError for any that is wrong."""
+def stated_settings(config: str | Path | None, recipe: str | None, data: Any, settings: Settings) -> dict[str, Any]:
+    """Settings from a file or recipe, and over them those given one by one; raises InputError for any that is wrong."""
+    if config is not None and recipe is not None:
+        raise InputError(f"settings are given twice, by the file {config} and by the recipe {recipe!r}: give one")
     stated = read_settings(Path(config)) if config is not None else {}
+    if recipe is not None:
+        stated = dict(find_recipe(recipe).settings)
     stated.update(check_settings({name: value for name, value in settings.items() if value is not None}))
     if data is not None:
         stated.update(check_settings({"data": data}))

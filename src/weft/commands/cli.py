@@ -28,6 +28,7 @@ from weft.commands.mistakes import UsageMistake, in_one_line
 from weft.commands.mix import mix
 from weft.commands.next import next_tokens
 from weft.commands.ngram import eval_ngram, train_ngram
+from weft.commands.recipes import recipes
 from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
 from weft.commands.setting_options import SettingsCommand
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rescore": rescore_lists,
     "info": info,
     "data": data,
+    "recipes": recipes,
 }
 WITH_SETTINGS = ("train", "find-lr")
 GROUPS = {"ngram": "Models that count words: train one, or measure one."}

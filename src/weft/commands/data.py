@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weft.commands.listing import print_table
 from weft.errors import InputError
 from weft.text.download import fetch_corpus
 from weft.text.named import CATALOGUE, NamedCorpus, locate
@@ -59,19 +60,8 @@ def fetch_with_bar(name: str) -> dict[str, Path]:
 
 
 def print_corpora(console: Console) -> None:
-    """Print every named corpus: a table on a terminal, else one line of tab-separated fields each after a header."""
-    rows = [_row(corpus) for corpus in CATALOGUE.values()]
-    if not console.is_terminal:
-        for row in (_HEADER, *rows):
-            typer.echo("\t".join(row), file=console.file)
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*_HEADER)
-    for row in rows:
-        table.add_row(*(Text(field, overflow="fold") for field in row))
-    console.print(table)
+    """Print every named corpus."""
+    print_table(console, _HEADER, [_row(corpus) for corpus in CATALOGUE.values()])
 
 
 def _row(corpus: NamedCorpus) -> tuple[str, ...]:

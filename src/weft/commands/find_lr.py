@@ -13,7 +13,7 @@ from weft.commands.option_types import at_least_one, number, whole_number
 from weft.commands.output_file import check_place
 from weft.commands.run_option import RUNS
 from weft.commands.setting_options import with_settings
-from weft.commands.train import ConfigOption, TextArgument, default_name, stated_on_command_line
+from weft.commands.train import ConfigOption, RecipeOption, TextArgument, default_name, stated_on_command_line
 from weft.errors import InputError
 from weft.rate_search import WITHOUT_EFFECT
 from weft.rate_search import find_lr as find_rate
@@ -26,6 +26,7 @@ from weft.training.lr_sweep import HIGHEST, LOWEST, STEPS
 def find_lr(
     text: TextArgument = None,
     config: ConfigOption = None,
+    recipe: RecipeOption = None,
     lowest: Annotated[
         float, typer.Option("--from", parser=number, metavar="X", help="The learning rate to begin with.")
     ] = LOWEST,
@@ -51,7 +52,7 @@ def find_lr(
     at_least_one(steps=steps)
     if not 0 < lowest < highest < float("inf"):
         raise InputError(f"the learning rates must grow from above 0, got --from {lowest:g} --to {highest:g}")
-    stated = stated_on_command_line(config, text, settings)
+    stated = stated_on_command_line(config, recipe, text, settings)
     name = default_name(stated.get("data", ()), resume=False)
     for given, what in ((png, "the picture"), (tsv, "the numbers")):
         if given is not None:

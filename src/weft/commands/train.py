@@ -12,15 +12,11 @@ import typer
 from weft.commands.data import fetch_with_bar
 from weft.commands.run_option import RUNS
 from weft.commands.setting_options import with_settings
+from weft.commands.training_summary import final_losses, measured, summary
 from weft.errors import InputError
-from weft.evaluation.evaluate import evaluate_tokens
-from weft.evaluation.perplexity import perplexity
-from weft.evaluation.unigram import unigram_loss
-from weft.experiment import Trained, stated_settings, train_run
+from weft.experiment import stated_settings, train_run
+from weft.recipes import Recipe, duration, find_recipe
 from weft.reporting import OnStream
-from weft.run_folder import tokens_path
-from weft.text.tokens import open_tokens
-from weft.training.progress import perplexity_text
 
 TextArgument = Annotated[
     list[str] | None,
@@ -35,14 +31,21 @@ ConfigOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A TOML file of settings; options win over it.")
 ]
 
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The settings of a recipe, see `weft recipes`; options win over it."),
+]
+
 
 @with_settings()
 def train_command(
     text: TextArgument = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="The run folder.  [default: the text's name, under runs/]")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The run folder.  [default: the name of text or recipe, under runs/]"),
     ] = None,
     config: ConfigOption = None,
+    recipe: RecipeOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run where it was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run if there is one.")] = False,
     **settings: Any,
@@ -51,21 +54,40 @@ def train_command(
 
     A setting without a default is chosen for the text, and the choice explained. Ctrl-C saves; --resume goes on.
     """
-    stated = stated_on_command_line(config, text, settings)
-    run = out or RUNS / default_name(stated.get("data", ()), resume)
+    stated = stated_on_command_line(config, recipe, text, settings)
+    follows = find_recipe(recipe) if recipe is not None else None
+    own_text = bool(text or settings.get("data"))
+    name = follows.name if follows and not own_text else default_name(stated.get("data", ()), resume)
+    run = out or RUNS / name
+    if follows:
+        typer.echo(f"{follows.about}: {follows.result} in about {duration(follows.minutes)}", err=True)
     trained = train_run(
         run, stated, resume=resume, overwrite=overwrite, reporter=OnStream(sys.stderr), fetch=fetch_with_bar
     )
-    for line in summary(trained):
+    losses = final_losses(trained)
+    for line in summary(trained, losses):
         typer.echo(line)
+    if follows:
+        typer.echo(_verdict(follows, stated, measured(follows.measure, losses)))
 
 
-def stated_on_command_line(config: Path | None, text: list[str] | None, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a person states: in a file, as options that win over it, and the text as an argument."""
+def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> str:
+    changed = recipe.changed(stated)
+    if changed:
+        return f"the figure of recipe {recipe.name} does not apply: {', '.join(changed)} changed"
+    if reached is None:
+        return f"the figure of recipe {recipe.name} does not apply: there is no such text"
+    return recipe.verdict(reached)
+
+
+def stated_on_command_line(
+    config: Path | None, recipe: str | None, text: list[str] | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a person states: by a file or recipe, by options that win over it, and the text as an argument."""
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
     given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    return stated_settings(config, text or None, given)
+    return stated_settings(config, recipe, text or None, given)
 
 
 def default_name(data: tuple[str, ...], resume: bool) -> str:
@@ -78,23 +100,3 @@ def default_name(data: tuple[str, ...], resume: bool) -> str:
         return "stdin"
     path = Path(re.sub(r"[*?\[].*", "", data[0]) or "text")
     return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.resolve().name or "text"
-
-
-def summary(trained: Trained) -> list[str]:
-    """What came out, for standard output."""
-    lm, run = trained.model, trained.run
-    steps = trained.result.step
-    lines = [f"{trained.result.outcome} after {steps:,} step{'s' * (steps != 1)}; the best model is in {run}"]
-    for split, title in (("valid", "validation"), ("test", "test")):
-        path = tokens_path(run, split)
-        if path.exists():
-            ids = open_tokens(path)
-            known = trained.result.best if split == "valid" else None
-            loss = known or evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id, 16)
-            lines.append(
-                f"{title} perplexity {perplexity_text(perplexity(loss))} over {loss.tokens:,} tokens "
-                f"(unigram: {perplexity_text(perplexity(unigram_loss(lm.tokenizer.counts, [ids])))})"
-            )
-    if len(lines) == 1 and trained.result.train is not None:
-        lines.append(f"training perplexity {perplexity_text(perplexity(trained.result.train))}; nothing was held out")
-    return lines

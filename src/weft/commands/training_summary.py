@@ -1,0 +1,59 @@
+"""What came out of a training, for a person."""
+
+from __future__ import annotations
+
+from weft.evaluation.evaluate import evaluate_tokens
+from weft.evaluation.perplexity import mean_bits, perplexity
+from weft.evaluation.unigram import unigram_loss
+from weft.experiment import Trained
+from weft.layers import Loss
+from weft.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
+from weft.run_folder import tokens_path
+from weft.text.tokens import open_tokens
+from weft.training.progress import perplexity_text
+
+BATCH_SIZE = 16
+TITLES = {"valid": "validation", "test": "test"}
+
+
+def final_losses(trained: Trained) -> dict[str, Loss]:
+    """The best model's loss on every text held out, 'valid' and 'test'; that of training in the last epoch, 'train'."""
+    losses: dict[str, Loss] = {}
+    for split in TITLES:
+        path = tokens_path(trained.run, split)
+        if path.exists():
+            known = trained.result.best if split == "valid" else None
+            model = trained.model.model
+            losses[split] = known or evaluate_tokens(
+                model, open_tokens(path), trained.model.tokenizer.eos_id, BATCH_SIZE
+            )
+    if trained.result.train is not None:
+        losses["train"] = trained.result.train
+    return losses
+
+
+def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
+    """How the training ended and what the best model costs every text held out."""
+    steps = trained.result.step
+    lines = [f"{trained.result.outcome} after {steps:,} step{'s' * (steps != 1)}; the best model is in {trained.run}"]
+    counts = trained.model.tokenizer.counts
+    for split, title in TITLES.items():
+        if split in losses:
+            ids = open_tokens(tokens_path(trained.run, split))
+            lines.append(
+                f"{title} perplexity {perplexity_text(perplexity(losses[split]))} over {losses[split].tokens:,} tokens "
+                f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, [ids])))})"
+            )
+    if len(lines) == 1 and "train" in losses:
+        lines.append(f"training perplexity {perplexity_text(perplexity(losses['train']))}; nothing was held out")
+    return lines
+
+
+def measured(measure: str, losses: dict[str, Loss]) -> float | None:
+    """The value of one of `weft.recipes.MEASURES`; None if the text it is of is not there."""
+    split, value = {
+        TEST_PERPLEXITY: ("test", perplexity),
+        TEST_BITS: ("test", mean_bits),
+        TRAINING_PERPLEXITY: ("train", perplexity),
+    }[measure]
+    return value(losses[split]) if split in losses else None
