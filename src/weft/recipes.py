@@ -34,13 +34,18 @@ WITHIN_TOLERANCE = ("kernels", "threads", "precision", "save_every", "seed")
 class Recipe:
     """The settings of a run, and what comes out of it."""
 
-    name: str
+    path: Path
     about: str
     measure: str
     expected: float
     tolerance: float
     minutes: float
     settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.path.stem
 
     @property
     def result(self) -> str:
@@ -93,7 +98,7 @@ def read_recipe(path: Path) -> Recipe:
         raise InputError(f"{path}: the table [recipe] lacks {error}, or it is no number") from None
     if measure not in MEASURES:
         raise InputError(f"{path}: measure must be one of {', '.join(MEASURES)}, got {measure!r}")
-    return Recipe(path.stem, about, measure, expected, tolerance, minutes, read_settings(path))
+    return Recipe(path, about, measure, expected, tolerance, minutes, read_settings(path))
 
 
 def duration(minutes: float) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from weft.commands.listing import print_table
-from weft.recipes import duration, find_recipe, recipe_names, recipes_folder
+from weft.recipes import duration, find_recipe, recipe_names
 
 _HEADER = ("name", "what it is", "text", "what comes out", "time")
 
@@ -23,8 +23,7 @@ def recipes(
     --config: weft recipes ptb-fast > mine.toml
     """
     if name is not None:
-        found = find_recipe(name)
-        typer.echo((recipes_folder() / f"{found.name}.toml").read_text("utf-8"), nl=False)
+        typer.echo(find_recipe(name).path.read_text("utf-8"), nl=False)
         return
     from rich.console import Console
 

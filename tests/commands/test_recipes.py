@@ -1,0 +1,154 @@
+"""`weft train --recipe`, `weft recipes`: settings by name, and whether they gave what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import weft.recipes
+from command_line import RunWeft, write_text
+from weft.config_file import read_config, read_settings
+
+RECIPE = """
+[recipe]
+about = "A small one"
+measure = "{measure}"
+expected = {expected}
+tolerance = 1.0
+minutes = 0.02
+
+[text]
+data = ["{text}"]
+valid_fraction = 0.1
+test_fraction = 0.1
+
+[model]
+cell = "gru"
+hidden_size = 8
+embedding_size = 8
+
+[training]
+batch_size = 2
+bptt = 10
+epochs = 1
+lr = 0.01
+optimizer = "adamw"
+schedule = "constant"
+kernels = "plain"
+"""
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the recipes `small`, of which 9 ± 1 is expected."""
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    monkeypatch.setattr(weft.recipes, "recipes_folder", lambda: folder)
+    write(folder, "training perplexity", 9)
+    return folder
+
+
+def write(folder: Path, measure: str, expected: float) -> None:
+    text = write_text(folder / "words.txt", 60).as_posix()
+    (folder / "small.toml").write_text(RECIPE.format(measure=measure, expected=expected, text=text), "utf-8")
+
+
+def reached(line: str) -> float:
+    return float(line.split("reached ")[1].split(",")[0])
+
+
+def test_a_recipe_is_trained_by_its_name(run_weft: RunWeft, recipes: Path) -> None:
+    answer = run_weft("train", "--recipe", "small")
+    assert answer.code == 0
+    assert "A small one: training perplexity 9 ± 1 in about 2 seconds" in answer.err
+    config = read_config(Path("runs/small/config.toml"))
+    assert config.model.cell == "gru"
+    assert config.training.lr == 0.01
+    *_, verdict = answer.out.splitlines()
+    assert verdict.startswith("recipe small: reached ")
+
+
+@pytest.mark.parametrize(
+    ("offset", "how"), [(0.5, "as expected"), (3, "better than expected"), (-3, "worse than expected")]
+)
+def test_what_was_reached_is_compared_with_what_is_expected(
+    run_weft: RunWeft, recipes: Path, offset: float, how: str
+) -> None:
+    value = reached(run_weft("train", "--recipe", "small").out)
+    write(recipes, "training perplexity", value + offset)
+    assert f"reached {value:.4g}, {how}: training" in run_weft("train", "--recipe", "small", "--overwrite").out
+
+
+@pytest.mark.parametrize("measure", ["test perplexity", "test bits per token"])
+def test_the_measure_is_of_the_text_it_names(run_weft: RunWeft, recipes: Path, measure: str) -> None:
+    write(recipes, measure, 2)
+    answer = run_weft("train", "--recipe", "small")
+    fields = dict(
+        line.split("\t") for line in run_weft("eval", "--split", "test", "--run", "runs/small").out.splitlines()[1:]
+    )
+    expected = {"test perplexity": "perplexity_including_oov", "test bits per token": "bits_per_token"}[measure]
+    assert reached(answer.out) == pytest.approx(float(fields[expected]), rel=1e-3)
+
+
+def test_options_win_over_a_recipe_whose_figure_then_does_not_apply(run_weft: RunWeft, recipes: Path) -> None:
+    answer = run_weft("train", "--recipe", "small", "--lr", 0.02, "--threads", 1, "--kernels", "fused")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == "the figure of recipe small does not apply: lr changed"
+    assert read_config(Path("runs/small/config.toml")).training.lr == 0.02
+
+
+def test_another_seed_is_the_same_recipe(run_weft: RunWeft, recipes: Path) -> None:
+    assert "recipe small: reached" in run_weft("train", "--recipe", "small", "--seed", 7).out
+
+
+def test_a_recipe_serves_for_ones_own_text(run_weft: RunWeft, recipes: Path, text: Path) -> None:
+    answer = run_weft("train", text, "--recipe", "small")
+    assert answer.out.splitlines()[-1] == "the figure of recipe small does not apply: data changed"
+    assert read_config(Path("runs/my/config.toml")).model.cell == "gru"
+
+
+def test_a_recipe_goes_on_where_it_was_stopped(run_weft: RunWeft, recipes: Path) -> None:
+    assert run_weft("train", "--recipe", "small", "--max-steps", 5).code == 0
+    answer = run_weft("train", "--recipe", "small", "--resume", "--max-steps", 10)
+    assert answer.code == 0
+    assert "after 10 steps" in answer.out
+
+
+def test_a_misspelt_recipe_is_answered_with_those_there_are(run_weft: RunWeft, recipes: Path) -> None:
+    refusal = run_weft("train", "--recipe", "smal").refusal()
+    assert refusal == "there is no recipe 'smal' (did you mean \"small\"?); there are small"
+
+
+def test_a_recipe_and_a_configuration_are_one_too_many(run_weft: RunWeft, recipes: Path) -> None:
+    refusal = run_weft("train", "--recipe", "small", "--config", "mine.toml").refusal()
+    assert refusal == "settings are given twice, by the file mine.toml and by the recipe 'small': give one"
+
+
+def test_recipes_are_listed_one_a_line(run_weft: RunWeft, recipes: Path) -> None:
+    header, row = run_weft("recipes").out.splitlines()
+    assert header.split("\t") == ["name", "what it is", "text", "what comes out", "time"]
+    name, about, _text, result, time = row.split("\t")
+    assert (name, about, result, time) == ("small", "A small one", "training perplexity 9 ± 1", "2 seconds")
+
+
+def test_a_recipe_printed_is_a_configuration(run_weft: RunWeft, recipes: Path) -> None:
+    Path("mine.toml").write_text(run_weft("recipes", "small").out, "utf-8")
+    assert read_settings(Path("mine.toml")) == read_settings(recipes / "small.toml")
+    assert run_weft("train", "--config", "mine.toml").code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("", "it has no table [recipe]"),
+        ('[recipe]\nabout = "x"\nmeasure = "test perplexity"\nexpected = 1', "the table [recipe] lacks 'tolerance'"),
+        (
+            '[recipe]\nabout = "x"\nmeasure = "joy"\nexpected = 1\ntolerance = 1\nminutes = 1',
+            "measure must be one of test perplexity, test bits per token, training perplexity, got 'joy'",
+        ),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused(run_weft: RunWeft, recipes: Path, table: str, complaint: str) -> None:
+    (recipes / "small.toml").write_text(table, "utf-8")
+    assert complaint in run_weft("train", "--recipe", "small").refusal()
