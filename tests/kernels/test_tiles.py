@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rounding import SIZES, nearest_bfloat16, normal
 from weft.backends import fusing, random_generator
 from weft.backends.fusing import fused, why_not_bfloat16
 from weft.errors import InputError
@@ -15,17 +16,6 @@ from weft.layers.row_gradient import dense
 from weft.model import RNNLM
 
 needs_bfloat16 = pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
-SIZES = [(1, 1, 1), (2, 33, 17), (16, 32, 16), (17, 64, 33), (40, 100, 50), (130, 70, 250), (20, 900, 31)]
-
-
-def normal(*shape: int, seed: int = 0) -> Any:
-    return random_generator(seed).normal(size=shape).astype(np.float32)
-
-
-def nearest_bfloat16(x: Any) -> Any:
-    """Round half away from zero to 8 bits of precision, in float64 arithmetic."""
-    fraction, exponent = np.frexp(x.astype(np.float64))
-    return np.ldexp(np.trunc(fraction * 256 + np.sign(fraction) * 0.5) / 256, exponent)
 
 
 def product(A: Any, B: Any, terms: int, C: Any) -> None:
@@ -37,7 +27,18 @@ def product(A: Any, B: Any, terms: int, C: Any) -> None:
     products.add(Factor(A, "a"), Factor(B, "b"), C)
 
 
-@needs_bfloat16
+def amx() -> bool:
+    if why_not_bfloat16() is not None:
+        return False
+    from weft.backends.kernels.processor import has_amx
+
+    return has_amx()
+
+
+needs_tiles = pytest.mark.skipif(not amx(), reason="this processor has no matrix tiles")
+
+
+@needs_tiles
 @pytest.mark.parametrize("order", ["rows", "columns"])
 @pytest.mark.parametrize(("M", "K", "N"), SIZES)
 def test_one_term_is_the_product_of_rounded_numbers(M: int, K: int, N: int, order: str) -> None:
@@ -50,15 +51,7 @@ def test_one_term_is_the_product_of_rounded_numbers(M: int, K: int, N: int, orde
     np.testing.assert_array_equal(C[:, N:], 7)
 
 
-def amx() -> bool:
-    if why_not_bfloat16() is not None:
-        return False
-    from weft.backends.kernels.processor import has_amx
-
-    return has_amx()
-
-
-@pytest.mark.skipif(not amx(), reason="three terms are for processors with matrix tiles")
+@needs_tiles
 @pytest.mark.parametrize("order", ["rows", "columns"])
 @pytest.mark.parametrize(("M", "K", "N"), SIZES)
 @pytest.mark.parametrize("spread", [0, 20])
@@ -73,17 +66,21 @@ def test_three_terms_round_as_float32_does(M: int, K: int, N: int, order: str, s
 
 
 @needs_bfloat16
+@pytest.mark.parametrize("streams", [8, 1])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_a_model_in_bfloat16_differs_by_rounding(cell: str, tied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    xs, ts = random_generator(0).integers(0, 700, (2, 8, 16))
+def test_a_model_in_bfloat16_differs_by_rounding(
+    cell: str, tied: bool, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xs, ts = random_generator(0).integers(0, 700, (2, streams, 16))
     exact = RNNLM(700, 96, 96, 2, cell, tied=tied, seed=1, dtype="float64")
     rounded = RNNLM(700, 96, 96, 2, cell, tied=tied, seed=1)
     losses = [exact.loss(xs, ts).nats]
     exact.backward()
     with fused(2, "bfloat16"):
-        from weft.backends.kernels import products
+        from weft.backends.kernels import block, products
 
+        monkeypatch.setattr(block, "SMALL_WORK", 0)
         monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
         losses.append(rounded.loss(xs, ts).nats)
         rounded.backward()

@@ -144,17 +144,6 @@ def end_tiles(typing: Any) -> Any:
     return types.void(), generate
 
 
-@intrinsic
-def floats_on_stack(typing: Any) -> Any:
-    """The address of room for 2 x 2 tiles of sums."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        room = cgutils.alloca_once(builder, ir.ArrayType(FLOAT, 4 * SIDE * SIDE))
-        return builder.bitcast(room, FLOAT.as_pointer())
-
-    return types.CPointer(types.float32)(), generate
-
-
 _one_11, _one_12, _one_21, _one_22 = (tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2))
 _three_11, _three_12, _three_21, _three_22 = (tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2))
 

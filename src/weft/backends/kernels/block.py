@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import new_meeting
-from weft.backends.kernels.product import padded
 from weft.backends.kernels.products import Factor, Products
 from weft.backends.kernels.sharing import Units, shared_units
 from weft.backends.workers import Workers, split
@@ -32,10 +31,19 @@ Floats = NDArray[np.float32]
 SMALL_WORK = 2_000_000
 """Multiply-adds of a block below which handing half of it to another thread costs more than it saves."""
 
+LINE = 16
+"""float32 numbers of a cache line."""
+
 
 def rows(steps: Floats) -> Floats:
     """(T, N, M) as (T·N, M)."""
     return steps.reshape(-1, steps.shape[2])
+
+
+def row_room(columns: int) -> int:
+    """Elements from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
+    lines = -(-columns // LINE)
+    return (lines | 1) * LINE
 
 
 class Group:
@@ -101,15 +109,11 @@ class FusedBlock(ABC):
         self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
         """The time loop backward: the worker's columns of `group.a` become da and are added to db; its units of
-        `dstate`, each (N, padded H), become the gradient at the first state."""
+        `dstate`, each (N, H), become the gradient at the first state."""
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
         group.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
-
-    def columns(self, H: int) -> int:
-        """Room for a row of `a`: whole panels from wherever a product begins in it."""
-        return max(padded(self.gates * H), (self.gates - 1) * H + padded(H))
 
     def forward(self, cell: Any, xs: Floats, state: State) -> tuple[Floats, State, list[Group]]:
         Wx, Wh, b = cell.params
@@ -143,9 +147,7 @@ class FusedBlock(ABC):
         N, T, _H = dhs.shape
         dhs = np.ascontiguousarray(dhs)
         dxs = np.empty((N, T, D), np.float32)
-        first = [np.zeros((N, padded(H)), np.float32) for _ in dstate]
-        for array, last in zip(first, dstate, strict=True):
-            array[:, :H] = last
+        first = [np.array(last, np.float32, order="C") for last in dstate]
         for number, group in enumerate(tape):
             self.prepare_backward(group)
             group.grads = list(cell.grads) if number == 0 else [np.empty_like(grad) for grad in cell.grads]
@@ -169,7 +171,7 @@ class FusedBlock(ABC):
             for grad, more in zip(cell.grads, group.grads, strict=True):
                 grad += more
         tape.clear()  # da stands where the gates were
-        return dxs, tuple(array[:, :H] for array in first)
+        return dxs, tuple(first)
 
     def _groups(self, xs: Floats, state: State, D: int, H: int) -> list[Group]:
         N, T, _D = xs.shape
@@ -180,7 +182,7 @@ class FusedBlock(ABC):
         else:
             shares, units = split(N, workers), [Units(0, H, H)]
         return [
-            Group(products, share, xs[share], tuple(array[share] for array in state), self.columns(H), units)
+            Group(products, share, xs[share], tuple(array[share] for array in state), row_room(self.gates * H), units)
             for share in shares
         ]
 

@@ -11,9 +11,9 @@ from weft.backends.backend import BlockKernel
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
 from weft.backends.kernels.output_kernel import FusedOutput
-from weft.backends.kernels.output_part import LibraryPart, OneTermPart, Part, TilePart
+from weft.backends.kernels.output_part import LibraryPart, OneTermPart, PairPart, PanelPart, Part, TilePart
 from weft.backends.kernels.processor import has_amx
-from weft.backends.kernels.products import FloatProducts, Products, TileProducts
+from weft.backends.kernels.products import LibraryProducts, PairProducts, PanelProducts, Products, TileProducts
 from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.update_kernel import FusedUpdate
 from weft.backends.workers import Workers
@@ -35,17 +35,31 @@ class Kernels:
     @classmethod
     def on(cls, workers: Workers, precision: str) -> Kernels:
         """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
-        products, part = ways_to_multiply(precision)
+        ways = ways_to_multiply(precision)
         blocks: dict[str, BlockKernel] = {
-            "rnn": RNNKernel(workers, products, FloatProducts()),
-            "lstm": LSTMKernel(workers, products, FloatProducts()),
-            "gru": GRUKernel(workers, products, FloatProducts()),
+            "rnn": RNNKernel(workers, ways.products, ways.small_products),
+            "lstm": LSTMKernel(workers, ways.products, ways.small_products),
+            "gru": GRUKernel(workers, ways.products, ways.small_products),
         }
-        return cls(workers, blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers), ROUNDING[precision])
+        output = FusedOutput(workers, ways.part, ways.small_part)
+        return cls(workers, blocks, output, FusedUpdate(workers), ROUNDING[precision])
 
 
-def ways_to_multiply(precision: str) -> tuple[Products, type[Part]]:
-    """The products of a precision on this processor, in the recurrent layers and in the output layer."""
+@dataclass(frozen=True)
+class WaysToMultiply:
+    """The products of the recurrent layers and of the output layer, and those for blocks of little work or few rows."""
+
+    products: Products
+    small_products: Products
+    part: type[Part]
+    small_part: type[Part]
+
+
+def ways_to_multiply(precision: str) -> WaysToMultiply:
+    """How a precision is multiplied on this processor."""
+    if has_amx():
+        terms, part = (1, OneTermPart) if precision == "bfloat16" else (3, TilePart)
+        return WaysToMultiply(TileProducts(terms), LibraryProducts(), part, LibraryPart)
     if precision == "bfloat16":
-        return TileProducts(1), OneTermPart
-    return (TileProducts(3), TilePart) if has_amx() else (FloatProducts(), LibraryPart)
+        return WaysToMultiply(PairProducts(), PanelProducts(), PairPart, PanelPart)
+    return WaysToMultiply(PanelProducts(), PanelProducts(), PanelPart, PanelPart)

@@ -20,7 +20,6 @@ from weft.backends.kernels.block import Floats, FusedBlock, Group, rows
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.product import padded
 from weft.backends.kernels.products import Factor
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
@@ -73,8 +72,8 @@ def gru_steps_backward(
     Wh_zr_transposed: Any, Wh_c_transposed: Any, columns: Any, segments_zr: Any, segments_c: Any, room_zr: Any,
     room_c: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
-    """a: z, r and h̃, replaced by da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first.
-    ds (N, padded H): room."""
+    """a: z, r and h̃, replaced by da. dhs (N, T, H). dh (N, H): of the last state, replaced by that of the first.
+    ds (N, H): room."""
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)
@@ -128,7 +127,7 @@ class GRUKernel(FusedBlock):
     def prepare_backward(self, group: Group) -> None:
         both = segments(group.units, ZR), segments(group.units, C)
         rooms = [group.products.step_room(group.x.shape[1], sources) for sources in both]
-        group.shared = [*both, *rooms, np.empty((group.x.shape[1], padded(group.states[0].shape[2])), np.float32)]
+        group.shared = [*both, *rooms, np.empty((group.x.shape[1], group.states[0].shape[2]), np.float32)]
 
     def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
         own, (sources, room_h, room_s) = group.units[worker], group.shared

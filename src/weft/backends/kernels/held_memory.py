@@ -25,6 +25,6 @@ def held(role: str, size: int, dtype: Any) -> NDArray[Any]:
     """The first `size` elements of this thread's memory for `role`; what they hold is whatever was there."""
     arrays: dict[str, NDArray[Any]] = _of_this_thread.__dict__
     array = arrays.get(role)
-    if array is None or array.size < size:
+    if array is None or array.size < size or array.dtype != dtype:
         array = arrays[role] = aligned(size, dtype)
     return array[:size]

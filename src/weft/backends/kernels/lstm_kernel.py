@@ -39,7 +39,7 @@ def lstm_steps(
     Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, c: Any,
     tanh_c: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
-    """a (T, N, padded 4H); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
+    """a (T, N, …); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
     worker's own. Wh, columns, segments, room: see `Products`."""
     T, N, P = a.shape
     H = h.shape[2]
@@ -78,7 +78,7 @@ def lstm_steps_backward(
     Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, c: Any,
     tanh_c: Any, dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
-    """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, padded H): of the last state, replaced by those of
+    """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, H): of the last state, replaced by those of
     the first."""
     T, N, P = a.shape
     H = c.shape[2]

@@ -15,11 +15,15 @@ For each k: load `vectors` vectors of B, spread each A[r, k] over a vector, and 
 With 10 x 2 accumulators of 16 lanes that is 320 multiply-adds for 12 loads, so that arithmetic, not memory, is the
 limit. B is packed into panels, [panel][k][columns], so that k reads it straight through.
 
+Or every lane holds a pair of bfloat16 numbers, two neighbouring k: then one instruction (AVX512-BF16) multiplies both
+pairs and adds both products to a float32 lane, twice the work, and k counts pairs. All else is the same.
+
 The instructions are written for LLVM through Numba's `@intrinsic`: no compiler is needed on the machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -32,76 +36,135 @@ INDEX, FLOAT = ir.IntType(64), ir.FloatType()
 LANE = ir.IntType(32)
 
 
-def micro_kernel(rows: int, vectors: int, width: int) -> Any:
-    """An intrinsic (a, a_row, a_k, b, b_k, K, c, c_row): C += A B for `rows` rows and `vectors` vectors of columns.
+class BFloat(ir.Type):  # type: ignore[misc]
+    """LLVM's bfloat16, which llvmlite has no name for."""
 
-    a, b, c: pointers to float32; a_row, a_k: distance of A's rows and of its k; b_k: of B's k; c_row: of C's rows, all
-    in elements. K >= 1.
+    def __str__(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BFloat)
+
+    def __hash__(self) -> int:
+        return hash("bfloat")
+
+
+def micro_kernel(most_rows: int, vectors: int, width: int) -> Any:
+    """An intrinsic (rows, a, a_row, a_k, b, b_k, K, c, c_row, fresh): C += A B, or C = A B where `fresh`.
+
+    `rows` rows of C, from 1 to `most_rows`, and `vectors` vectors of columns. a, b: pointers to float32, or to int32,
+    which are pairs of bfloat16; c: to float32; a_row, a_k: distance of A's rows and of its k; b_k: of B's k; c_row: of
+    C's rows, all in elements. K >= 1.
     """
-    vector = ir.VectorType(FLOAT, width)
 
     @intrinsic
-    def kernel(typing: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any) -> Any:
-        pointer = types.CPointer(types.float32)
-        index = types.intp
-        signature = types.void(pointer, index, index, pointer, index, index, pointer, index)
+    def kernel(
+        typing: Any, rows: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any, fresh: Any
+    ) -> Any:
+        index, in_pairs = types.intp, b.dtype != types.float32
+        signature = types.void(index, a, index, index, b, index, index, c, index, types.boolean)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            a, a_row, a_k, b, b_k, K, c, c_row = args
-            multiply_add = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{width}f32"
-            )
-
-            def place(r: int, n: int) -> Any:
-                offset = builder.add(builder.mul(INDEX(r), c_row), INDEX(n * width))
-                return builder.bitcast(builder.gep(c, [offset]), vector.as_pointer())
-
-            def load(pointer: Any) -> Any:
-                value = builder.load(pointer)
-                value.align = 4
-                return value
-
-            first = [[load(place(r, n)) for n in range(vectors)] for r in range(rows)]
-            before = builder.block
-            loop = builder.function.append_basic_block("k")
-            done = builder.function.append_basic_block("done")
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            k = builder.phi(INDEX)
-            k.add_incoming(INDEX(0), before)
-            sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-            for r in range(rows):
-                for n in range(vectors):
-                    sums[r][n].add_incoming(first[r][n], before)
-            b_start = builder.gep(b, [builder.mul(k, b_k)])
-            a_start = builder.gep(a, [builder.mul(k, a_k)])
-            weights = [
-                load(builder.bitcast(builder.gep(b_start, [INDEX(n * width)]), vector.as_pointer()))
-                for n in range(vectors)
-            ]
-            undefined = ir.Constant(vector, ir.Undefined)
-            everywhere = ir.Constant(ir.VectorType(LANE, width), [0] * width)
-            new = []
-            for r in range(rows):
-                x = builder.load(builder.gep(a_start, [builder.mul(INDEX(r), a_row)]))
-                x = builder.insert_element(undefined, x, LANE(0))
-                x = builder.shuffle_vector(x, undefined, everywhere)
-                new.append([builder.call(multiply_add, [x, weights[n], sums[r][n]]) for n in range(vectors)])
-            following = builder.add(k, INDEX(1))
-            k.add_incoming(following, loop)
-            for r in range(rows):
-                for n in range(vectors):
-                    sums[r][n].add_incoming(new[r][n], loop)
-            builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
-            builder.position_at_end(done)
-            for r in range(rows):
-                for n in range(vectors):
-                    builder.store(new[r][n], place(r, n)).align = 4
+            rows, *factors = args
+            end = builder.function.append_basic_block("end")
+            cases = builder.switch(rows, end)
+            for number in range(1, most_rows + 1):
+                case = builder.function.append_basic_block(f"rows{number}")
+                cases.add_case(INDEX(number), case)
+                builder.position_at_end(case)
+                _product(builder, number, vectors, width, in_pairs, *factors)
+                builder.branch(end)
+            builder.position_at_end(end)
             return context.get_dummy_value()
 
         return signature, generate
 
     return kernel
+
+
+def _product(
+    builder: Any, rows: int, vectors: int, width: int, in_pairs: bool,
+    a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any, fresh: Any,
+) -> None:  # fmt: skip
+    """The instructions of the picture above, for a fixed number of rows."""
+    vector = ir.VectorType(FLOAT, width)
+    lanes = ir.VectorType(LANE, width) if in_pairs else vector
+    multiply_add = _multiply_add(builder, vector, ir.VectorType(BFloat(), 2 * width) if in_pairs else None)
+
+    def place(r: int, n: int) -> Any:
+        offset = builder.add(builder.mul(INDEX(r), c_row), INDEX(n * width))
+        return builder.bitcast(builder.gep(c, [offset]), vector.as_pointer())
+
+    def load(pointer: Any) -> Any:
+        value = builder.load(pointer)
+        value.align = 4
+        return value
+
+    before = builder.block
+    loop, finished, old, new, done = (
+        builder.function.append_basic_block(name) for name in ("k", "finished", "old", "new", "done")
+    )
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(INDEX)
+    k.add_incoming(INDEX(0), before)
+    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+    for r in range(rows):
+        for n in range(vectors):
+            sums[r][n].add_incoming(ir.Constant(vector, [0.0] * width), before)
+    b_start = builder.gep(b, [builder.mul(k, b_k)])
+    a_start = builder.gep(a, [builder.mul(k, a_k)])
+    weights = [
+        load(builder.bitcast(builder.gep(b_start, [INDEX(n * width)]), lanes.as_pointer())) for n in range(vectors)
+    ]
+    undefined = ir.Constant(lanes, ir.Undefined)
+    everywhere = ir.Constant(ir.VectorType(LANE, width), [0] * width)
+    after = []
+    for r in range(rows):
+        x = builder.load(builder.gep(a_start, [builder.mul(INDEX(r), a_row)]))
+        x = builder.insert_element(undefined, x, LANE(0))
+        x = builder.shuffle_vector(x, undefined, everywhere)
+        after.append([multiply_add(x, weights[n], sums[r][n]) for n in range(vectors)])
+    following = builder.add(k, INDEX(1))
+    k.add_incoming(following, loop)
+    for r in range(rows):
+        for n in range(vectors):
+            sums[r][n].add_incoming(after[r][n], loop)
+    builder.cbranch(builder.icmp_signed("<", following, K), loop, finished)
+    builder.position_at_end(finished)
+    builder.cbranch(fresh, new, old)
+    for block in (new, old):
+        builder.position_at_end(block)
+        for r in range(rows):
+            for n in range(vectors):
+                # C is added last: while it is fetched, the processor is still busy with the sums.
+                total = after[r][n] if block is new else builder.fadd(after[r][n], load(place(r, n)))
+                builder.store(total, place(r, n)).align = 4
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def _multiply_add(builder: Any, vector: Any, pairs: Any) -> Callable[[Any, Any, Any], Any]:
+    """(x, y, sum) -> sum + x y, lane by lane; `pairs`: the type to read x and y as, or None where they are float32."""
+    width = vector.count
+    if pairs is None:
+        kind = ir.FunctionType(vector, [vector] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{width}f32")
+        return lambda x, y, total: builder.call(fma, [x, y, total])
+    kind = ir.FunctionType(vector, [vector, pairs, pairs])
+    dot = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512bf16.dpbf16ps.{32 * width}")
+    return lambda x, y, total: builder.call(dot, [total, builder.bitcast(x, pairs), builder.bitcast(y, pairs)])
+
+
+@intrinsic
+def floats_on_stack(typing: Any) -> Any:
+    """The address of room for 1,024 float32, sums that do not fit where they are to go."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        room = cgutils.alloca_once(builder, ir.ArrayType(FLOAT, 1024))
+        return builder.bitcast(room, FLOAT.as_pointer())
+
+    return types.CPointer(types.float32)(), generate
 
 
 @intrinsic

@@ -1,9 +1,9 @@
-"""Matrix products as this processor does them best: in float32 by the linear algebra library, or in bfloat16 tiles.
+"""Matrix products as this processor does them best.
 
-    precision     without matrix tiles                                   with them
-    float32       large products by the library, those of a time step    three bfloat16 terms a number, six products:
-                  by the micro-kernel                                    the same rounding, twice as fast
-    bfloat16      —                                                      one term a number
+    precision     without matrix tiles                           with them
+    float32       panels of float32                              three bfloat16 terms a number, six products: the same
+                                                                 rounding, twice as fast; small ones by the library
+    bfloat16      panels of bfloat16 pairs                       one term a number
 
 Sums are float32 everywhere.
 """
@@ -11,13 +11,19 @@ Sums are float32 everywhere.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.product import packed, packed_transposed
+from weft.backends.kernels import panels
+from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.panel_product import multiply
+from weft.backends.kernels.panels import PAIRS, left, left_transposed, pack, pack_transposed, panel_shape
 from weft.backends.kernels.sharing import Segments, Table
+from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_into
 from weft.backends.kernels.tiles import Tiles, pack_right, tile_count
 
@@ -32,12 +38,13 @@ CACHED_BYTES = 1_500_000
 
 
 class Factor:
-    """A left factor (M, K) or a right factor (K, N). `role` names the place where its tiles are kept until the next
-    factor of that role in the same thread."""
+    """A left factor (M, K) or a right factor (K, N). `role` names the place where its tiles or panels are kept until
+    the next factor of that role in the same thread."""
 
     def __init__(self, array: Floats, role: str) -> None:
         self.array, self.role = array, role
         self.tiles: Tiles | None = None
+        self.panels: NDArray[Any] | None = None
 
 
 class Products(ABC):
@@ -67,21 +74,63 @@ class Products(ABC):
         """out (M, N) += left · right; the rows of `out` are contiguous."""
 
 
-class FloatProducts(Products):
-    """float32 by the linear algebra library and the micro-kernel."""
+class PanelProducts(Products):
+    """Panels of words: float32 numbers, read in the order in which they lie, or pairs of bfloat16 numbers."""
+
+    kind: ClassVar[np.dtype[Any]] = panels.FLOATS
 
     def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
-        return False  # a panel of one worker's columns would reach into its neighbour's
+        return streams < workers
 
     def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
-        ((column, width),) = columns
-        ((row, count, _tile),) = rows
-        B = B[row : row + count, column : column + width]
-        panels = packed(B) if B.strides[1] == B.itemsize else packed_transposed(np.ascontiguousarray(B.T))
-        return panels[np.newaxis]
+        first, last = rows[:, 0].min(), (rows[:, 0] + rows[:, 1]).max()
+        factor = np.empty((len(columns), *panel_shape(last - first, int(columns[0, 1]), self.kind)), self.kind)
+        for group, (column, width) in enumerate(columns.tolist()):
+            into_panels(B[first:last, column : column + width], factor[group])
+        return factor
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
-        return np.empty((2, 0, 0, 1, 0), np.int32)
+        return np.empty((2, 0, 0), self.kind)
+
+    def write(self, left: Factor, right: Factor, out: Floats) -> None:
+        self._multiply(left, right, out, True)
+
+    def add(self, left: Factor, right: Factor, out: Floats) -> None:
+        self._multiply(left, right, out, False)
+
+    def _multiply(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
+        A, (M, K), N = left.array, left.array.shape, right.array.shape[1]
+        if right.panels is None:
+            shape = panel_shape(K, N, self.kind)
+            right.panels = held(right.role + " right", int(np.prod(shape)), self.kind).reshape(shape)
+            into_panels(right.array, right.panels)
+        room = held(left.role + " left", panels.left_room(M, K, self.kind), self.kind)
+        if by_rows(A):
+            multiply_rows(A, right.panels, out, fresh, room)
+        else:
+            multiply_columns(A.T, right.panels, out, fresh, room)
+
+
+class PairProducts(PanelProducts):
+    """Panels of pairs; each worker makes pairs of its own columns of a step's left factor."""
+
+    kind = PAIRS
+
+    def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
+        _first, count, tile = rows[-1].tolist()
+        K = tile * DEPTH + count
+        factor = np.zeros((len(columns), *panel_shape(K, int(columns[0, 1]), PAIRS)), PAIRS)
+        for group, (column, width) in enumerate(columns.tolist()):
+            for first, count, tile in rows.tolist():
+                into_panels(B[first : first + count, column : column + width], factor[group, :, tile * SIDE :])
+        return factor
+
+    def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
+        return np.empty((2, streams, segments.k_tiles * SIDE), PAIRS)
+
+
+class LibraryProducts(PanelProducts):
+    """float32 by the linear algebra library, and by panels within the time loop."""
 
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
         np.matmul(left.array, right.array, out=out)
@@ -90,7 +139,7 @@ class FloatProducts(Products):
         out += left.array @ right.array
 
 
-class TileProducts(FloatProducts):
+class TileProducts(LibraryProducts):
     """Tiles of `terms` bfloat16 terms a number; small products as in float32."""
 
     def __init__(self, terms: int) -> None:
@@ -116,15 +165,15 @@ class TileProducts(FloatProducts):
         if self._is_small(left, right):
             super().write(left, right, out)
         else:
-            self._multiply(left, right, out, True)
+            self._multiply_tiles(left, right, out, True)
 
     def add(self, left: Factor, right: Factor, out: Floats) -> None:
         if self._is_small(left, right):
             super().add(left, right, out)
         else:
-            self._multiply(left, right, out, False)
+            self._multiply_tiles(left, right, out, False)
 
-    def _multiply(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
+    def _multiply_tiles(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
         a = left.tiles = left.tiles or Tiles(self.terms, left.role + " left").set_left(left.array)
         b = right.tiles = right.tiles or Tiles(self.terms, right.role + " right").set_right(right.array)
         multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out, fresh)
@@ -132,3 +181,44 @@ class TileProducts(FloatProducts):
     def _is_small(self, left: Factor, right: Factor) -> bool:
         M, N = left.array.shape[0], right.array.shape[1]
         return bool(WORTH_TILES[self.terms] * (M + N) > M * N)
+
+
+def by_rows(matrix: Floats) -> bool:
+    """Whether rows are what is contiguous in a matrix; else columns are."""
+    return bool(matrix.strides[1] == matrix.itemsize)
+
+
+def into_panels(B: Floats, factor: NDArray[Any]) -> None:
+    """Fill the panels of B (K, N), of which one axis is contiguous."""
+    if by_rows(B):
+        pack_matrix(B, factor)
+    else:
+        pack_transposed_matrix(B.T, factor)
+
+
+@compiled
+def pack_matrix(B: Any, panels: Any) -> None:
+    """The panels of B (K, N)."""
+    pack(pointer_to(B, 0), B.strides[0] // 4, B.shape[0], B.shape[1], panels)
+
+
+@compiled
+def pack_transposed_matrix(B: Any, panels: Any) -> None:
+    """The panels of Bᵀ for B (N, K)."""
+    pack_transposed(pointer_to(B, 0), B.strides[0] // 4, B.shape[1], B.shape[0], panels)
+
+
+@compiled
+def multiply_rows(A: Any, panels: Any, C: Any, fresh: Any, room: Any) -> None:
+    """C = A B or C += A B; panels: of B."""
+    M, K = A.shape
+    factor = left(pointer_to(A, 0), A.strides[0] // 4, M, K, room)
+    multiply(factor, M, K, panels, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh)
+
+
+@compiled
+def multiply_columns(A: Any, panels: Any, C: Any, fresh: Any, room: Any) -> None:
+    """The same for Aᵀ B."""
+    K, M = A.shape
+    factor = left_transposed(pointer_to(A, 0), A.strides[0] // 4, M, K, room)
+    multiply(factor, M, K, panels, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh)

@@ -21,7 +21,7 @@ from weft.backends.kernels.step_product import accumulate, put
 def rnn_steps(
     Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, first: Any, count: Any
 ) -> None:
-    """a (T, N, padded H); h (T+1, N, H), the first step's given; units `first` … are the worker's own.
+    """a (T, N, …); h (T+1, N, H), the first step's given; units `first` … are the worker's own.
 
     Wh, columns, segments, room: see `Products`.
     """
@@ -45,7 +45,7 @@ def rnn_steps_backward(
     Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any,
     dhs: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
-    """a becomes da. dhs (N, T, H). dh (N, padded H): of the last state, replaced by that of the first."""
+    """a becomes da. dhs (N, T, H). dh (N, H): of the last state, replaced by that of the first."""
     T, N, P = a.shape
     own = slice(first, first + count)
     db = db[own]

@@ -1,7 +1,7 @@
 """The products within a time loop: C += A B, where B was packed before the loop, as panels or as tiles.
 
-A is h or da of a step, which several workers may fill together, each some of its columns: `put` makes tiles of a
-worker's own columns, and once all have met, everybody multiplies with all of them. Whether B is panels or tiles is
+A is h or da of a step, which several workers may fill together, each some of its columns: `put` makes tiles, or pairs
+of bfloat16, of a worker's own columns, and once all have met, everybody multiplies with all of them. What B is, is
 known from its type when a loop is compiled, so that the loops are written once.
 """
 
@@ -12,10 +12,15 @@ from typing import Any
 from numba import types
 
 from weft.backends.kernels.compiling import compiled, overloading
-from weft.backends.kernels.micro_kernel import shift
-from weft.backends.kernels.product import accumulate as accumulate_panels
+from weft.backends.kernels.micro_kernel import pointer_to, shift
+from weft.backends.kernels.panel_product import multiply
+from weft.backends.kernels.panels import put_pairs
+from weft.backends.kernels.tile_packing import SIDE
 from weft.backends.kernels.tile_product import multiply_tiles
 from weft.backends.kernels.tiles import pack_rows_at
+
+TILE_DIMENSIONS = 5
+"""Dimensions of factors in tiles: groups of columns, tiles, k tiles, terms, cells. Panels have one less."""
 
 
 @compiled
@@ -50,30 +55,41 @@ def accumulate(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: 
 
 @overloading(put)
 def _put(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> Any:
-    if B.dtype == types.int32:
+    if B.ndim == TILE_DIMENSIONS:
 
-        def with_tiles(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+        def tiles(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
             put_tiles(a, a_row, M, segments, room)
 
-        return with_tiles
+        return tiles
 
-    def with_panels(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
-        pass  # panels are multiplied with A as it lies
+    def pairs(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+        for s in range(segments.shape[0]):
+            words = pointer_to(room, segments[s, 2] * SIDE)
+            put_pairs(shift(a, segments[s, 0]), a_row, M, segments[s, 1], words, room.shape[1])
 
-    return with_panels
+    def nothing(a: Any, a_row: Any, M: Any, segments: Any, B: Any, room: Any) -> None:
+        pass  # panels of float32 are multiplied with A as it lies
+
+    return nothing if B.dtype == types.float32 else pairs
 
 
 @overloading(accumulate)
 def _accumulate(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> Any:
-    if B.dtype == types.int32:
+    if B.ndim == TILE_DIMENSIONS:
 
-        def with_tiles(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+        def tiles(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
             accumulate_tiles(M, B, columns, c, c_row, room)
 
-        return with_tiles
+        return tiles
 
-    def with_panels(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+    def pairs(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+        left = pointer_to(room, 0), room.shape[1], 1
         for g in range(columns.shape[0]):
-            accumulate_panels(a, a_row, 1, M, B[g], shift(c, columns[g, 0]), c_row)
+            multiply(left, M, 2 * B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, False)
 
-    return with_panels
+    def floats(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
+        left = a, a_row, 1
+        for g in range(columns.shape[0]):
+            multiply(left, M, B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, False)
+
+    return floats if B.dtype == types.float32 else pairs

@@ -84,6 +84,18 @@ def pack_row(typing: Any, row: Any, cells: Any, terms: Any) -> Any:
 
 
 @intrinsic
+def copy_vector(typing: Any, source: Any, place: Any) -> Any:
+    """16 neighbouring words from one address to another."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = _load(builder, args[0], 0, BITS)
+        builder.store(words, builder.bitcast(args[1], BITS.as_pointer())).align = 4
+        return context.get_dummy_value()
+
+    return types.void(source, place), generate
+
+
+@intrinsic
 def transpose_tile(typing: Any, tile: Any) -> Any:
     """Transpose 16 x 16 cells in place: blocks of 8 change places, then blocks of 4, 2 and 1."""
 

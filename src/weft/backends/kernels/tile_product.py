@@ -11,11 +11,10 @@ from typing import Any
 from llvmlite import binding
 from numba import cfunc, types
 
-from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles, floats_on_stack
+from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles
 from weft.backends.kernels.compiling import compiled, kept_on_disk
-from weft.backends.kernels.dot_kernel import dot_block
-from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.processor import has_amx, has_bfloat16
+from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
+from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
 K_PIECE_TILES = 72
@@ -25,18 +24,6 @@ ROW_PIECE_TILES = 768
 """Most tiles (1 KB each) of A that a piece of rows has."""
 
 
-@compiled
-def begin_dots(height: Any) -> None:
-    """Vectors need no preparation."""
-
-
-@compiled
-def end_dots() -> None:
-    """Nor do they leave anything behind."""
-
-
-begin, block, end = (begin_tiles, amx_block, end_tiles) if has_amx() else (begin_dots, dot_block, end_dots)
-
 _cells = types.CPointer(types.int32)
 _floats = types.CPointer(types.float32)
 _size = types.intp
@@ -45,7 +32,7 @@ _size = types.intp
 def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ignore[no-untyped-def]
     row_tiles, column_tiles = (M + height - 1) // height, (N + SIDE - 1) // SIDE
     distance = k_tiles * terms * CELLS
-    begin(height)
+    begin_tiles(height)
     room = floats_on_stack()
     k_piece = K_PIECE_TILES // terms
     for k in range(0, k_tiles, k_piece):
@@ -66,7 +53,9 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
                     whole = m == rows * height and n == columns * SIDE
                     sums, sums_row = (c_tile, c_row) if whole else (room, 2 * SIDE)
                     clean = new or not whole
-                    block(terms, height, rows, columns, a_tile, distance, b_tile, distance, K, sums, sums_row, clean)
+                    amx_block(
+                        terms, height, rows, columns, a_tile, distance, b_tile, distance, K, sums, sums_row, clean
+                    )
                     if not whole:
                         for r in range(m):
                             for s in range(n):
@@ -74,12 +63,12 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
                                     c_tile[r * c_row + s] = room[r * sums_row + s]
                                 else:
                                     c_tile[r * c_row + s] += room[r * sums_row + s]
-    end()
+    end_tiles()
 
 
-# Called by its name, as `product.accumulate` is.
+# Called by its name, as `panel_product.multiply` is.
 _signature = types.void(_cells, _size, _size, _cells, _size, _size, _size, _floats, _size, types.boolean)
-if has_bfloat16():
+if has_amx():
     _in_c = kept_on_disk(cfunc, _multiply, _signature)
     binding.add_symbol("weft_multiply_tiles", _in_c.address)
 _by_name = types.ExternalFunction("weft_multiply_tiles", _signature)

@@ -1,0 +1,104 @@
+"""Matrix products out of micro-kernels: C = A B or C += A B, with B packed into panels (see `panels`).
+
+Three loops bring what the micro-kernel reads near it:
+
+    rows of A, as many as fit the second cache
+        panels of B                             each read once for these rows
+            k, in pieces of which a panel's share fits the second cache
+                blocks of rows, at most as many as the micro-kernel has accumulators for
+                    the micro-kernel
+
+A panel is read straight through, so the second cache keeps up with the micro-kernel. The blocks differ by at most one
+row, so that none is a short rest. What does not fill a panel goes through a small buffer, where one vector is enough
+through a micro-kernel of one. A time loop's product of few rows is the same with few blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import binding
+from numba import cfunc, types
+
+from weft.backends.kernels.compiling import kept_on_disk, overloading
+from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, shift
+from weft.backends.kernels.panels import PANEL
+from weft.backends.kernels.processor import has_amx, has_bfloat16, host_tiling
+
+_tiling = host_tiling()
+assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
+MOST_ROWS, VECTORS, WIDTH = _tiling.rows, _tiling.vectors, _tiling.width
+K_PIECE = 1024
+"""Most words of k at a time."""
+ROW_PIECE_WORDS = 120_000
+"""About how many words of A are read again for every panel."""
+
+_whole, _narrow = micro_kernel(MOST_ROWS, VECTORS, WIDTH), micro_kernel(MOST_ROWS, 1, WIDTH)
+
+
+def _multiply(a, a_row, a_k, M, K, panels, panel_distance, N, c, c_row, fresh):  # type: ignore[no-untyped-def]
+    room = floats_on_stack()
+    k_pieces = (K + K_PIECE - 1) // K_PIECE
+    rows_at_once = max(ROW_PIECE_WORDS // K, MOST_ROWS) // MOST_ROWS * MOST_ROWS
+    row_pieces = (M + rows_at_once - 1) // rows_at_once
+    for row_piece in range(row_pieces):
+        first, last = M * row_piece // row_pieces, M * (row_piece + 1) // row_pieces
+        blocks = (last - first + MOST_ROWS - 1) // MOST_ROWS
+        for i in range((N + PANEL - 1) // PANEL):
+            columns = min(PANEL, N - i * PANEL)
+            for k_piece in range(k_pieces):
+                k, k_after = K * k_piece // k_pieces, K * (k_piece + 1) // k_pieces
+                new = fresh and k_piece == 0
+                b = shift(panels, i * panel_distance + k * PANEL)
+                for block in range(blocks):
+                    r = first + (last - first) * block // blocks
+                    rows = first + (last - first) * (block + 1) // blocks - r
+                    a_start = shift(a, r * a_row + k * a_k)
+                    c_start = shift(c, r * c_row + i * PANEL)
+                    if columns == PANEL:
+                        _whole(rows, a_start, a_row, a_k, b, PANEL, k_after - k, c_start, c_row, new)
+                        continue
+                    if columns <= WIDTH:
+                        _narrow(rows, a_start, a_row, a_k, b, PANEL, k_after - k, room, PANEL, True)
+                    else:
+                        _whole(rows, a_start, a_row, a_k, b, PANEL, k_after - k, room, PANEL, True)
+                    for row in range(rows):
+                        for n in range(columns):
+                            before = 0 if new else c_start[row * c_row + n]
+                            c_start[row * c_row + n] = before + room[row * PANEL + n]
+
+
+# Kernels call it by its name, as they would a C library: compiled once, it is not compiled again into each of them.
+_floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp
+
+
+def _signature(words: Any) -> Any:
+    return types.void(
+        words, _size, _size, _size, _size, words, _size, _size, _floats, _size, types.boolean
+    )  # fmt: skip
+
+
+_of_floats = kept_on_disk(cfunc, _multiply, _signature(_floats))
+binding.add_symbol("weft_multiply_floats", _of_floats.address)
+if has_bfloat16() and not has_amx():
+    _of_pairs = kept_on_disk(cfunc, _multiply, _signature(_pairs))
+    binding.add_symbol("weft_multiply_pairs", _of_pairs.address)
+_floats_by_name = types.ExternalFunction("weft_multiply_floats", _signature(_floats))
+_pairs_by_name = types.ExternalFunction("weft_multiply_pairs", _signature(_pairs))
+
+
+def multiply(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
+    """C (M, N) += A B, or C = A B where fresh. a: what `panels.left` gives; panels: of B (K, N); c: an address."""
+
+
+@overloading(multiply)
+def _choose(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> Any:
+    def floats(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
+        distance = panels.shape[1] * PANEL
+        _floats_by_name(a[0], a[1], a[2], M, K, pointer_to(panels, 0), distance, N, c, c_row, fresh)
+
+    def pairs(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
+        words, distance = (K + 1) // 2, panels.shape[1] * PANEL
+        _pairs_by_name(a[0], a[1], a[2], M, words, pointer_to(panels, 0), distance, N, c, c_row, fresh)
+
+    return floats if panels.dtype == types.float32 else pairs

@@ -1,0 +1,68 @@
+"""Products of panels: those of float32 are exact to rounding, those of pairs are products of rounded numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rounding import SIZES, nearest_bfloat16, normal
+from weft.backends.fusing import why_not_bfloat16, why_not_fused
+
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
+
+
+def has_pairs() -> bool:
+    if why_not_bfloat16() is not None:
+        return False
+    from weft.backends.kernels.processor import has_amx
+
+    return not has_amx()
+
+
+needs_pairs = pytest.mark.skipif(not has_pairs(), reason="this processor multiplies no pairs of bfloat16 in vectors")
+orders = pytest.mark.parametrize("order", ["rows", "columns", "left columns", "right columns"])
+sizes = pytest.mark.parametrize(("M", "K", "N"), [*SIZES, (700, 64, 160), (128, 700, 4)])
+
+
+def factors(M: int, K: int, N: int, order: str) -> tuple[Any, Any]:
+    A, B = normal(M, K), normal(K, N, seed=1)
+    return (
+        np.asfortranarray(A) if order in ("columns", "left columns") else A,
+        np.asfortranarray(B) if order in ("columns", "right columns") else B,
+    )
+
+
+def product(kind: str, A: Any, B: Any) -> Any:
+    """Written and added: twice the product; nothing is written beside it."""
+    from weft.backends.kernels import products
+
+    multiply, N = getattr(products, kind)(), B.shape[1]
+    C = np.full((A.shape[0], N + 3), 7, np.float32)
+    multiply.write(products.Factor(A, "a"), products.Factor(B, "b"), C[:, :N])
+    multiply.add(products.Factor(A, "a"), products.Factor(B, "b"), C[:, :N])
+    np.testing.assert_array_equal(C[:, N:], 7)
+    return C[:, :N]
+
+
+@orders
+@sizes
+def test_panels_of_float32_round_as_float32_does(M: int, K: int, N: int, order: str) -> None:
+    A, B = factors(M, K, N, order)
+    exact, scale = 2 * (A.astype(float) @ B.astype(float)), 2 * (np.abs(A.astype(float)) @ np.abs(B.astype(float)))
+    assert np.max(np.abs(product("PanelProducts", A, B) - exact) / scale) < 2**-22 + K * 2**-27
+
+
+@needs_pairs
+@orders
+@sizes
+def test_panels_of_pairs_are_products_of_rounded_numbers(M: int, K: int, N: int, order: str) -> None:
+    A, B = factors(M, K, N, order)
+    expected = 2 * (nearest_bfloat16(A) @ nearest_bfloat16(B))
+    np.testing.assert_allclose(product("PairProducts", A, B), expected, rtol=1e-5, atol=1e-5 * K**0.5)
+
+
+def test_a_transpose_whose_rows_lie_in_few_sets_of_the_cache_is_multiplied_from_a_copy() -> None:
+    A, B = normal(50, 1024), normal(50, 33, seed=1)
+    np.testing.assert_allclose(product("PanelProducts", A.T, B), 2 * (A.T @ B), atol=1e-3)
