@@ -64,7 +64,7 @@ class FusedOutput:
             for more_dW, more_db in grads[1:]:
                 dW += more_dW
                 db += more_db
-            return nats, np.concatenate(dhs)
+            return nats, np.concatenate(dhs) if len(dhs) > 1 else dhs[0]
         for more_dh in dhs[1:]:
             dhs[0] += more_dh
         return nats, dhs[0]
@@ -72,7 +72,9 @@ class FusedOutput:
     def _first_sweep(self, parts: list[Part], t: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
         self.workers.run([part.first_sweep for part in parts])
-        if parts[0].columns == parts[-1].columns:
+        if len(parts) == 1:
+            largest, total, target = parts[0].largest, parts[0].total, parts[0].target
+        elif parts[0].columns == parts[-1].columns:
             largest, total, target = (
                 np.concatenate([getattr(part, name) for part in parts]) for name in ("largest", "total", "target")
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -123,7 +124,7 @@ class PanelPart(StridedWeights):
             self.scores_room(), self.kept is not None,
             self._room("h", left_room(R, H, self.kind)),
             self._room("dx", max(left_room(R, self.width, self.kind), left_room(self.width, R, self.kind))),
-            self._right_room(), self._room("h right", int(np.prod(panel_shape(R, H, self.kind)))),
+            self._right_room(), self._room("h right", math.prod(panel_shape(R, H, self.kind))),
             held("output dW", self.width * H, np.float32).reshape(self.width, H),
             log_sum, scale, dW.T if transposed else dW, db, dh,
         )  # fmt: skip
@@ -134,7 +135,7 @@ class PanelPart(StridedWeights):
     def _right_room(self) -> NDArray[Any]:
         H = self.h.shape[1]
         shapes = panel_shape(H, self.width, self.kind), panel_shape(self.width, H, self.kind)
-        return self._room("W", max(int(np.prod(shape)) for shape in shapes))
+        return self._room("W", max(math.prod(shape) for shape in shapes))
 
 
 class PairPart(PanelPart):

@@ -10,6 +10,7 @@ Sums are float32 everywhere.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -102,7 +103,7 @@ class PanelProducts(Products):
         A, (M, K), N = left.array, left.array.shape, right.array.shape[1]
         if right.panels is None:
             shape = panel_shape(K, N, self.kind)
-            right.panels = held(right.role + " right", int(np.prod(shape)), self.kind).reshape(shape)
+            right.panels = held(right.role + " right", math.prod(shape), self.kind).reshape(shape)
             into_panels(right.array, right.panels)
         room = held(left.role + " left", panels.left_room(M, K, self.kind), self.kind)
         if by_rows(A):

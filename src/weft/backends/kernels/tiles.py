@@ -18,6 +18,7 @@ zeros; a tile is 1 KB and begins on a cache line.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Tiles:
     def empty_cells(self, shape: tuple[int, ...]) -> Cells:
         """Tiles of this kind without content, and without a matrix they belong to: (*shape, terms, 256)."""
         full = (*shape, self.terms, CELLS)
-        return aligned(int(np.prod(full)), np.int32).reshape(full)
+        return aligned(math.prod(full), np.int32).reshape(full)
 
     def _make_room(self, rows: int, K: int, height: int) -> None:
         tiles, k_tiles = tile_count(rows, K, height)
