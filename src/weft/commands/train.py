@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,6 +70,8 @@ def train_command(
         typer.echo(line)
     if follows:
         typer.echo(_verdict(follows, stated, measured(follows.measure, losses)))
+        for line in _further(follows, stated, run):
+            typer.echo(line, err=True)
 
 
 def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> str:
@@ -78,6 +81,13 @@ def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> s
     if reached is None:
         return f"the figure of recipe {recipe.name} does not apply: there is no such text"
     return recipe.verdict(reached)
+
+
+def _further(recipe: Recipe, stated: dict[str, Any], run: Path) -> list[str]:
+    """The recipe's other evaluations, as a person can ask for them."""
+    command = ["weft", "eval", "--run", str(run)]
+    variants = () if recipe.changed(stated) else recipe.variants
+    return [f"{each.name}, expected {each.result}: {shlex.join([*command, *each.options])}" for each in variants]
 
 
 def stated_on_command_line(
