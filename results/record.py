@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from weft.config import SECTIONS
 from weft.config_file import read_toml
 from weft.errors import InputError, MissingFileError
 from weft.files import write_text_atomically
@@ -124,9 +125,11 @@ def write_result(results: Path, result: Result, recipe: Recipe, run: Path) -> Pa
 
 def settings_changed_since(folder: Path, recipe: Recipe) -> list[str]:
     """The settings that the recipe states otherwise now than when the result in `folder` was reached."""
-    then, now = (_settings(read_toml(path)) for path in (folder / RECIPE, recipe.path))
+    then, now = settings_in(folder / RECIPE), settings_in(recipe.path)
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
 
 
-def _settings(tables: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for table, values in tables.items() if table != "recipe" for name, value in values.items()}
+def settings_in(path: Path) -> dict[str, Any]:
+    """What a recipe or a configuration states, unchecked: it may have been written for another weft."""
+    tables = {name: values for name, values in read_toml(path).items() if name in SECTIONS}
+    return {name: value for values in tables.values() for name, value in values.items()}

@@ -24,7 +24,7 @@ from results.record import (
     Result,
     read_result,
     read_results,
-    settings_changed_since,
+    settings_in,
     write_result,
 )
 from results.running import Workplace
@@ -426,4 +426,6 @@ def test_what_a_kept_result_says_of_itself_is_so(name: str) -> None:
             assert evaluated is not None
             assert each.reached in evaluated.rows.values()
         assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
-        assert isinstance(settings_changed_since(folder, find_recipe(name)), list)
+        stated, resolved = (settings_in(folder / file) for file in ("recipe.toml", "config.toml"))
+        changed = [setting for setting, value in stated.items() if resolved[setting] != value]
+        assert set(changed) <= each.changed.keys()
