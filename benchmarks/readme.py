@@ -32,10 +32,15 @@ def main() -> None:
 
 def with_figures(readme: str, figures: dict[str, Any]) -> str:
     """The README with these figures between the marks; raises InputError when it has not one of each."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise InputError(f"the README must have the lines {BEGIN} and {END} once each")
-    before, rest = readme.split(BEGIN)
-    return "\n".join([before + BEGIN, section(figures), END]) + rest.split(END)[1]
+    return with_section(readme, BEGIN, section(figures), END)
+
+
+def with_section(readme: str, begin: str, text: str, end: str) -> str:
+    """The README with this text between two marks; raises InputError when it has not one of each."""
+    if readme.count(begin) != 1 or readme.count(end) != 1:
+        raise InputError(f"the README must have the lines {begin} and {end} once each")
+    before, rest = readme.split(begin)
+    return "\n".join([before + begin, text, end]) + rest.split(end)[1]
 
 
 def section(figures: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from weft.commands.cli import main
 from weft.experiment import train
 from weft.recipes import find_recipe, recipe_names
 from weft.run_folder import METRICS
@@ -18,6 +19,14 @@ def test_a_recipe_states_settings_and_what_comes_out(name: str) -> None:
     recipe = find_recipe(name)
     assert {"data", "cell", "lr"} <= recipe.settings.keys()
     assert min(recipe.expected, recipe.tolerance, recipe.minutes) > 0
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_options_of_a_variant_are_those_of_weft_eval(name: str) -> None:
+    for variant in find_recipe(name).variants:
+        with pytest.raises(SystemExit) as ended:
+            main(["eval", *variant.options, "--help"])
+        assert not ended.value.code, variant.name
 
 
 def test_the_recipes_are_those_of_the_source_tree() -> None:

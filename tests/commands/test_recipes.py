@@ -38,6 +38,22 @@ schedule = "constant"
 kernels = "plain"
 """
 
+VARIANT = """
+[[recipe.variant]]
+name = "in 8 bits"
+options = ["--weights", "int8"]
+expected = 9.5
+tolerance = 0.5
+"""
+TABLE = """
+[recipe]
+about = "x"
+measure = "test perplexity"
+expected = 1
+tolerance = 1
+minutes = 1
+"""
+
 
 @pytest.fixture
 def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -49,9 +65,10 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def write(folder: Path, measure: str, expected: float) -> None:
+def write(folder: Path, measure: str, expected: float, further: str = "") -> None:
     text = write_text(folder / "words.txt", 60).as_posix()
-    (folder / "small.toml").write_text(RECIPE.format(measure=measure, expected=expected, text=text), "utf-8")
+    recipe = RECIPE.format(measure=measure, expected=expected, text=text)
+    (folder / "small.toml").write_text(recipe + further, "utf-8")
 
 
 def reached(line: str) -> float:
@@ -132,23 +149,81 @@ def test_recipes_are_listed_one_a_line(run_weft: RunWeft, recipes: Path) -> None
     assert (name, about, result, time) == ("small", "A small one", "training perplexity 9 ± 1", "2 seconds")
 
 
+def test_variants_are_listed_and_their_commands_told_after_training(run_weft: RunWeft, recipes: Path) -> None:
+    write(recipes, "test perplexity", 9, VARIANT)
+    assert "test perplexity 9 ± 1; in 8 bits: 9.5 ± 0.5" in run_weft("recipes").out
+    answer = run_weft("train", "--recipe", "small")
+    command = "weft eval --run runs/small --weights int8"
+    assert answer.err.splitlines()[-1] == f"in 8 bits, expected 9.5 ± 0.5: {command}"
+    assert run_weft(*command.split()[1:]).code == 0
+    assert "in 8 bits" not in run_weft("train", "--recipe", "small", "--overwrite", "--lr", 0.02).err
+
+
+def test_a_list_tells_which_corpus_is_to_be_fetched(run_weft: RunWeft, recipes: Path) -> None:
+    (recipes / "small.toml").write_text(TABLE + '[text]\ndata = ["ptb"]', "utf-8")
+    assert "\tptb (to be fetched: weft data ptb)\t" in run_weft("recipes").out
+
+
 def test_a_recipe_printed_is_a_configuration(run_weft: RunWeft, recipes: Path) -> None:
     Path("mine.toml").write_text(run_weft("recipes", "small").out, "utf-8")
     assert read_settings(Path("mine.toml")) == read_settings(recipes / "small.toml")
     assert run_weft("train", "--config", "mine.toml").code == 0
 
 
+VARIANTS = {"name": '"a"', "options": '["--bptt", "8"]', "expected": "1", "tolerance": "1"}
+
+
+def variant(**changed: str) -> str:
+    stated = {**VARIANTS, **changed}
+    return TABLE + "[[recipe.variant]]\n" + "\n".join(f"{key} = {value}" for key, value in stated.items() if value)
+
+
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
         ("", "it has no table [recipe]"),
-        ('[recipe]\nabout = "x"\nmeasure = "test perplexity"\nexpected = 1', "the table [recipe] lacks 'tolerance'"),
+        (TABLE.replace("tolerance = 1", ""), "the table [recipe] lacks 'tolerance'"),
         (
-            '[recipe]\nabout = "x"\nmeasure = "joy"\nexpected = 1\ntolerance = 1\nminutes = 1',
+            TABLE.replace("test perplexity", "joy"),
             "measure must be one of test perplexity, test bits per token, training perplexity, got 'joy'",
+        ),
+        (
+            TABLE + "minuets = 3",
+            "the table [recipe] has an unknown key 'minuets' (did you mean \"minutes\"?); known: about, measure, ",
+        ),
+        (
+            TABLE.replace("expected = 1", 'expected = "1"'),
+            "expected must be a finite number, got '1'",
+        ),
+        (TABLE.replace("minutes = 1", "minutes = 0"), "the table [recipe]: minutes must be above 0, got 0"),
+        (TABLE.replace('"x"', "1"), "the table [recipe]: about must be a string, got 1"),
+        (TABLE + "variant = 1", "variants are tables headed [[recipe.variant]], in two brackets"),
+        (TABLE + "[recipe.variant]", "variants are tables headed [[recipe.variant]], in two brackets"),
+        (TABLE + "variant = [1]", "[[recipe.variant]] number 1 is not a table, but 1"),
+        (variant(tolerance=""), "[[recipe.variant]] number 1 lacks 'tolerance'"),
+        (variant(option="1"), "number 1 has an unknown key 'option' (did you mean \"options\"?)"),
+        (variant(options='"--bptt 8"'), "options must be a list of strings, got '--bptt 8'"),
+        (variant(options="[8]"), 'options must be a list of strings, as ["--weights", "int8"]'),
+        (
+            variant(options='["--split=valid"]'),
+            "own run and texts; leave --split=valid out",
+        ),
+        (f"{variant()}\n{variant().removeprefix(TABLE)}", "there are several variants 'a'"),
+        (
+            variant().replace("test perplexity", "training perplexity"),
+            "a variant is evaluated on the test text, but the measure is training perplexity",
         ),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused(run_weft: RunWeft, recipes: Path, table: str, complaint: str) -> None:
     (recipes / "small.toml").write_text(table, "utf-8")
     assert complaint in run_weft("train", "--recipe", "small").refusal()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(0.01, "1 second"), (0.1, "6 seconds"), (0.55, "33 seconds"), (2.54, "2.5 minutes"), (85.2, "85 minutes"),
+     (180, "3 hours")],
+)  # fmt: skip
+def test_times_have_two_digits(minutes: float, said: str) -> None:
+    assert weft.recipes.duration(minutes) == said

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from weft.commands.listing import print_table
-from weft.recipes import duration, find_recipe, recipe_names
+from weft.errors import InputError
+from weft.recipes import Recipe, duration, find_recipe, recipe_names
+from weft.text.named import locate, named_corpus
 
 _HEADER = ("name", "what it is", "text", "what comes out", "time")
 
@@ -28,7 +30,23 @@ def recipes(
     from rich.console import Console
 
     rows = [
-        (found.name, found.about, ", ".join(found.settings.get("data", ())), found.result, duration(found.minutes))
+        (found.name, found.about, _text(found), _result(found), duration(found.minutes))
         for found in map(find_recipe, recipe_names())
     ]
     print_table(Console(), _HEADER, rows)
+
+
+def _text(recipe: Recipe) -> str:
+    names = recipe.settings.get("data", ())
+    return ", ".join(f"{name} (to be fetched: weft data {name})" if _is_to_fetch(name) else name for name in names)
+
+
+def _is_to_fetch(name: str) -> bool:
+    try:
+        return named_corpus(name) is not None and locate(name) is None
+    except InputError:
+        return True  # it is here, with a wrong content that `weft data` tells of
+
+
+def _result(recipe: Recipe) -> str:
+    return "; ".join([recipe.result, *(f"{variant.name}: {variant.result}" for variant in recipe.variants)])

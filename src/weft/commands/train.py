@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,8 +58,7 @@ def train_command(
     stated = stated_on_command_line(config, recipe, text, settings)
     follows = find_recipe(recipe) if recipe is not None else None
     own_text = bool(text or settings.get("data"))
-    name = follows.name if follows and not own_text else default_name(stated.get("data", ()), resume)
-    run = out or RUNS / name
+    run = out or RUNS / (follows.name if follows and not own_text else default_name(stated.get("data", ()), resume))
     if follows:
         typer.echo(f"{follows.about}: {follows.result} in about {duration(follows.minutes)}", err=True)
     trained = train_run(
@@ -69,6 +69,8 @@ def train_command(
         typer.echo(line)
     if follows:
         typer.echo(_verdict(follows, stated, measured(follows.measure, losses)))
+        for line in _further(follows, stated, run):
+            typer.echo(line, err=True)
 
 
 def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> str:
@@ -78,6 +80,13 @@ def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> s
     if reached is None:
         return f"the figure of recipe {recipe.name} does not apply: there is no such text"
     return recipe.verdict(reached)
+
+
+def _further(recipe: Recipe, stated: dict[str, Any], run: Path) -> list[str]:
+    """The recipe's other evaluations, as a person can ask for them."""
+    command = ["weft", "eval", "--run", str(run)]
+    variants = () if recipe.changed(stated) else recipe.variants
+    return [f"{each.name}, expected {each.result}: {shlex.join([*command, *each.options])}" for each in variants]
 
 
 def stated_on_command_line(
