@@ -57,8 +57,7 @@ def train_command(
     stated = stated_on_command_line(config, recipe, text, settings)
     follows = find_recipe(recipe) if recipe is not None else None
     own_text = bool(text or settings.get("data"))
-    name = follows.name if follows and not own_text else default_name(stated.get("data", ()), resume)
-    run = out or RUNS / name
+    run = out or RUNS / (follows.name if follows and not own_text else default_name(stated.get("data", ()), resume))
     if follows:
         typer.echo(f"{follows.about}: {follows.result} in about {duration(follows.minutes)}", err=True)
     trained = train_run(
