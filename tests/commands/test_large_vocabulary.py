@@ -28,6 +28,9 @@ def test_every_command_reads_such_a_run(run_weft: RunWeft, tmp_path: Path, name:
     assert answer.code == 0, answer.err
     assert ("training perplexity is estimated on about 6 tokens" in answer.err) == (name != "adaptive")
     lm = weft.load(tmp_path / "run")
+    told = run_weft("info", tmp_path / "run").out
+    assert f"output\t{OUTPUTS[name][1]}" in told
+    assert ("cutoffs\t4, 9" in told) == (name == "adaptive")
     run = ("--run", tmp_path / "run")
     evaluated = dict(line.split("\t") for line in run_weft("eval", *run).out.splitlines())
     measures = ("--columns", "token,logprob,entropy,rank", "--format", "tsv")
