@@ -39,11 +39,11 @@ def main() -> None:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
     print("optimizer\toutput\tmilliseconds a step\tof the full softmax's")
     for optimizer in OPTIMIZERS:
-        for output, (milliseconds, share) in measured(V, optimizer, seconds).items():
+        for output, (milliseconds, share) in shares_of_full(V, optimizer, seconds).items():
             print(f"{optimizer}\t{output}\t{milliseconds:.1f}\t{share:.3f}", flush=True)
 
 
-def measured(V: int, optimizer: str, seconds: float) -> dict[str, tuple[float, float]]:
+def shares_of_full(V: int, optimizer: str, seconds: float) -> dict[str, tuple[float, float]]:
     """Milliseconds of a step, and their share of those with the full softmax that is tied or not alike."""
     steps = {name: (_step(V, OPTIMIZERS[optimizer], *kind), lambda: fused(1)) for name, kind in OUTPUTS.items()}
     times = {name: 1000 * median(calls) for name, calls in in_turn(steps, seconds).items()}

@@ -127,7 +127,7 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
     choices.choose("gates let it remember further back than a simple rnn", cell="lstm")
     output = choices.values.get("output", "full")
     if output == "adaptive":
-        choices.choose(f"where clusters of {types:,} types end, the most frequent first", cutoffs=default_cutoffs(types))
+        choices.choose(f"where clusters of the {types:,} types end, by rank", cutoffs=default_cutoffs(types))
     tied = choices.values.get("tied", False)
     if tied and "embedding_size" in choices.values:
         choices.choose(
