@@ -12,6 +12,7 @@ import pytest
 from benchmarks import ROOT
 from benchmarks.__main__ import main
 from benchmarks.compiled import compiled_contenders
+from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
 from benchmarks.parts import PARTS, chosen
 from benchmarks.plot import draw
 from benchmarks.readme import BEGIN, END, README, REFERENCE, section, with_figures
@@ -121,3 +122,10 @@ def test_a_picture_can_be_drawn_of_any_part_alone(tmp_path: Path) -> None:
     for part in (["training"], []):
         draw({name: [TRAINING] for name in part}, tmp_path / "picture.png")
         assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_large_vocabularies_are_measured_for_every_output_layer() -> None:
+    rows = shares_of_full(100, "adamw", 0.01)
+    assert list(rows) == list(OUTPUTS)
+    assert all(milliseconds > 0 for milliseconds, _share in rows.values())
+    assert rows["full"][1] == rows["full, tied"][1] == 1

@@ -113,6 +113,29 @@ class ModelConfig(_Checked):
     tied: bool = _setting(
         "Use the embedding as the output weights too; the last layer is then of size D", default=False
     )
+    output: str = _setting(
+        "full: a softmax over all tokens; adaptive: rare tokens in clusters of their own, which cost less; sampled: "
+        "full, but trained on a sample of the tokens",
+        default="full",
+        choices=("full", "adaptive", "sampled"),
+    )
+    cutoffs: tuple[int, ...] = _setting(
+        "Ranks of frequency at which clusters of the output 'adaptive' end (default: by the vocabulary)",
+        default=(),
+        only_with=("output", "adaptive"),
+    )
+    cluster_factor: int = _setting(
+        "How many times fewer numbers each cluster sees than the one before",
+        default=4,
+        at_least=1,
+        only_with=("output", "adaptive"),
+    )
+    samples: int = _setting(
+        "Tokens that the output 'sampled' is trained on, about",
+        default=1024,
+        at_least=1,
+        only_with=("output", "sampled"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

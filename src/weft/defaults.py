@@ -13,7 +13,7 @@ from weft.backends.fusing import why_not_fused
 from weft.backends.workers import available_cores
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
-from weft.layers import Regularization
+from weft.layers import Regularization, default_cutoffs
 from weft.text.pieces import LONGEST_PIECE
 from weft.text.statistics import TextStatistics
 
@@ -125,6 +125,9 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         size, dropout = (512, 0.0) if few_types else (256, 0.1)
     about = f"for {tokens:,} training tokens of {types:,} types"
     choices.choose("gates let it remember further back than a simple rnn", cell="lstm")
+    output = choices.values.get("output", "full")
+    if output == "adaptive":
+        choices.choose(f"where clusters of the {types:,} types end, by rank", cutoffs=default_cutoffs(types))
     tied = choices.values.get("tied", False)
     if tied and "embedding_size" in choices.values:
         choices.choose(
@@ -136,7 +139,7 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         choices.choose("few types need no large embedding", embedding_size=min(64, hidden_size))
     else:
         choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
-    if choices.values["embedding_size"] == hidden_size and not few_types:
+    if choices.values["embedding_size"] == hidden_size and not few_types and output != "adaptive":
         choices.choose("one matrix for the embedding and the output learns from both", tied=True)
     if Regularization.among(choices.values).leaves_open(choices.values.get("layers", 1)):
         choices.choose(about, dropout=dropout)
@@ -197,4 +200,6 @@ def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

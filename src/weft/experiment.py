@@ -19,7 +19,7 @@ from weft.defaults import choose_text, choose_training
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
-from weft.layers import Loss, Regularization, layer_normalized, time_layer
+from weft.layers import Loss, OutputSettings, Regularization, layer_normalized, time_layer
 from weft.layers.stack import layer_sizes, residual_layers
 from weft.recipes import find_recipe
 from weft.reporting import Reporter, Silent, describe_model, note_skipped
@@ -148,6 +148,7 @@ def check_model(stated: Settings) -> None:
     if stated.get("residual"):
         residual_layers(sizes_of_layers)
     Regularization.among(stated).check(cell, layers, stated.get("dropout"))
+    OutputSettings.among(stated).check(stated.get("tied", False))
 
 
 def prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:
@@ -202,7 +203,9 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
     kept = {**vars(config.text), **vars(config.model), **vars(config.training)}
     for name, value in stated.items():
         if name not in CHANGEABLE and kept[name] != value:
-            before, now = (", ".join(shown) if isinstance(shown, tuple) else shown for shown in (kept[name], value))
+            before, now = (
+                ", ".join(map(str, shown)) if isinstance(shown, tuple) else shown for shown in (kept[name], value)
+            )
             raise InputError(
                 f"{run} was trained with {name} {before}, not {now}; a resumed run can change only "
                 f"{', '.join(CHANGEABLE)}"
@@ -217,7 +220,8 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
 def fresh_model(run: Path, config: Config) -> LanguageModel:
     """The untrained model of the run folder `run`, whose tokenizer is there."""
     tokenizer = load_tokenizer(run / TOKENIZER)
-    return LanguageModel(build_model(config.model, tokenizer.vocab_size, config.training.seed), tokenizer, config)
+    model = build_model(config.model, tokenizer.vocab_size, config.training.seed, tokenizer.counts)
+    return LanguageModel(model, tokenizer, config)
 
 
 def train_fresh(run: Path, fresh: LanguageModel, reporter: Reporter, *, data: Path) -> Trained:

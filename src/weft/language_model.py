@@ -21,7 +21,7 @@ from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, evaluate
 from weft.generation import Sampling, generate
-from weft.layers import Regularization
+from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
@@ -176,14 +176,17 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
             )
         path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)
-    model = build_model(config.model, tokenizer.vocab_size, seed=0)
+    model = build_model(config.model, tokenizer.vocab_size, seed=0, counts=tokenizer.counts)
     _fill(model, path)
     lm = LanguageModel(model, tokenizer, config)
     return lm if weights is None else lm.frozen(weights, threads=threads)
 
 
-def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
-    """A fresh model of the configured shape; raises InputError for one that does not fit into memory."""
+def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequence[int] | None = None) -> RNNLM:
+    """A fresh model of the configured shape; raises InputError for one that does not fit into memory.
+
+    counts: occurrences of every token, as the tokenizer knows them; without them ids are in order of frequency.
+    """
     try:
         return RNNLM(
             vocab_size,
@@ -198,6 +201,8 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int) -> RNNLM:
             residual=config.residual,
             embedding_std=config.embedding_std,
             window=config.window,
+            output=OutputSettings.among(vars(config)),
+            counts=counts,
             seed=seed,
         )
     except InputError:

@@ -2,7 +2,7 @@
 
     P(w_1 … w_m) = Π_t P(w_t | w_1 … w_{t-1})
 
-    TimeEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> TimeAffine -> softmax
+    TimeEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> OutputLayer
 
 ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). Training carries the state in the layers;
 everything else passes it as a value: `step` and `log_probabilities` take a state, return the next, and touch nothing.
@@ -11,7 +11,7 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,17 +22,17 @@ from weft.layers import (
     EmbeddingDropout,
     Layer,
     Loss,
+    OutputSettings,
     Regularization,
     RowGradient,
     Stack,
     TimeEmbedding,
-    TimeOutputWithLoss,
     TimeRecurrent,
     TimeRowEmbedding,
     layer_normalized,
     time_layer,
 )
-from weft.layers.output import SLICE_BYTES
+from weft.layers.sliced_output import SLICE_BYTES
 from weft.layers.stack import StackState, layer_sizes
 
 Gradient = Array | RowGradient
@@ -59,13 +59,15 @@ class RNNLM:
     Inan et al. 2017), and the last layer is of size D, which must be H if it is the only one. `layer_norm`: the cell in
     its layer-normalised form. `residual`: layers add to what they read (see `Stack`). `embedding_std`: standard
     deviation of the embedding to start training from; the other matrices have one over the root of their number of
-    rows. `window`: the positions that a layer of the cell 'window' sees. `rows`: the output layer's slice (see
-    `TimeOutputWithLoss`).
+    rows. `window`: the positions that a layer of the cell 'window' sees. `output`: the output layer; where it is not
+    the full one, `counts` are the occurrences of every token in the training text, without which the ids are taken to
+    be in order of frequency. `rows`: the output layer's slice (see `TimeOutputWithLoss`).
 
     Raises InputError for an unknown cell or wrong sizes.
 
     `params` and `grads` are lists in the order of `named_parameters()`; the parameters are updated in place. The
-    gradient of an embedding that is not tied is a `RowGradient`, every other one an array.
+    gradient of an embedding that is not tied, and of sampled output weights, is a `RowGradient`, every other one an
+    array.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class RNNLM:
         residual: bool = False,
         embedding_std: float = 0.1,
         window: int = 4,
+        output: OutputSettings | None = None,
+        counts: Sequence[int] | None = None,
         seed: int | None = None,
         dtype: str = "float32",
         rows: int | None = None,
@@ -92,6 +96,8 @@ class RNNLM:
             if size < 1:
                 raise InputError(f"{name} must be at least 1, got {size}")
         sizes_of_layers = layer_sizes(embedding_size, hidden_size, layers, tied)
+        self.output_settings = output or OutputSettings()
+        self.output_settings.check(tied)
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
         layer_type = layer_normalized(cell) if layer_norm else time_layer(cell)
@@ -100,17 +106,20 @@ class RNNLM:
         def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return values.astype(dtype)
 
-        embedding = TimeEmbedding if tied else TimeRowEmbedding
+        output_type = self.output_settings.layer
+        embedding = TimeEmbedding if tied and not output_type.by_rows else TimeRowEmbedding
         self.embedding = embedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):
             values = layer_type.cell_type.initial_parameters(self.rng, inputs, size, **settings)
             self.recurrent.append(layer_type(**layer_type.cell_type.named(map(array, values)), stateful=True))
-        W = self.embedding.params[0]
-        bias = array(np.zeros(vocab_size))
-        if not tied:
-            output = array(self.rng.normal(0, hidden_size**-0.5, (hidden_size, vocab_size)))
-        self.output = TimeOutputWithLoss(W.T if tied else output, bias, rows)
+        self.order = None if counts is None else _frequency_order(counts, vocab_size)
+        if tied:
+            values = output_type.tied_parameters(self.embedding.params[0])
+        else:
+            values = output_type.initial_parameters(self.rng, hidden_size, vocab_size, self.output_settings)
+            values = list(map(array, values))
+        self.output = output_type.of(values, self.output_settings, self.rng, self.order, rows)
         regularization = regularization or Regularization()
         self.embedding_dropout = EmbeddingDropout(regularization.embedding_dropout, self.rng)
         self.stack = Stack(self.recurrent, self.rng, dropout, regularization, residual)
@@ -134,9 +143,14 @@ class RNNLM:
         for number, layer in enumerate(self.recurrent):
             names = layer.cell.named(layer.params)
             places += [(f"recurrent.{number}.{name}", layer, index) for index, name in enumerate(names)]
-        if not self.tied:
-            places.append(("output.W", self.output, 0))
-        return [*places, ("output.b", self.output, 1)]
+        names = self.output.named(self.output.params)
+        places += [(f"output.{name}", self.output, index) for index, name in enumerate(names)]
+        return [place for place in places if not self._is_tied(place)]
+
+    def _is_tied(self, place: tuple[str, Layer, int]) -> bool:
+        """Whether what is there is the embedding."""
+        _name, layer, index = place
+        return self.tied and layer is self.output and index == 0
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
         """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
@@ -146,8 +160,10 @@ class RNNLM:
         for number, layer in enumerate(self.recurrent):
             own = {name: parameters[f"recurrent.{number}.{name}"] for name in layer.cell.named(layer.params)}
             twin.recurrent.append(type(layer)(**own, stateful=True))
-        W = parameters["embedding.W"].T if self.tied else parameters["output.W"]
-        twin.output = TimeOutputWithLoss(W, parameters["output.b"], self.output.rows)
+        output = [parameters.get(f"output.{name}") for name in self.output.named(self.output.params)]
+        if self.tied:
+            output[0] = self.output.tied_parameters(parameters["embedding.W"])[0]
+        twin.output = self.output.of(output, self.output_settings, self.rng, self.order, self.output.rows)
         twin.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
         twin.stack = self.stack.of(twin.recurrent)
         twin.params = list(twin.named_parameters().values())
@@ -161,7 +177,7 @@ class RNNLM:
         item = self.params[0].dtype.itemsize
         parameters = sum(parameter.size for parameter in self.params)
         kept = 3 * self.embedding.params[0].shape[1] + sum(layer.cell.kept_sizes for layer in self.recurrent)
-        scores = min(3 * SLICE_BYTES, 3 * streams * steps * self.vocab_size * item)
+        scores = min(3 * SLICE_BYTES, 3 * self.output.scores_size(streams * steps) * item)
         return int(item * (2 * parameters + streams * steps * kept) + scores)
 
     def loss(self, xs: Array, ts: Array) -> Loss:
@@ -178,7 +194,7 @@ class RNNLM:
         dembedded = self.stack.backward(self.output.backward())
         self.embedding.backward(self.embedding_dropout.backward(dembedded))
         if self.tied:
-            self.embedding.grads[0] += self.output.grads[0].T
+            self.embedding.grads[0] = self.output.tied_gradient(self.embedding.grads[0])
 
     def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
         """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.
@@ -225,3 +241,11 @@ class RNNLM:
         """Let the next `loss` start from zeros."""
         for layer in self.recurrent:
             layer.reset_state()
+
+
+def _frequency_order(counts: Sequence[int], vocab_size: int) -> np.ndarray[Any, Any] | None:
+    """The token ids from the most frequent on, equal ones as they are; None where all are in that order."""
+    if len(counts) != vocab_size:
+        raise InputError(f"counts must be of {vocab_size} tokens, got {len(counts)}")
+    order = np.argsort(-np.asarray(counts), kind="stable")
+    return None if np.array_equal(order, np.arange(vocab_size)) else order

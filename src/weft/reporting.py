@@ -35,7 +35,7 @@ def note_skipped(reporter: Reporter, skipped: Sequence[str]) -> None:
 
 
 def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -> list[str]:
-    """One line a named parameter, their sum, and about how much memory training takes."""
+    """One line a named parameter, their sum, about how much memory training takes, and what its loss means."""
     parameters = model.named_parameters()
     width = max(map(len, parameters))
     lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
@@ -45,7 +45,13 @@ def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -
     remembered += copies * sum(array.nbytes for array in parameters.values())
     megabytes = (model.training_bytes(config.batch_size, config.bptt) + remembered) / 1e6
     needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
-    return ["parameters:", *lines, f"  {total:,} in all; {needed}"]
+    lines = ["parameters:", *lines, f"  {total:,} in all; {needed}"]
+    if not model.output.exact:
+        lines.append(
+            f"training perplexity is estimated on about {model.output_settings.samples:,} tokens of the vocabulary a "
+            "block, and lower than the exact one; validation is exact"
+        )
+    return lines
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -51,6 +51,11 @@ def _whole_number(name: str, value: Any) -> int:
     return int(value)
 
 
+def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
+    stated = value if isinstance(value, (tuple, list)) else (value,)
+    return tuple(_whole_number(name, number) for number in stated)
+
+
 def _finite_number(name: str, value: Any) -> float:
     message = f"{name} must be a finite number, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -66,6 +71,7 @@ def _finite_number(name: str, value: Any) -> float:
 
 _CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
     tuple[str, ...]: _sources,
+    tuple[int, ...]: _whole_numbers,
     str: _string,
     bool: _truth,
     int: _whole_number,

@@ -101,15 +101,16 @@ class StreamingModel:
         """The weights as the kernels want them, packed when first needed; None where the kernels cannot run."""
         if self._kernels == "plain":
             return None
-        if self._why_not_fused() is not None:
+        affine = self.model.output.affine
+        if affine is None or self._why_not_fused() is not None:
             self._kernels = "plain"
             return None
         from weft.backends.kernels.stream_engine import StreamEngine
 
         model = self.model
-        output, bias = model.output.params
         layers = [(Wx, Wh, b) for Wx, Wh, b in (layer.params for layer in model.recurrent)]
-        tied = None if model.tied else output
+        W, bias = affine
+        tied = None if model.tied else W
         self._engine = StreamEngine(
             self.weights, self._cell, model.embedding.params[0], layers, tied, bias, self.threads
         )
@@ -122,6 +123,8 @@ class StreamingModel:
     def _why_not_fused(self) -> str | None:
         if self._cell not in FUSED_CELLS:
             return f"there is none for the cell {self._cell!r}"
+        if self.model.output.affine is None:
+            return f"there is none for the output {self.model.output.kind!r}"
         if not self.model.stack.is_plain:
             return "there is none for layers of several sizes or with residual connections"
         return why_not_fused()
@@ -148,7 +151,7 @@ def split_state(state: ModelState) -> list[ModelState]:
 def _rounded_copy(model: RNNLM, weights: str) -> RNNLM:
     parameters = {}
     for name, parameter in model.named_parameters().items():
-        axis = 1 if name == "embedding.W" else 0
+        axis = 1 if name == "embedding.W" or (name == "output.W" and model.output.by_rows) else 0
         matrix = parameter.ndim == 2
         parameters[name] = restored(*rounded(parameter, weights, axis), axis) if matrix else parameter.copy()
     return model.with_parameters(parameters)

@@ -10,6 +10,7 @@ import numpy as np
 
 from weft.backends.fusing import fused
 from weft.config import Config
+from weft.layers import OutputSettings
 from weft.model import RNNLM
 from weft.reporting import Reporter
 from weft.training.gradients import clip_by_global_norm
@@ -39,7 +40,8 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
 def _small_pass(config: Config) -> None:
     """One training and one scoring pass of a model just large enough that all kernels it needs are compiled."""
     model = config.model
-    small = RNNLM(300, 144, 144, 2, model.cell, tied=model.tied, layer_norm=model.layer_norm, seed=0)
+    output = OutputSettings(output=model.output)
+    small = RNNLM(300, 144, 144, 2, model.cell, tied=model.tied, layer_norm=model.layer_norm, output=output, seed=0)
     ids = np.zeros((8, 16), dtype=np.int64)
     small.loss(ids, ids)
     small.backward()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from weft.errors import CheckpointError
-from weft.layers import Loss, Regularization
+from weft.layers import Loss, OutputSettings, Regularization
 from weft.training import NoProgress, Trainer, TrainingResult, newest_checkpoint, read_metrics
 
 MakeTrainer = Callable[..., Trainer]
@@ -115,6 +115,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "held cosine": {"schedule": "cosine", "hold": 0.5, "final_lr": 0.1},
     "betas": {"optimizer": "adamw", "beta1": 0.5, "beta2": 0.8, "lr": 0.01},
     "decay of sgd": {"weight_decay": 0.1},
+    "sampled output": {"model_settings": {"output": OutputSettings(output="sampled", samples=4)}, "ema": 0.9},
+    "sampled and tied": {
+        "model_settings": {"output": OutputSettings(output="sampled", samples=4), "tied": True},
+        "accumulate": 2,
+        "epochs": 8,
+    },
     "all at once": {
         "optimizer": "adamw",
         "lr": 0.01,

@@ -40,11 +40,11 @@ class OutputKernel(Protocol):
     """Scores, softmax, loss and gradients of the output layer for rows h (R, H), W (H, V), b (V,), targets t (R,)."""
 
     def loss(
-        self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array
+        self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array, tokens: int
     ) -> tuple[Array, Array]:
         """The nats of every row (R,), zero where ignored, and dh (R, H); dW and db are overwritten.
 
-        The gradients are those of the mean over the rows that are not ignored.
+        The gradients are those of the sum over the rows that are not ignored, divided by `tokens`.
         """
 
     def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:

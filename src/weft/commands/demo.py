@@ -49,7 +49,7 @@ def show(lm: LanguageModel, run: Path) -> None:
     if not path.exists():
         raise InputError(f"{run} has no validation text; train it again with: weft demo --overwrite")
     ids = open_tokens(path)
-    untrained = build_model(lm.config.model, lm.tokenizer.vocab_size, lm.config.training.seed)
+    untrained = build_model(lm.config.model, lm.tokenizer.vocab_size, lm.config.training.seed, lm.tokenizer.counts)
     before, after = (evaluate_tokens(model, ids, lm.tokenizer.eos_id, 16) for model in (untrained, lm.model))
     print(f"perplexity of {after.tokens:,} held-out tokens")
     print(f"  before training  {perplexity_text(perplexity(before)):>9}")

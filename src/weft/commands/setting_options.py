@@ -62,14 +62,15 @@ def _parameter(section: str, item: Field[Any]) -> inspect.Parameter:
     if item.default not in (None, (), MISSING):
         text += f"  [default: {str(item.default).lower() if isinstance(item.default, bool) else item.default}]"
     options: dict[str, Any] = {"help": text, "show_default": False, "rich_help_panel": section}
-    if hint in (int, int | None):
+    if hint in (int, int | None, tuple[int, ...]):
         options |= {"metavar": "N", "parser": whole_number}
     elif hint in (float, float | None):
         options |= {"metavar": "X", "parser": number}
     elif hint is not bool:
         options["metavar"] = "|".join(item.metadata["choices"]) or ("TEXT" if hint == tuple[str, ...] else "NAME")
-    if hint == tuple[str, ...]:
+    several = {tuple[str, ...]: list[str], tuple[int, ...]: list[int]}
+    if hint in several:
         options["help"] += "; may be repeated"
-    hint = list[str] | None if hint == tuple[str, ...] else hint | None
+    hint = several.get(hint, hint) | None
     annotation = Annotated[hint, typer.Option(**options)]  # type: ignore[valid-type]
     return inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

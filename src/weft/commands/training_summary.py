@@ -45,7 +45,10 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
                 f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, [ids])))})"
             )
     if len(lines) == 1 and "train" in losses:
-        lines.append(f"training perplexity {perplexity_text(perplexity(losses['train']))}; nothing was held out")
+        estimated = "" if trained.model.model.output.exact else " (estimated from samples)"
+        lines.append(
+            f"training perplexity {perplexity_text(perplexity(losses['train']))}{estimated}; nothing was held out"
+        )
     return lines
 
 

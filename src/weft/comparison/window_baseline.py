@@ -41,7 +41,9 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
             lm.tokenizer.save(folder / TOKENIZER)
             write_config(folder / CONFIG, config)
         fresh = LanguageModel(
-            build_model(config.model, lm.tokenizer.vocab_size, config.training.seed), lm.tokenizer, config
+            build_model(config.model, lm.tokenizer.vocab_size, config.training.seed, lm.tokenizer.counts),
+            lm.tokenizer,
+            config,
         )
         try:
             train_fresh(folder, fresh, reporter, data=run)

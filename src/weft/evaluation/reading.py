@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends import backend_of
-from weft.layers.output import SLICE_BYTES
+from weft.layers.sliced_output import SLICE_BYTES
 from weft.model import RNNLM, ModelState
 
 Ids = NDArray[Any]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from weft.errors import InputError, nearest
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
+from weft.layers.adaptive_output import TimeAdaptiveOutputWithLoss, default_cutoffs
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
 from weft.layers.dropout import TimeDropout
@@ -25,10 +26,13 @@ from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
 from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
 from weft.layers.output import TimeOutputWithLoss
+from weft.layers.output_layer import OutputLayer
+from weft.layers.output_settings import OutputSettings
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.regularization import Regularization
 from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.row_gradient import RowGradient
+from weft.layers.sampled_output import TimeSampledOutputWithLoss
 from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
 from weft.layers.stack import Stack
 from weft.layers.weight_dropout import WeightDropout
@@ -49,11 +53,14 @@ __all__ = [
     "LayerNormRNN",
     "LockedDropout",
     "Loss",
+    "OutputLayer",
+    "OutputSettings",
     "Regularization",
     "RowGradient",
     "SoftmaxWithLoss",
     "Stack",
     "TemporalPenalty",
+    "TimeAdaptiveOutputWithLoss",
     "TimeAffine",
     "TimeDropout",
     "TimeEmbedding",
@@ -66,10 +73,12 @@ __all__ = [
     "TimeRNN",
     "TimeRecurrent",
     "TimeRowEmbedding",
+    "TimeSampledOutputWithLoss",
     "TimeSoftmaxWithLoss",
     "TimeWindow",
     "WeightDropout",
     "Window",
+    "default_cutoffs",
     "layer_normalized",
     "time_layer",
     "time_layers",

@@ -22,6 +22,12 @@ class RowGradient:
         dense[self.rows[within] - first] = self.values[within]
         return dense
 
+    def plus(self, other: RowGradient) -> RowGradient:
+        """The sum, over the rows that either of them has."""
+        backend = backend_of(self.values)
+        rows, values = (backend.xp.concat(both) for both in ((self.rows, other.rows), (self.values, other.values)))
+        return RowGradient(self.shape, *backend.sum_rows(rows, values))
+
     def moved_towards(self, other: RowGradient, fraction: float) -> RowGradient:
         """(1 - fraction) · self + fraction · other, over the rows that either of them has."""
         backend = backend_of(self.values)

@@ -42,15 +42,14 @@ class FusedOutput:
         return self._first_sweep(self._parts(h, t, W, b, None)[0], t, ignore_label)[0]
 
     def loss(
-        self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats
+        self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats, tokens: int
     ) -> tuple[Floats, Floats]:
-        """Nats of every row (R,) and dh (R, H), the gradient of the mean; dW and db are overwritten."""
+        """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
         size = len(t) * W.shape[1]
         kept = held("output scores", size, np.float32) if size * 4 <= KEPT_BYTES else None
         parts, rows = self._parts(h, t, W, b, kept)
         nats, log_sum = self._first_sweep(parts, t, ignore_label)
-        counted = t != ignore_label
-        scale = counted.astype(np.float32) / np.float32(max(int(counted.sum()), 1))
+        scale = (t != ignore_label).astype(np.float32) / np.float32(max(tokens, 1))
         by_rows = parts[0].columns == parts[-1].columns
         grads = [(np.empty_like(dW), np.empty_like(db)) if by_rows and n else (dW, db) for n in range(len(parts))]
         dhs = [np.zeros_like(part.h) for part in parts]

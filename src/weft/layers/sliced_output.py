@@ -1,0 +1,51 @@
+"""Affine map, softmax and loss together, a slice of rows at a time: the definition that a fused kernel must equal.
+
+    scores = h W + b              nats = -ln softmax(scores)[target]
+
+For N·T rows and V tokens the scores are the largest array of a language model by far. Here they never exist at once:
+each slice of rows is scored, its loss taken, and its gradient carried back to dW, db and dh before the next slice.
+h (R, H), W (H, V), b (V,), targets t (R,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from weft.backends import Array, Backend
+
+SLICE_BYTES = 16 * 2**20
+"""Default size of a slice of scores, in bytes: large enough for the product, small enough for the caches to help."""
+
+
+class SlicedOutput:
+    """An `OutputKernel` in slices of `rows` rows, by default about 16 MB of scores."""
+
+    def __init__(self, backend: Backend, rows: int | None) -> None:
+        self.backend, self.xp, self.rows = backend, backend.xp, rows
+
+    def loss(
+        self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array, tokens: int
+    ) -> tuple[Array, Array]:
+        nats, dh = [], self.xp.zeros_like(h)
+        dW[...] = 0
+        db[...] = 0
+        for rows in slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows):
+            slice_nats, dscores = self.backend.softmax_loss(h[rows] @ W + b, t[rows], ignore_label)
+            nats.append(slice_nats)
+            dscores /= max(tokens, 1)
+            dh[rows] = dscores @ W.T
+            dW += h[rows].T @ dscores
+            db += self.xp.sum(dscores, axis=0)
+        return self.xp.concat(nats, axis=0), dh
+
+    def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:
+        parts = slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows)
+        nats = [self.backend.target_nats(h[rows] @ W + b, t[rows], ignore_label) for rows in parts]
+        return self.xp.concat(nats, axis=0)
+
+
+def slices(count: int, bytes_of_row: int, rows: int | None = None) -> Iterator[slice]:
+    """So many rows in slices of `rows`, by default of about SLICE_BYTES."""
+    size = rows or max(1, SLICE_BYTES // max(1, bytes_of_row))
+    for first in range(0, count, size):
+        yield slice(first, first + size)
