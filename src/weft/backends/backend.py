@@ -69,6 +69,18 @@ class UpdateKernel(Protocol):
     def subtract_rows(self, target: Array, rows: Array, values: Array, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k"""
 
+    def rms_towards(
+        self,
+        ws: Sequence[Array],
+        gs: Sequence[Array],
+        ts: Sequence[Array],
+        roots: Sequence[Array],
+        lr: float,
+        eps: float,
+        decay: float,
+    ) -> None:
+        """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
+
     def momentum(self, ws: Sequence[Array], gs: Sequence[Array], vs: Sequence[Array], mu: float, lr: float) -> None:
         """v <- mu v + g, w <- w - lr v"""
 

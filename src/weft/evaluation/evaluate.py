@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,14 @@ def token_nats(
     block_length: int = 64,
 ) -> Iterator[Scored]:
     """ln P(token | everything before) of every token with its mark, of a text as in `evaluate`, in order."""
+    return with_marks(chunks, lambda ids: running_text(model, ids, first_id, streams, block_length))
+
+
+def with_marks(
+    chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
+    read: Callable[[Iterator[NDArray[Any]]], Iterator[NDArray[Any]]],
+) -> Iterator[Scored]:
+    """What `read` gives for the ids of a text, in arrays of any lengths, each with the marks of its tokens."""
     marks = _Queue()
 
     def ids() -> Iterator[NDArray[Any]]:
@@ -70,7 +78,7 @@ def token_nats(
             marks.put(oov)
             yield chunk
 
-    for nats in running_text(model, ids(), first_id, streams, block_length):
+    for nats in read(ids()):
         yield nats, marks.take(len(nats))
 
 

@@ -57,8 +57,9 @@ class TimeOutputWithLoss(Layer):
     """`TimeAffine` and `TimeSoftmaxWithLoss` in one, in slices of `rows` rows (by default about 16 MB of scores).
 
     `forward(hs (N, T, H), ts (N, T)) -> mean nats` over the targets that are not `ignore_label`, with the sum and the
-    count in `loss`. Since a slice's scores are gone when the next one comes, `forward` takes the gradient of the mean
-    as well: `grads` is set by it, and `backward() -> dhs (N, T, H)` only hands on the rest. `params` is [W, b].
+    count in `loss`, and those of every target in `nats` (N, T). Since a slice's scores are gone when the next one
+    comes, `forward` takes the gradient of the mean as well: `grads` is set by it, and `backward() -> dhs (N, T, H)`
+    only hands on the rest. `params` is [W, b].
     """
 
     def __init__(self, W: Array, b: Array, rows: int | None = None, ignore_label: int = -1) -> None:
@@ -77,6 +78,7 @@ class TimeOutputWithLoss(Layer):
         dW, db = self.grads
         nats, dh = self._kernel().loss(h, t, W, b, self.ignore_label, dW, db)
         self._dhs = self.xp.reshape(dh, hs.shape)
+        self.nats = self.xp.reshape(nats, hs.shape[:2])
         self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), counted(t, self.ignore_label))
         return self.loss.nats / max(self.loss.tokens, 1)
 
