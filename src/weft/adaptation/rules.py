@@ -19,6 +19,7 @@ from typing import Protocol
 
 from weft.adaptation.gradient_sizes import GradientSizes
 from weft.errors import InputError
+from weft.layers import RowGradient
 from weft.training.interfaces import NamedArrays, NamedGradients
 from weft.training.optimizer import SGD, Optimizer
 from weft.training.running_mean import move_towards
@@ -75,14 +76,14 @@ class DynamicRMS:
 
 def _check(dynamic: DynamicSGD | DynamicRMS) -> None:
     if not (math.isfinite(dynamic.lr) and dynamic.lr >= 0):
-        raise InputError(f"the learning rate of dynamic evaluation must be at least 0, got {dynamic.lr:g}")
+        raise InputError(f"the learning rate of dynamic evaluation must be at least 0 and finite, got {dynamic.lr:g}")
     if not 0 <= dynamic.decay <= 1:
         raise InputError(f"the decay of dynamic evaluation must lie in [0, 1], got {dynamic.decay:g}")
     if dynamic.block < 1:
         raise InputError(f"a block of dynamic evaluation must have at least 1 token, got {dynamic.block}")
 
 
-class DecayingSGD(SGD):
+class DecayingSGD(Optimizer):
     """θ ← θ - η g + λ (θ_g - θ)"""
 
     def __init__(self, weights: NamedArrays, trained: NamedArrays, decay: float) -> None:
@@ -90,9 +91,18 @@ class DecayingSGD(SGD):
         self.trained, self.decay = dict(trained), decay
 
     def update(self, gradients: NamedGradients, lr: float) -> None:
-        if self.decay:
-            move_towards(list(self.parameters.values()), [self.trained[name] for name in self.parameters], self.decay)
-        super().update(gradients, lr)
+        kernel, ws, gs, ts = self._kernel(), [], [], []
+        for name, weights in self.parameters.items():
+            gradient, trained = gradients[name], self.trained[name]
+            if kernel and not isinstance(gradient, RowGradient):
+                ws.append(weights)
+                gs.append(gradient)
+                ts.append(trained)
+                continue
+            move_towards([weights], [trained], self.decay)
+            SGD({name: weights}).update({name: gradient}, lr)
+        if kernel:
+            kernel.sgd_towards(ws, gs, ts, lr, self.decay)
 
 
 class DecayingRMS(Optimizer):

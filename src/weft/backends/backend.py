@@ -63,6 +63,11 @@ class UpdateKernel(Protocol):
     def move_towards(self, arrays: Sequence[Array], targets: Sequence[Array], fraction: float) -> None:
         """array <- array + fraction · (target - array): what keeps an average"""
 
+    def sgd_towards(
+        self, ws: Sequence[Array], gs: Sequence[Array], ts: Sequence[Array], lr: float, decay: float
+    ) -> None:
+        """w <- w - lr g + decay (t - w)"""
+
     def sgd(self, ws: Sequence[Array], gs: Sequence[Array], lr: float) -> None:
         """w <- w - lr g"""
 
@@ -137,8 +142,8 @@ class Backend(Protocol):
     def rounding(self, dtype: Any) -> float:
         """How far apart, beside max(1, |x|), the same state worked out in two ways may be: a few roundings."""
 
-    def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
-        """The fused kernel for a cell type and precision, or None: the plain loop runs."""
+    def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
+        """The fused kernel for a cell and blocks of such a shape, or None: the plain loop runs."""
 
     def update_kernel(self, dtype: Any) -> UpdateKernel | None:
         """Fused updates for a precision, or None: they are array arithmetic."""

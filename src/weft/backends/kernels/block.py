@@ -33,6 +33,10 @@ SMALL_WORK = 2_000_000
 """Multiply-adds of a block below which handing half of it to another thread costs more than it saves."""
 
 
+PACKED_A_STEP = 40_000
+"""Recurrent weights that are packed in the time that the plain loop takes for what is around a step's product."""
+
+
 def rows(steps: Floats) -> Floats:
     """(T, N, M) as (T·N, M)."""
     return steps.reshape(-1, steps.shape[2])
@@ -106,6 +110,13 @@ class FusedBlock(ABC):
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
         group.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
+
+    def pays(self, cell: Any, streams: int, steps: int) -> bool:
+        """Whether a block of such a shape is faster than in the plain loop, which packs no weights.
+
+        Packing them costs as much as multiplying with them a few times: too much for few steps of a single stream.
+        """
+        return streams > 1 or cell.params[1].size <= steps * PACKED_A_STEP
 
     def columns(self, H: int) -> int:
         """Room for a row of `a`: whole panels from wherever a product begins in it."""

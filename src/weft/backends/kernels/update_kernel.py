@@ -56,6 +56,11 @@ class FusedUpdate:
         places, sizes = _places(arrays, targets)
         self._over(sizes, lambda first, last, _number: _move_towards(places, sizes, first, last, F(fraction)))
 
+    def sgd_towards(self, ws: Arrays, gs: Arrays, ts: Arrays, lr: float, decay: float) -> None:
+        """w <- w - lr g + decay (t - w)"""
+        places, sizes = _places(ws, gs, ts)
+        self._over(sizes, lambda first, last, _number: _sgd_towards(places, sizes, first, last, F(lr), F(decay)))
+
     def sgd(self, ws: Arrays, gs: Arrays, lr: float) -> None:
         """w <- w - lr g"""
         places, sizes = _places(ws, gs)
@@ -194,6 +199,17 @@ def _sgd(places: Any, sizes: Any, first: Any, last: Any, lr: Any) -> None:
         w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
         for j in range(w.size):
             w[j] -= lr * g[j]
+        start += sizes[row]
+
+
+@compiled
+def _sgd_towards(places: Any, sizes: Any, first: Any, last: Any, lr: Any, decay: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        t = part(places, sizes, row, 2, start, first, last)
+        for j in range(w.size):
+            w[j] += decay * (t[j] - w[j]) - lr * g[j]
         start += sizes[row]
 
 
