@@ -231,7 +231,7 @@ class _Pass:
 
     def _log_probabilities(self, nats: Array, hs: Array, ts: Ids) -> Numbers:
         logs: Numbers = -backend_of(hs).to_numpy(nats)[0].astype(np.float64)
-        if self.cache is not None:
+        if self.cache is not None and self.cache.weight:
             recall = self._recall(hs, ts, self.cache)
             logs = self.cache.mixed(logs, recall.of(ts[0]), recall.some)
         return logs[:, None]

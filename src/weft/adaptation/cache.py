@@ -31,7 +31,7 @@ class Cache:
 
     size: int = 2000
     weight: float = 0.1
-    flatness: float = 0.3
+    flatness: float = 0.5
 
     def __post_init__(self) -> None:
         if self.size < 1:

@@ -45,7 +45,7 @@ class DynamicSGD:
     """The SGD rule. lr: η; decay: λ in [0, 1]; block: T. Raises InputError for a value out of its bounds."""
 
     lr: float = 0.1
-    decay: float = 0.001
+    decay: float = 0.003
     block: int = 5
 
     def __post_init__(self) -> None:
@@ -63,8 +63,8 @@ class DynamicRMS:
     """
 
     sizes: GradientSizes
-    lr: float = 0.001
-    decay: float = 0.001
+    lr: float = 0.0002
+    decay: float = 0.003
     block: int = 5
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD, gradient_sizes
+from weft.adaptation import Cache, DynamicRMS, DynamicSGD, gradient_sizes
 from weft.adaptation.gradient_sizes import GradientSizes
 from weft.commands.option_types import number, one_of, whole_number
 from weft.errors import InputError, MissingFileError
@@ -112,7 +112,7 @@ class AdaptationOptions:
         _check_needed("dynamic", self.dynamic, of_dynamic)
         _check_needed("cache", self.cache is not None, {"weight": self.weight, "flatness": self.flatness})
         one_of("--dynamic-rule", self.rule or RULES[0], RULES)
-        self._cache()
+        self.cache_settings()
         if self.dynamic:
             DynamicSGD(**self._of_dynamic())
 
@@ -133,9 +133,12 @@ class AdaptationOptions:
         """The model of the folder `run` so that it adapts; as it is where nothing is asked for."""
         if not self.dynamic and self.cache is None:
             return lm
-        return lm.adapting(self._dynamic(lm, run) if self.dynamic else None, self._cache())
+        return lm.adapting(self.dynamic_of(lm, run), self.cache_settings())
 
-    def _dynamic(self, lm: LanguageModel, run: Path) -> Dynamic:
+    def dynamic_of(self, lm: LanguageModel, run: Path) -> DynamicSGD | DynamicRMS | None:
+        """How the weights of the model of `run` change, if they do."""
+        if not self.dynamic:
+            return None
         if self.rule == "rms":
             block = self.block or DynamicRMS.block
             return DynamicRMS(sizes_on_training_text(lm, run, block), **self._of_dynamic())
@@ -144,7 +147,8 @@ class AdaptationOptions:
     def _of_dynamic(self) -> dict[str, Any]:
         return _given(lr=self.lr, decay=self.decay, block=self.block)
 
-    def _cache(self) -> Cache | None:
+    def cache_settings(self) -> Cache | None:
+        """The cache, if there is one."""
         if self.cache is None:
             return None
         return Cache(self.cache, **_given(weight=self.weight, flatness=self.flatness))
