@@ -67,7 +67,7 @@ class AdaptingModel:
             raise InputError(f"an adapting model reads one stream, since its weights follow the text; got {streams}")
         hidden = _parts(self.working.zero_state(1))
         none = np.zeros((1, 0), dtype=np.int64)
-        keys = backend_of(hidden[0]).to_numpy(self.working.output.params[0])[:, :0].T
+        keys = backend_of(hidden[0]).to_numpy(self.working.recurrent[-1].cell.zero_state(0)[0])
         return AdaptingState(hidden, (none, none, *hidden), tuple(self.trained.values()), (keys, none[0]))
 
     def step(self, ids: Array, state: ModelState) -> tuple[Array, AdaptingState]:
