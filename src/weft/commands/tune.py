@@ -1,4 +1,4 @@
-"""`weft tune-adaptation`: the flags of --dynamic and --cache that suit a text, found by trying a grid of them."""
+"""`weft tune`: the flags of --dynamic and --cache that suit a text, found by trying a grid of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FLATNESSES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 Ids = NDArray[Any]
 
 
-def tune_adaptation(
+def tune(
     text: Annotated[
         list[str] | None,
         typer.Argument(
@@ -62,10 +62,10 @@ def tune_adaptation(
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Find the numbers that go with --dynamic and with --cache N, on a text that the run was not trained on.
+    """Find the numbers that suit --dynamic and --cache.
 
-    The text is read once for each learning rate and decay in a grid, and once for all caches together, on the weights
-    that were found best. The best flags go to standard output: weft eval $(weft tune-adaptation --cache 2000)
+    They are tried on a text that the run was not trained on: it is read once for each learning rate and decay in a
+    grid, and once for all caches together, on the weights that were found best. The best flags go to standard output: weft eval $(weft tune --cache 2000)
     """
     check_split(split)
     at_least_one(tokens=tokens)

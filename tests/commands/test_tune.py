@@ -1,4 +1,4 @@
-"""`weft tune-adaptation`: flags that can be given to `weft eval`, the best of those it tried."""
+"""`weft tune`: flags that can be given to `weft eval`, the best of those it tried."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from command_line import RunWeft, contents
-from weft.commands import tune_adaptation
+from weft.commands import tune
 
 
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune_adaptation, "SGD_RATES", (0.1, 1.0))
-    monkeypatch.setattr(tune_adaptation, "DECAYS", (0.0, 0.01))
-    monkeypatch.setattr(tune_adaptation, "WEIGHTS", (0.1, 0.4))
-    monkeypatch.setattr(tune_adaptation, "FLATNESSES", (0.0, 2.0))
+    monkeypatch.setattr(tune, "SGD_RATES", (0.1, 1.0))
+    monkeypatch.setattr(tune, "DECAYS", (0.0, 0.01))
+    monkeypatch.setattr(tune, "WEIGHTS", (0.1, 0.4))
+    monkeypatch.setattr(tune, "FLATNESSES", (0.0, 2.0))
     Path("again.txt").write_text("the cat sat on the mat and then the cat slept\n" * 12, encoding="utf-8")
 
 
@@ -25,7 +25,7 @@ def test_the_flags_are_the_best_of_those_tried_and_give_their_perplexity(
     run_weft: RunWeft, trained: Path, flags: str
 ) -> None:
     before = contents(trained)
-    answer = run_weft("tune-adaptation", "again.txt", "--run", trained, "--tokens", 10_000, *flags.split())
+    answer = run_weft("tune", "again.txt", "--run", trained, "--tokens", 10_000, *flags.split())
     assert answer.code == 0
     assert set(flags.split()) <= set(answer.out.split())
     tried = [float(found) for found in re.findall(r"^(?:lr|cache) .*: ([\d.]+)$", answer.err, re.MULTILINE)]
@@ -40,7 +40,7 @@ def test_the_flags_are_the_best_of_those_tried_and_give_their_perplexity(
 
 
 def test_so_much_of_the_text_is_read(run_weft: RunWeft, trained: Path) -> None:
-    answer = run_weft("tune-adaptation", "again.txt", "--run", trained, "--tokens", 50, "--cache", 5)
+    answer = run_weft("tune", "again.txt", "--run", trained, "--tokens", 50, "--cache", 5)
     assert "perplexities over 50 tokens" in answer.err
 
 
@@ -54,4 +54,4 @@ def test_so_much_of_the_text_is_read(run_weft: RunWeft, trained: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_one_line(run_weft: RunWeft, trained: Path, flags: str, expected: str) -> None:
-    assert expected in run_weft("tune-adaptation", "again.txt", *flags.split(), "--run", trained).refusal()
+    assert expected in run_weft("tune", "again.txt", *flags.split(), "--run", trained).refusal()
