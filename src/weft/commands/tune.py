@@ -65,7 +65,8 @@ def tune(
     """Find the numbers that suit --dynamic and --cache.
 
     They are tried on a text that the run was not trained on: it is read once for each learning rate and decay in a
-    grid, and once for all caches together, on the weights that were found best. The best flags go to standard output: weft eval $(weft tune --cache 2000)
+    grid, and once for all caches together, on the weights that were found best. The best flags go to standard output:
+    weft eval $(weft tune --cache 2000)
     """
     check_split(split)
     at_least_one(tokens=tokens)

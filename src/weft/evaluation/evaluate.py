@@ -41,20 +41,6 @@ class Evaluation:
         return perplexity(known) if known.tokens else None
 
 
-def evaluate(
-    model: RNNLM,
-    chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
-    first_id: int,
-    streams: int = 1,
-    block_length: int = 64,
-) -> Evaluation:
-    """The cost of a running text given as chunks of token ids and out-of-vocabulary marks, both 1-D.
-
-    It is read after the token `first_id`. The result depends neither on `streams` nor on `block_length`.
-    """
-    return summed(token_nats(model, chunks, first_id, streams, block_length))
-
-
 def token_nats(
     model: RNNLM,
     chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
@@ -62,7 +48,11 @@ def token_nats(
     streams: int = 1,
     block_length: int = 64,
 ) -> Iterator[Scored]:
-    """ln P(token | everything before) of every token with its mark, of a text as in `evaluate`, in order."""
+    """ln P(token | everything before) of every token of a running text, in order, each with its mark.
+
+    The text is given as chunks of token ids and out-of-vocabulary marks, both 1-D, and read after the token `first_id`.
+    The numbers depend neither on `streams` nor on `block_length`.
+    """
     return with_marks(chunks, lambda ids: running_text(model, ids, first_id, streams, block_length))
 
 
@@ -92,7 +82,7 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
 
 
 def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
-    """The cost of a running text given as token ids (L,), which may be a memory map; as `evaluate` otherwise."""
+    """The cost of a running text given as token ids (L,), which may be a memory map; as `token_nats` otherwise."""
     loss = NOTHING
     for nats in running_text(model, [ids], first_id, streams, block_length):
         loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
