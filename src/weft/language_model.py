@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.adaptation import AdaptingModel, Cache, Dynamic
 from weft.backends import random_generator
 from weft.config import Config, ModelConfig
 from weft.config_file import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
-from weft.evaluation.evaluate import Evaluation, evaluate
+from weft.evaluation.evaluate import Evaluation, summed, with_marks
+from weft.evaluation.text_reading import Reading, SideBySide
 from weft.generation import Sampling, generate
 from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
@@ -36,11 +38,19 @@ from weft.training.tensors import load_weights
 class LanguageModel:
     """A language model of text: P(text) = Π P(token | the tokens before it)."""
 
-    def __init__(self, model: RNNLM, tokenizer: Tokenizer, config: Config, steps: Steps | None = None) -> None:
+    def __init__(
+        self,
+        model: RNNLM,
+        tokenizer: Tokenizer,
+        config: Config,
+        steps: Steps | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
         self.steps = model if steps is None else steps
+        self.reading = SideBySide.of(model) if reading is None else reading
 
     def frozen(self, weights: str = "float32", *, kernels: str = "auto", threads: int | None = None) -> LanguageModel:
         """The same model for inference alone: its weights as they are now, rounded once, and steps that are fast.
@@ -49,8 +59,24 @@ class LanguageModel:
         one token comes after another (`start`, `next`, `generate`) it steps by a `StreamingModel`, which the other
         arguments are for. Raises InputError for a value that is none of these.
         """
+        if isinstance(self.steps, AdaptingModel):
+            raise InputError("a model that adapts while it reads cannot be frozen: freeze it first")
         steps = StreamingModel(self.model, weights, kernels=kernels, threads=threads)
         return LanguageModel(steps.model, self.tokenizer, self.config, steps)
+
+    def adapting(self, dynamic: Dynamic | None = None, cache: Cache | None = None) -> LanguageModel:
+        """The same model, adapting to what it reads: its weights follow the text, or it has a cache, or both.
+
+        Every text starts from the model as it is now: every line of `score_lines`, every call of `perplexity`, every
+        `start`, whose state holds what was learnt. This model stays as it is. Batch sizes are 1: what comes first
+        changes how the rest is read. Raises InputError if neither is given, and for weights of fewer bits that are to
+        change.
+        """
+        rounded = isinstance(self.steps, StreamingModel) and self.steps.weights != "float32"
+        if rounded and dynamic is not None:
+            raise InputError("weights that are rounded cannot follow a text: take float32, or the cache alone")
+        steps = AdaptingModel(self.model, dynamic, cache)
+        return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading)
 
     def logprob(self, text: str, eos: bool = True) -> float:
         """ln P(text) in nats, the end of the line included unless `eos` is False."""
@@ -65,31 +91,51 @@ class LanguageModel:
         return next(self.score_lines([text], eos=eos, wanted=wanted))
 
     def score_lines(
-        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+        self,
+        lines: Iterable[str | None],
+        batch_size: int | None = None,
+        eos: bool = True,
+        wanted: Wanted = LOGPROB_ALONE,
     ) -> Iterator[list[TokenScore]]:
         """The scores of each line, read from a fresh start, in their order and in constant memory.
 
         None stands for a line that could not be read; it has no scores.
         """
-        return score_lines(self.model, self.tokenizer, lines, batch_size, eos, wanted)
+        return score_lines(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
 
     def score_running(
-        self, lines: Iterable[str | None], batch_size: int = 32, eos: bool = True, wanted: Wanted = LOGPROB_ALONE
+        self,
+        lines: Iterable[str | None],
+        batch_size: int | None = None,
+        eos: bool = True,
+        wanted: Wanted = LOGPROB_ALONE,
     ) -> Iterator[list[TokenScore]]:
         """As `score_lines`, the lines read as one running text in which every line end is an `<eos>`."""
-        return score_running(self.model, self.tokenizer, lines, batch_size, eos, wanted)
+        return score_running(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
 
     def perplexity(self, text: str, eos: bool = True) -> float:
         """exp(mean nats per token) of the text as one running text; raises InputError if it has no token."""
         ids, oov = (np.array(values) for values in self._encode(text, eos))
-        return evaluate(self.model, [(ids, oov.astype(bool))], self.tokenizer.eos_id).perplexity
+        return self.evaluate_chunks([(ids, oov.astype(bool))], batch_size=1).perplexity
 
-    def evaluate(self, pieces: Iterable[str], batch_size: int = 16, bptt: int = 64) -> Evaluation:
+    def evaluate(self, pieces: Iterable[str], batch_size: int | None = None, bptt: int | None = None) -> Evaluation:
         """The cost of a running text given in pieces, in which every "\\n" is an <eos>; every token counts once.
 
         The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow with the text.
         """
-        return evaluate(self.model, self.chunks(pieces), self.tokenizer.eos_id, batch_size, bptt)
+        return self.evaluate_chunks(self.chunks(pieces), batch_size, bptt)
+
+    def evaluate_chunks(
+        self,
+        chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
+        batch_size: int | None = None,
+        bptt: int | None = None,
+    ) -> Evaluation:
+        """The same for a text in chunks of token ids and out-of-vocabulary marks, as those of `chunks`."""
+        reader, eos_id = self.reading(None), self.tokenizer.eos_id
+        return summed(
+            with_marks(chunks, lambda ids: (rows[:, 0] for rows in reader.running(ids, eos_id, batch_size, bptt)))
+        )
 
     def next(self, text: str = "", k: int = 10) -> list[tuple[str, float]]:
         """The k likeliest tokens after `text`, with their probabilities, the likeliest first."""

@@ -11,7 +11,7 @@ everything else passes it as a value: `step` and `log_probabilities` take a stat
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -169,6 +169,21 @@ class RNNLM:
         twin.params = list(twin.named_parameters().values())
         return twin
 
+    def unregularized(self) -> RNNLM:
+        """A model of the same layers on the same arrays, which trains without dropout and penalties."""
+        twin = self.with_parameters(self.named_parameters())
+        twin.embedding_dropout = EmbeddingDropout(0.0)
+        twin.stack = self.stack.unregularized(twin.recurrent)
+        return twin
+
+    def set_parameters(self, parameters: Iterable[Array]) -> None:
+        """Go on with other arrays, in the order of `params`, in place of the model's own."""
+        for (_name, layer, index), parameter in zip(self._places(), parameters, strict=True):
+            layer.params[index] = parameter
+        if self.tied:
+            self.output.params[0] = self.output.tied_parameters(self.embedding.params[0])[0]
+        self.params = list(self.named_parameters().values())
+
     def training_bytes(self, streams: int, steps: int) -> int:
         """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.
 
@@ -185,9 +200,12 @@ class RNNLM:
 
         The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
         """
-        embedded = self.embedding_dropout.forward(self.embedding.forward(xs), xs)
-        self.output.forward(self.stack.forward(embedded), ts)
+        self.output.forward(self.forward(xs), ts)
         return self.output.loss
+
+    def forward(self, xs: Array) -> Array:
+        """The training pass up to what the output layer sees: xs (N, T) -> hs (N, T, H), with dropout."""
+        return self.stack.forward(self.embedding_dropout.forward(self.embedding.forward(xs), xs))
 
     def backward(self) -> None:
         """The gradient of the mean nats of the last `loss` and the penalties, by truncated BPTT."""

@@ -11,7 +11,7 @@ import pytest
 from weft.backends.fusing import fused, why_not_bfloat16
 from weft.errors import InputError
 from weft.evaluation import running_text
-from weft.evaluation.evaluate import Evaluation, evaluate
+from weft.evaluation.evaluate import Evaluation, summed, token_nats
 from weft.evaluation.lines import read_lines_apart
 from weft.evaluation.perplexity import perplexity
 from weft.evaluation.reading import LogProbabilities
@@ -122,7 +122,7 @@ def test_evaluation_counts_known_and_unknown_words_apart() -> None:
     model = small_model()
     ids, oov = np.array([2, 0, 3, 0, 5]), np.array([False, True, False, True, False])
     nats = -token_by_token(model, ids)
-    result = evaluate(model, [(ids[:2], oov[:2]), (ids[2:], oov[2:])], EOS, streams=2, block_length=2)
+    result = summed(token_nats(model, [(ids[:2], oov[:2]), (ids[2:], oov[2:])], EOS, streams=2, block_length=2))
     assert result.loss.tokens == 5
     assert result.oov_loss.tokens == 2
     assert result.perplexity == pytest.approx(math.exp(nats.mean()))

@@ -214,7 +214,7 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
     plain = {name: gradient.copy() for name, gradient in Case(layer_type).gradients().items()}
     kernel = Kernel()
     monkeypatch.setattr(
-        backends[0], "block_kernel", lambda name, dtype: kernel if name == layer_type.cell_type.name else None
+        backends[0], "block_kernel", lambda cell, *_: kernel if cell.name == layer_type.cell_type.name else None
     )
     for name, gradient in Case(layer_type).gradients().items():
         np.testing.assert_array_equal(gradient, plain[name])

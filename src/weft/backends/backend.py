@@ -63,11 +63,28 @@ class UpdateKernel(Protocol):
     def move_towards(self, arrays: Sequence[Array], targets: Sequence[Array], fraction: float) -> None:
         """array <- array + fraction · (target - array): what keeps an average"""
 
+    def sgd_towards(
+        self, ws: Sequence[Array], gs: Sequence[Array], ts: Sequence[Array], lr: float, decay: float
+    ) -> None:
+        """w <- w - lr g + decay (t - w)"""
+
     def sgd(self, ws: Sequence[Array], gs: Sequence[Array], lr: float) -> None:
         """w <- w - lr g"""
 
     def subtract_rows(self, target: Array, rows: Array, values: Array, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k"""
+
+    def rms_towards(
+        self,
+        ws: Sequence[Array],
+        gs: Sequence[Array],
+        ts: Sequence[Array],
+        roots: Sequence[Array],
+        lr: float,
+        eps: float,
+        decay: float,
+    ) -> None:
+        """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
 
     def momentum(self, ws: Sequence[Array], gs: Sequence[Array], vs: Sequence[Array], mu: float, lr: float) -> None:
         """v <- mu v + g, w <- w - lr v"""
@@ -125,8 +142,8 @@ class Backend(Protocol):
     def rounding(self, dtype: Any) -> float:
         """How far apart, beside max(1, |x|), the same state worked out in two ways may be: a few roundings."""
 
-    def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
-        """The fused kernel for a cell type and precision, or None: the plain loop runs."""
+    def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
+        """The fused kernel for a cell and blocks of such a shape, or None: the plain loop runs."""
 
     def update_kernel(self, dtype: Any) -> UpdateKernel | None:
         """Fused updates for a precision, or None: they are array arithmetic."""

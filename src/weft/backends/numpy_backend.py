@@ -88,8 +88,11 @@ class NumpyBackend:
             return self.kernels.rounding
         return 8 * float(np.finfo(dtype).eps)
 
-    def block_kernel(self, cell_name: str, dtype: Any) -> BlockKernel | None:
-        return self.kernels.blocks.get(cell_name) if self.kernels and dtype == np.float32 else None
+    def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
+        if not self.kernels or cell.params[0].dtype != np.float32:
+            return None
+        kernel = self.kernels.blocks.get(cell.name)
+        return kernel if kernel is not None and kernel.pays(cell, streams, steps) else None
 
     def output_kernel(self, dtype: Any) -> OutputKernel | None:
         return self.kernels.output if self.kernels and dtype == np.float32 else None

@@ -33,6 +33,7 @@ from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
 from weft.commands.setting_options import SettingsCommand
 from weft.commands.train import train_command
+from weft.commands.tune import tune
 from weft.errors import WeftError
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "ngram train": train_ngram,
     "ngram eval": eval_ngram,
     "mix": mix,
+    "tune": tune,
     "rescore": rescore_lists,
     "info": info,
     "data": data,

@@ -12,13 +12,24 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from weft.commands.adaptation_options import (
+    AdaptationOptions,
+    CacheFlatnessOption,
+    CacheOption,
+    CacheWeightOption,
+    DynamicBlockOption,
+    DynamicDecayOption,
+    DynamicLrOption,
+    DynamicOption,
+    DynamicRuleOption,
+)
 from weft.commands.kernel_options import KernelsOption, PrecisionOption, ThreadsOption, kernels_of
-from weft.commands.option_types import BatchSize, at_least_one, whole_number
+from weft.commands.option_types import OpenBatchSize, at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.commands.text_argument import TEXT_HELP, check_split, open_text
 from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import MissingFileError
-from weft.evaluation.evaluate import Evaluation, evaluate
+from weft.evaluation.evaluate import Evaluation
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
@@ -49,29 +60,46 @@ def evaluate_text(
             show_default=False,
         ),
     ] = None,
-    batch_size: BatchSize = 16,
+    batch_size: OpenBatchSize = None,
     bptt: Annotated[
-        int,
+        int | None,
         typer.Option(
-            parser=whole_number, metavar="N", help="Tokens in a block; the speed changes, the numbers do not."
+            parser=whole_number,
+            metavar="N",
+            help="Tokens in a block; the speed changes, the numbers do not.  [default: 64]",
+            show_default=False,
         ),
-    ] = 64,
+    ] = None,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
     precision: PrecisionOption = "float32",
     weights: WeightsOption = "float32",
+    dynamic: DynamicOption = False,
+    dynamic_rule: DynamicRuleOption = None,
+    dynamic_lr: DynamicLrOption = None,
+    dynamic_decay: DynamicDecayOption = None,
+    dynamic_block: DynamicBlockOption = None,
+    cache: CacheOption = None,
+    cache_weight: CacheWeightOption = None,
+    cache_flatness: CacheFlatnessOption = None,
 ) -> None:
     """The perplexity of a text.
 
     Every token is predicted once, from all that stands before it. Tokens out of the vocabulary (OOV) are counted apart.
+    With --dynamic or --cache the model adapts to the text from its beginning to its end, token after token; every token
+    is predicted before it is learnt from.
     """
     check_split(split)
     at_least_one(batch_size=batch_size, bptt=bptt)
+    adaptation = AdaptationOptions(
+        dynamic, dynamic_rule, dynamic_lr, dynamic_decay, dynamic_block, cache, cache_weight, cache_flatness
+    )
+    adaptation.check(weights, batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
     lm = with_weights(load(folder), weights)
     unigram = _Unigram(lm)
     with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
-        result = evaluate(lm.model, unigram.watch(chunks), lm.tokenizer.eos_id, batch_size, bptt)
+        result = adaptation.applied(lm, folder).evaluate_chunks(unigram.watch(chunks), batch_size, bptt)
     for name, value in rows(result, unigram.loss):
         typer.echo(f"{name}\t{value}")
 

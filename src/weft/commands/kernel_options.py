@@ -57,7 +57,7 @@ def kernels_of(
 
 
 def kernels_for_lines(
-    lm: LanguageModel, lines: Iterator[str | None], batch_size: int, kernels: str, threads: int | None
+    lm: LanguageModel, lines: Iterator[str | None], batch_size: int | None, kernels: str, threads: int | None
 ) -> tuple[AbstractContextManager[None], Iterator[str | None]]:
     """As `kernels_of`, and the lines to be scored; with auto, the fused kernels only for a text that is worth it.
 

@@ -35,10 +35,23 @@ BatchSize = Annotated[
 ]
 
 
-def at_least_one(**sizes: int) -> None:
-    """Raise typer.BadParameter for a size below 1, under the name of its option."""
+OpenBatchSize = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number,
+        metavar="N",
+        help="Read so many side by side; the speed changes, the numbers do not.  [default: 16 parts of a running text, "
+        "32 lines]",
+        show_default=False,
+    ),
+]
+"""A batch size that is left open, since some ways of reading have none."""
+
+
+def at_least_one(**sizes: int | None) -> None:
+    """Raise typer.BadParameter for a size that is given and below 1, under the name of its option."""
     for name, size in sizes.items():
-        if size < 1:
+        if size is not None and size < 1:
             raise typer.BadParameter(f"expected at least 1, got {size}", param_hint=f"'--{name.replace('_', '-')}'")
 
 

@@ -10,14 +10,25 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from weft.commands.adaptation_options import (
+    AdaptationOptions,
+    CacheFlatnessOption,
+    CacheOption,
+    CacheWeightOption,
+    DynamicBlockOption,
+    DynamicDecayOption,
+    DynamicLrOption,
+    DynamicOption,
+    DynamicRuleOption,
+)
 from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_for_lines
-from weft.commands.option_types import BatchSize, at_least_one, one_of, whole_number
+from weft.commands.option_types import OpenBatchSize, at_least_one, one_of, whole_number
 from weft.commands.picture_files import HtmlOption, PngOption, pictures, wanted_for_page
-from weft.commands.run_option import RunOption, load_chosen
+from weft.commands.run_option import RunOption, chosen_run
 from weft.commands.score_options import ON_ERROR, ScoreOptions
 from weft.commands.weights_option import WeightsOption, with_weights
 from weft.errors import InputError
-from weft.language_model import LanguageModel
+from weft.language_model import LanguageModel, load
 from weft.scoring import TokenScore, Wanted
 from weft.scoring.formats import DETAILS, FORMATS, Layout
 from weft.scoring.units import UNITS
@@ -81,16 +92,25 @@ def score(
     ] = "stop",
     html: HtmlOption = None,
     png: PngOption = None,
-    batch_size: BatchSize = 32,
+    batch_size: OpenBatchSize = None,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
     weights: WeightsOption = "float32",
+    dynamic: DynamicOption = False,
+    dynamic_rule: DynamicRuleOption = None,
+    dynamic_lr: DynamicLrOption = None,
+    dynamic_decay: DynamicDecayOption = None,
+    dynamic_block: DynamicBlockOption = None,
+    cache: CacheOption = None,
+    cache_weight: CacheWeightOption = None,
+    cache_flatness: CacheFlatnessOption = None,
 ) -> None:
     """The log-probability and surprisal of every token or word.
 
     Each line is read from a fresh start. The answers come in the order of the lines, lines and positions count from 0,
     and an empty line has its end alone. With --batch-size 1 each line is answered as it comes. The formats kenlm, srilm
-    and surprisal are those of KenLM's query, SRILM's ngram -ppl and neural-complexity.
+    and surprisal are those of KenLM's query, SRILM's ngram -ppl and neural-complexity. With --dynamic or --cache the
+    model adapts to what it reads: within each line, or with --running from the first line to the last.
     """
     if lines and file != "-":
         raise InputError("lines are given as arguments and with --file; give them once")
@@ -101,7 +121,12 @@ def score(
     layout = options.layout(file)
     skip = one_of("--on-error", on_error, ON_ERROR) == "skip"
     at_least_one(batch_size=batch_size)
-    lm = with_weights(load_chosen(run), weights)
+    adaptation = AdaptationOptions(
+        dynamic, dynamic_rule, dynamic_lr, dynamic_decay, dynamic_block, cache, cache_weight, cache_flatness
+    )
+    adaptation.check(weights, batch_size=batch_size)
+    folder = chosen_run(run)
+    lm = with_weights(load(folder), weights)
     wanted = options.wanted(pieces=lm.tokenizer.kind != "word")
     if html is not None:
         wanted = wanted_for_page(wanted)
@@ -111,6 +136,7 @@ def score(
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
     with context, pictures(html, png) as drawn:
+        lm = adaptation.applied(lm, folder)
         scored = drawn.scores(_scored(lm, drawn.lines(source), layout, Reading(batch_size, eos, wanted)))
         first = list(islice(scored, 1))  # what cannot be read at all is found out before anything is written
         _write(FORMATS[shown].write(chain(first, scored), layout))
@@ -133,7 +159,7 @@ def _noted(lines: Iterator[str | InputError]) -> Iterator[str | None]:
 class Reading(NamedTuple):
     """How lines are read, in either mode."""
 
-    batch_size: int
+    batch_size: int | None
     eos: bool
     wanted: Wanted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,20 +41,6 @@ class Evaluation:
         return perplexity(known) if known.tokens else None
 
 
-def evaluate(
-    model: RNNLM,
-    chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
-    first_id: int,
-    streams: int = 1,
-    block_length: int = 64,
-) -> Evaluation:
-    """The cost of a running text given as chunks of token ids and out-of-vocabulary marks, both 1-D.
-
-    It is read after the token `first_id`. The result depends neither on `streams` nor on `block_length`.
-    """
-    return summed(token_nats(model, chunks, first_id, streams, block_length))
-
-
 def token_nats(
     model: RNNLM,
     chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
@@ -62,7 +48,19 @@ def token_nats(
     streams: int = 1,
     block_length: int = 64,
 ) -> Iterator[Scored]:
-    """ln P(token | everything before) of every token with its mark, of a text as in `evaluate`, in order."""
+    """ln P(token | everything before) of every token of a running text, in order, each with its mark.
+
+    The text is given as chunks of token ids and out-of-vocabulary marks, both 1-D, and read after the token `first_id`.
+    The numbers depend neither on `streams` nor on `block_length`.
+    """
+    return with_marks(chunks, lambda ids: running_text(model, ids, first_id, streams, block_length))
+
+
+def with_marks(
+    chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
+    read: Callable[[Iterator[NDArray[Any]]], Iterator[NDArray[Any]]],
+) -> Iterator[Scored]:
+    """What `read` gives for the ids of a text, in arrays of any lengths, each with the marks of its tokens."""
     marks = _Queue()
 
     def ids() -> Iterator[NDArray[Any]]:
@@ -70,7 +68,7 @@ def token_nats(
             marks.put(oov)
             yield chunk
 
-    for nats in running_text(model, ids(), first_id, streams, block_length):
+    for nats in read(ids()):
         yield nats, marks.take(len(nats))
 
 
@@ -84,7 +82,7 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
 
 
 def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
-    """The cost of a running text given as token ids (L,), which may be a memory map; as `evaluate` otherwise."""
+    """The cost of a running text given as token ids (L,), which may be a memory map; as `token_nats` otherwise."""
     loss = NOTHING
     for nats in running_text(model, [ids], first_id, streams, block_length):
         loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))

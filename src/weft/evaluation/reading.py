@@ -88,27 +88,29 @@ class Distributions:
         for first in range(0, len(wanted), rows):
             part = wanted[first : first + rows]
             scores = self.model.output.scores(h[part])
-            self._measure(backend_of(scores).to_numpy(scores), t[part], part, result)
+            result[part] = self.measure(backend_of(scores).to_numpy(scores), t[part])
         return result.reshape(*ts.shape, -1), state
 
-    def _measure(self, scores: Numbers, targets: Ids, part: Ids, result: Numbers) -> None:
-        """Fill the rows `part` of `result` from scores (R, V) and targets (R,)."""
+    def measure(self, scores: Numbers, targets: Ids) -> Numbers:
+        """What is said (R, K) of targets (R,) and the distributions that are the softmax of scores (R, V)."""
+        result = np.zeros((len(targets), self.width))
         shifted = scores - scores.max(axis=1, keepdims=True)
         target = shifted[np.arange(len(targets)), targets]
         weights = np.exp(shifted)
         total = weights.sum(axis=1)
         log_total = np.log(total)
-        result[part, LOGPROB] = target - log_total
+        result[:, LOGPROB] = target - log_total
         if self.measures.entropy:
-            result[part, ENTROPY] = log_total - np.einsum("rv,rv->r", weights, shifted) / total
+            result[:, ENTROPY] = log_total - np.einsum("rv,rv->r", weights, shifted) / total
         if self.measures.rank:
-            result[part, RANK] = 1 + (shifted > target[:, None]).sum(axis=1)
+            result[:, RANK] = 1 + (shifted > target[:, None]).sum(axis=1)
         if self.measures.boundary is not None:
-            result[part, BOUNDARY] = _log_sum_exp(shifted[:, self.measures.boundary]) - log_total
+            result[:, BOUNDARY] = _log_sum_exp(shifted[:, self.measures.boundary]) - log_total
         if self.alternatives:
             likeliest, values = _likeliest(shifted, self.alternatives)
-            result[part, ALTERNATIVES : ALTERNATIVES + self.alternatives] = likeliest
-            result[part, ALTERNATIVES + self.alternatives :] = values - log_total[:, None]
+            result[:, ALTERNATIVES : ALTERNATIVES + self.alternatives] = likeliest
+            result[:, ALTERNATIVES + self.alternatives :] = values - log_total[:, None]
+        return result
 
 
 def _log_sum_exp(values: Numbers) -> Numbers:

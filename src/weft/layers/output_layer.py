@@ -115,6 +115,7 @@ class OutputLayer(Layer, ABC):
     def _take(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
         """Keep what a forward pass has found."""
         self._dhs = self.xp.reshape(dh, shape)
+        self.nats = self.xp.reshape(nats, shape[:2])
         self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), tokens)
         return self.loss.nats / max(self.loss.tokens, 1)
 

@@ -84,7 +84,7 @@ class TimeRecurrent(Layer):
 
     def forward(self, xs: Array) -> Array:
         self._tape = None  # the old block's intermediates go before the new ones come
-        self._kernel = self._block_kernel()
+        self._kernel = self._block_kernel(xs)
         self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
         hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self._checked(xs, self._initial_state(xs)))
         self.set_state(*state)
@@ -109,7 +109,7 @@ class TimeRecurrent(Layer):
 
     def unroll(self, xs: Array, state: State) -> tuple[Array, State]:
         """The pure forward: xs (N, T, D) and an initial state -> hs (N, T, H) and the last state; nothing is kept."""
-        hs, state, _tape = self._block_kernel().forward(self.cell, xs, self._checked(xs, state))
+        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(xs, state))
         return hs, state
 
     @property
@@ -134,7 +134,6 @@ class TimeRecurrent(Layer):
         return self.cell.zero_state(xs.shape[0]) if state is None else state
 
     def _checked(self, xs: Array, state: State) -> State:
-        check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
         for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):
             if tuple(part.shape) != (xs.shape[0], size):
                 raise InputError(
@@ -143,5 +142,6 @@ class TimeRecurrent(Layer):
                 )
         return state
 
-    def _block_kernel(self) -> BlockKernel:
-        return self.backend.block_kernel(self.cell.name, self.params[0].dtype) or self.plain_block()
+    def _block_kernel(self, xs: Array) -> BlockKernel:
+        check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
+        return self.backend.block_kernel(self.cell, *xs.shape[:2]) or self.plain_block()

@@ -66,6 +66,13 @@ class Stack:
         """A stack of other layers with the same dropouts, penalties and residual connections."""
         return Stack(layers, self.rng, self.dropout, self.regularization, any(self.residual))
 
+    def unregularized(self, layers: Iterable[TimeRecurrent]) -> Stack:
+        """A stack of other layers with the same residual connections, and neither dropout nor penalties."""
+        layers = list(layers)
+        for layer in layers:
+            layer.weight_dropout = None
+        return Stack(layers, self.rng, residual=any(self.residual))
+
     @property
     def is_plain(self) -> bool:
         """Whether the layers are all of one size and each reads nothing but the one below it."""

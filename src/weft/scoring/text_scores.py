@@ -16,10 +16,8 @@ from itertools import tee
 import numpy as np
 
 from weft.errors import InputError
-from weft.evaluation.lines import read_lines_apart
-from weft.evaluation.reading import Distributions, LogProbabilities, Measures, Reader
-from weft.evaluation.running_text import read_running_text
-from weft.model import RNNLM
+from weft.evaluation.reading import Measures
+from weft.evaluation.text_reading import Reading
 from weft.scoring.assembling import Line, Numbers, TokenAssembler, WordAssembler
 from weft.scoring.token_score import TokenScore
 from weft.scoring.words import word_pieces
@@ -51,32 +49,32 @@ LOGPROB_ALONE = Wanted()
 
 
 def score_lines(
-    model: RNNLM,
+    reading: Reading,
     tokenizer: Tokenizer,
     lines: Iterable[str | None],
-    batch_size: int = 32,
+    batch_size: int | None = None,
     eos: bool = True,
     wanted: Wanted = LOGPROB_ALONE,
 ) -> Iterator[list[TokenScore]]:
-    """The scores of each line, read from a fresh start; without the line end if `eos` is False.
+    """The scores of each line, read from a fresh start by what `reading` makes; without the line end if `eos` is False.
 
     `batch_size` lines are read side by side, which changes the speed alone; with 1, each line is answered before the
     next is taken. Raises InputError for a size below 1, and for fewer alternatives than 0.
     """
-    scorer = _Scorer(model, tokenizer, eos, wanted)
+    scorer = _Scorer(reading, tokenizer, eos, wanted)
     encoded = _UntilFault(map(scorer.encode, lines))
     taken, kept = tee(encoded)
-    rows = read_lines_apart(scorer.reader, (line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
+    rows = scorer.reader.apart((line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
     for number, (line, numbers) in enumerate(zip(kept, rows, strict=True)):
         yield scorer.scores(number, line, numbers)
     encoded.raise_fault()
 
 
 def score_running(
-    model: RNNLM,
+    reading: Reading,
     tokenizer: Tokenizer,
     lines: Iterable[str | None],
-    batch_size: int = 32,
+    batch_size: int | None = None,
     eos: bool = True,
     wanted: Wanted = LOGPROB_ALONE,
 ) -> Iterator[list[TokenScore]]:
@@ -84,11 +82,11 @@ def score_running(
 
     Line ends are read whether they are given (`eos`) or not.
     """
-    scorer = _Scorer(model, tokenizer, eos, wanted)
+    scorer = _Scorer(reading, tokenizer, eos, wanted)
     encoded = _UntilFault(map(scorer.encode, lines))
     taken, kept = tee(encoded)
     ids = (np.array(line.encoded.ids, dtype=np.int64) for line in taken)
-    rows = _Rows(read_running_text(scorer.reader, ids, tokenizer.eos_id, batch_size), scorer.reader.width)
+    rows = _Rows(scorer.reader.running(ids, tokenizer.eos_id, batch_size), scorer.reader.width)
     for number, line in enumerate(kept):
         yield scorer.scores(number, line, rows.take(len(line.encoded.ids)))
     encoded.raise_fault()
@@ -97,22 +95,21 @@ def score_running(
 class _Scorer:
     """What both ways of reading lines share: encoding them, and the scores made of a reader's numbers."""
 
-    def __init__(self, model: RNNLM, tokenizer: Tokenizer, eos: bool, wanted: Wanted) -> None:
+    def __init__(self, reading: Reading, tokenizer: Tokenizer, eos: bool, wanted: Wanted) -> None:
         if wanted.alternatives < 0:
             raise InputError(f"alternatives must be at least 0, got {wanted.alternatives}")
         self.tokenizer, self.eos = tokenizer, eos
-        self.reader: Reader
         self.assembler: TokenAssembler | WordAssembler
         pieces = word_pieces(tokenizer) if wanted.words else None
         if pieces is not None:
-            self.reader = Distributions(model, Measures(boundary=pieces.boundary))
+            self.reader = reading(Measures(boundary=pieces.boundary))
             self.assembler = WordAssembler(tokenizer, pieces)
             return
         self.assembler = TokenAssembler(
             tokenizer, entropy=wanted.entropy, rank=wanted.rank, alternatives=wanted.alternatives
         )
         measures = Measures(wanted.entropy, wanted.rank, wanted.alternatives)
-        self.reader = Distributions(model, measures) if self.assembler.measured else LogProbabilities(model)
+        self.reader = reading(measures if self.assembler.measured else None)
 
     def encode(self, text: str | None) -> Line:
         if text is None:

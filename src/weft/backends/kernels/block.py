@@ -35,6 +35,10 @@ LINE = 16
 """float32 numbers of a cache line."""
 
 
+PACKED_A_STEP = 40_000
+"""Recurrent weights that are packed in the time that the plain loop takes for what is around a step's product."""
+
+
 def rows(steps: Floats) -> Floats:
     """(T, N, M) as (T·N, M)."""
     return steps.reshape(-1, steps.shape[2])
@@ -114,6 +118,13 @@ class FusedBlock(ABC):
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
         group.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
+
+    def pays(self, cell: Any, streams: int, steps: int) -> bool:
+        """Whether a block of such a shape is faster than in the plain loop, which packs no weights.
+
+        Packing them costs as much as multiplying with them a few times: too much for few steps of a single stream.
+        """
+        return streams > 1 or cell.params[1].size <= steps * PACKED_A_STEP
 
     def forward(self, cell: Any, xs: Floats, state: State) -> tuple[Floats, State, list[Group]]:
         Wx, Wh, b = cell.params

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weft.backends.backend import BlockKernel
+from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
 from weft.backends.kernels.output_kernel import FusedOutput
@@ -27,7 +27,7 @@ class Kernels:
     """The fused kernels, sharing the threads of `workers`."""
 
     workers: Workers
-    blocks: dict[str, BlockKernel]
+    blocks: dict[str, FusedBlock]
     output: FusedOutput
     update: FusedUpdate
     rounding: float
@@ -36,7 +36,7 @@ class Kernels:
     def on(cls, workers: Workers, precision: str) -> Kernels:
         """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
         ways = ways_to_multiply(precision)
-        blocks: dict[str, BlockKernel] = {
+        blocks: dict[str, FusedBlock] = {
             "rnn": RNNKernel(workers, ways.products, ways.small_products),
             "lstm": LSTMKernel(workers, ways.products, ways.small_products),
             "gru": GRUKernel(workers, ways.products, ways.small_products),

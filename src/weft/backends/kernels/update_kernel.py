@@ -56,10 +56,23 @@ class FusedUpdate:
         places, sizes = _places(arrays, targets)
         self._over(sizes, lambda first, last, _number: _move_towards(places, sizes, first, last, F(fraction)))
 
+    def sgd_towards(self, ws: Arrays, gs: Arrays, ts: Arrays, lr: float, decay: float) -> None:
+        """w <- w - lr g + decay (t - w)"""
+        places, sizes = _places(ws, gs, ts)
+        self._over(sizes, lambda first, last, _number: _sgd_towards(places, sizes, first, last, F(lr), F(decay)))
+
     def sgd(self, ws: Arrays, gs: Arrays, lr: float) -> None:
         """w <- w - lr g"""
         places, sizes = _places(ws, gs)
         self._over(sizes, lambda first, last, _number: _sgd(places, sizes, first, last, F(lr)))
+
+    def rms_towards(
+        self, ws: Arrays, gs: Arrays, ts: Arrays, roots: Arrays, lr: float, eps: float, decay: float
+    ) -> None:
+        """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
+        places, sizes = _places(ws, gs, ts, roots)
+        numbers = (F(lr), F(eps), F(decay))
+        self._over(sizes, lambda first, last, _number: _rms_towards(places, sizes, first, last, *numbers))
 
     def momentum(self, ws: Arrays, gs: Arrays, vs: Arrays, mu: float, lr: float) -> None:
         """v <- mu v + g, w <- w - lr v"""
@@ -186,6 +199,28 @@ def _sgd(places: Any, sizes: Any, first: Any, last: Any, lr: Any) -> None:
         w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
         for j in range(w.size):
             w[j] -= lr * g[j]
+        start += sizes[row]
+
+
+@compiled
+def _sgd_towards(places: Any, sizes: Any, first: Any, last: Any, lr: Any, decay: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        t = part(places, sizes, row, 2, start, first, last)
+        for j in range(w.size):
+            w[j] += decay * (t[j] - w[j]) - lr * g[j]
+        start += sizes[row]
+
+
+@compiled
+def _rms_towards(places: Any, sizes: Any, first: Any, last: Any, lr: Any, eps: Any, decay: Any) -> None:
+    start = 0
+    for row in range(sizes.size):
+        w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
+        t, root = part(places, sizes, row, 2, start, first, last), part(places, sizes, row, 3, start, first, last)
+        for j in range(w.size):
+            w[j] += min(decay * root[j], np.float32(1)) * (t[j] - w[j]) - lr * g[j] / (root[j] + eps)
         start += sizes[row]
 
 

@@ -1,0 +1,133 @@
+"""`weft tune`: the flags of --dynamic and --cache that suit a text, found by trying a grid of them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD
+from weft.adaptation.tuning import best, grid, losses_of_caches, losses_of_rules
+from weft.commands.adaptation_options import (
+    RULES,
+    AdaptationOptions,
+    CacheOption,
+    DynamicBlockOption,
+    DynamicOption,
+    DynamicRuleOption,
+)
+from weft.commands.eval import Chunks, text_chunks
+from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
+from weft.commands.option_types import at_least_one, whole_number
+from weft.commands.run_option import RunOption, chosen_run
+from weft.commands.text_argument import TEXT_HELP, check_split
+from weft.errors import InputError
+from weft.evaluation.evaluate import evaluate_tokens
+from weft.evaluation.perplexity import perplexity
+from weft.language_model import LanguageModel, load
+from weft.layers import Loss
+from weft.reporting import OnStream
+
+SGD_RATES = (0.03, 0.1, 0.3, 1.0)
+RMS_RATES = (0.00003, 0.0001, 0.0003, 0.001)
+DECAYS = (0.001, 0.003, 0.01, 0.03)
+WEIGHTS = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3)
+FLATNESSES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
+
+Ids = NDArray[Any]
+
+
+def tune(
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT",
+            help=f"{TEXT_HELP}  [default: the run's own held-out text]",
+            show_default=False,
+        ),
+    ] = None,
+    run: RunOption = None,
+    split: Annotated[str, typer.Option(metavar="valid|test", help="Which text of the run, or of a corpus.")] = "valid",
+    tokens: Annotated[
+        int, typer.Option(parser=whole_number, metavar="N", help="Read so much of the text, from its beginning.")
+    ] = 5000,
+    dynamic: DynamicOption = False,
+    dynamic_rule: DynamicRuleOption = None,
+    dynamic_block: DynamicBlockOption = None,
+    cache: CacheOption = None,
+    kernels: KernelsOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Find the numbers that suit --dynamic and --cache.
+
+    They are tried on a text that the run was not trained on: it is read once for each learning rate and decay in a
+    grid, and once for all caches together, on the weights that were found best. The best flags go to standard output:
+    weft eval $(weft tune --cache 2000)
+    """
+    check_split(split)
+    at_least_one(tokens=tokens)
+    options = AdaptationOptions(dynamic, dynamic_rule, block=dynamic_block, cache=cache)
+    if not dynamic and cache is None:
+        raise InputError("say what is to be tuned: --dynamic, --cache N, or both")
+    folder = chosen_run(run)
+    lm = load(folder)
+    reporter = OnStream(sys.stderr)
+    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
+        ids = _first(chunks, tokens)
+        reporter.note(f"perplexities over {len(ids):,} tokens; as it is: {_shown(_static(lm, ids))}")
+        rule, flags = options.dynamic_of(lm, folder), []
+        if rule is not None:
+            rule = _best_rule(lm, rule, ids, reporter)
+            flags += ["--dynamic", f"--dynamic-rule {options.rule or RULES[0]}", f"--dynamic-lr {rule.lr:g}"]
+            flags += [f"--dynamic-decay {rule.decay:g}", f"--dynamic-block {rule.block}"]
+        found = options.cache_settings()
+        if found is not None:
+            found = _best_cache(lm, rule, found, ids, reporter)
+            flags += [f"--cache {found.size}", f"--cache-weight {found.weight:g}"]
+            flags += [f"--cache-flatness {found.flatness:g}"]
+    typer.echo(" ".join(flags))
+
+
+def _first(chunks: Chunks, count: int) -> Ids:
+    """The first `count` token ids of a text; raises InputError if it has none."""
+    held: list[Ids] = [np.zeros(0, dtype=np.int64)]
+    for ids, _oov in chunks:
+        held.append(ids)
+        if sum(map(len, held)) >= count:
+            break
+    first = np.concatenate(held)[:count]
+    if not len(first):
+        raise InputError("the text to tune on has no token")
+    return first
+
+
+def _best_rule(
+    lm: LanguageModel, rule: DynamicSGD | DynamicRMS, ids: Ids, reporter: OnStream
+) -> DynamicSGD | DynamicRMS:
+    rates = RMS_RATES if isinstance(rule, DynamicRMS) else SGD_RATES
+    rules = [replace(rule, lr=lr, decay=decay) for lr in rates for decay in DECAYS]
+    losses = []
+    for tried, loss in zip(rules, losses_of_rules(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
+        reporter.note(f"lr {tried.lr:g}, decay {tried.decay:g}: {_shown(loss)}")
+        losses.append(loss)
+    return rules[best(losses)]
+
+
+def _best_cache(lm: LanguageModel, rule: Dynamic | None, cache: Cache, ids: Ids, reporter: OnStream) -> Cache:
+    caches = grid(cache, WEIGHTS, FLATNESSES)
+    losses = losses_of_caches(lm.model, rule, caches, ids, lm.tokenizer.eos_id)
+    for tried, loss in zip(caches, losses, strict=True):
+        reporter.note(f"cache weight {tried.weight:g}, flatness {tried.flatness:g}: {_shown(loss)}")
+    return caches[best(losses)]
+
+
+def _static(lm: LanguageModel, ids: Ids) -> Loss:
+    return evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id)
+
+
+def _shown(loss: Loss) -> str:
+    return f"{perplexity(loss):.2f}"

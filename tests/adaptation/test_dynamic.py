@@ -1,0 +1,201 @@
+"""Dynamic evaluation: every block is scored, and only then learnt from; the equations, written out once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.adaptation import AdaptingModel, Cache, Dynamic, DynamicRMS, DynamicSGD, GradientSizes, gradient_sizes
+from weft.errors import InputError, TrainingDivergedError
+from weft.evaluation.running_text import running_text
+from weft.layers import OutputSettings, Regularization, time_layers
+from weft.layers.row_gradient import dense
+from weft.model import RNNLM
+from weft.training.interfaces import NamedGradients
+from weft.training.optimizer import SGD
+
+V, EOS = 7, 1
+IDS = np.random.default_rng(0).integers(0, V, 23)
+
+
+def model(cell: str = "lstm", tied: bool = False, **settings: Any) -> RNNLM:
+    made = RNNLM(V, 5, 5, 2, cell, tied=tied, seed=0, dtype="float64", **settings)
+    for parameter in made.params:
+        parameter *= 3
+    return made
+
+
+def read(adapting: AdaptingModel, ids: Any, chunk: int = 100) -> Any:
+    chunks = [ids[start : start + chunk] for start in range(0, len(ids), chunk)]
+    return np.concatenate(list(adapting.reading(None).running(chunks, EOS)))[:, 0]
+
+
+def static(model: RNNLM, ids: Any) -> Any:
+    return np.concatenate(list(running_text(model, [ids], EOS)))
+
+
+def by_hand(model: RNNLM, ids: Any, T: int, moved: Any) -> Any:
+    """Blocks scored one by one; `moved(name, w, trained, gradient)` is what a parameter becomes after each."""
+    trained = {name: parameter.copy() for name, parameter in model.named_parameters().items()}
+    weights = {name: parameter.copy() for name, parameter in trained.items()}
+    inputs = np.concatenate(([EOS], ids[:-1]))
+    state, result = model.zero_state(1), []
+    for start in range(0, len(ids), T):
+        xs, ts = inputs[None, start : start + T], ids[None, start : start + T]
+        current = model.with_parameters(weights)
+        nats, after = current.log_probabilities(xs, ts, state)
+        result.append(nats[0])
+        current.set_state(state)
+        current.loss(xs, ts)
+        current.backward()
+        gradients = {name: dense(gradient) for name, gradient in current.named_gradients().items()}
+        weights = {name: moved(name, w, trained[name], gradients[name]) for name, w in weights.items()}
+        state = after
+    return np.concatenate(result)
+
+
+SIZES = GradientSizes({name: np.full(p.shape, 0.02) for name, p in model().named_parameters().items()}, 0.05)
+
+
+def uneven_sizes(model: RNNLM) -> GradientSizes:
+    rng = np.random.default_rng(1)
+    roots = {name: rng.exponential(size=parameter.shape) for name, parameter in model.named_parameters().items()}
+    return GradientSizes(roots, sum(root.sum() for root in roots.values()) / sum(root.size for root in roots.values()))
+
+
+@pytest.mark.parametrize("cell", time_layers())
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_sgd_rule_is_its_equation(cell: str, tied: bool) -> None:
+    expected = by_hand(model(cell, tied), IDS, 4, lambda _name, w, g, d: w - 0.3 * d + 0.1 * (g - w))
+    found = read(AdaptingModel(model(cell, tied), DynamicSGD(0.3, 0.1, block=4)), IDS)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert np.abs(found - static(model(cell, tied), IDS)).max() > 0.01
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_rms_rule_is_its_equation_and_never_goes_past_the_trained_weights(tied: bool) -> None:
+    sizes = uneven_sizes(model(tied=tied))
+    roots, mean, decay = sizes.roots, sizes.mean, 0.6
+    shares = {name: np.minimum(decay * root / mean, 1) for name, root in roots.items()}
+    assert max(share.max() for share in shares.values()) == 1  # the bound is met
+    expected = by_hand(
+        model(tied=tied), IDS, 4, lambda name, w, g, d: w - 0.5 * d / (roots[name] + mean) + shares[name] * (g - w)
+    )
+    found = read(AdaptingModel(model(tied=tied), DynamicRMS(sizes, 0.5, decay, block=4)), IDS)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_first_block_is_scored_by_the_trained_weights() -> None:
+    found, before = read(AdaptingModel(model(), DynamicSGD(5.0, block=6)), IDS), static(model(), IDS)
+    np.testing.assert_allclose(found[:6], before[:6], rtol=1e-12)
+    assert (found[6:] != before[6:]).all()
+
+
+@pytest.mark.parametrize("dynamic", [DynamicSGD(0.0, 0.5), DynamicRMS(SIZES, 0.0, 0.5)], ids=["sgd", "rms"])
+def test_a_learning_rate_of_zero_changes_nothing(dynamic: Dynamic) -> None:
+    np.testing.assert_allclose(read(AdaptingModel(model(), dynamic), IDS), static(model(), IDS), rtol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 23])
+def test_the_cut_of_a_text_into_chunks_does_not_matter(chunk: int) -> None:
+    adapting = AdaptingModel(model(), DynamicSGD(0.5, 0.1, block=4), Cache(5, 0.3))
+    np.testing.assert_allclose(read(adapting, IDS, chunk), read(adapting, IDS), rtol=1e-10)
+
+
+def test_steps_of_one_token_give_the_numbers_of_blocks_and_a_state_can_be_gone_on_from_twice() -> None:
+    adapting = AdaptingModel(model(), DynamicSGD(0.5, 0.1, block=4), Cache(5, 0.3))
+    scores, state = adapting.step(np.array([EOS]), adapting.zero_state(1))
+    found = []
+    for id in IDS:
+        np.testing.assert_allclose(np.exp(scores).sum(), 1, rtol=1e-12)
+        found.append(scores[0, id])
+        # Another reader goes another way from here, and far enough to learn from it.
+        other = state
+        for wrong in [0, 3, 2, 5, 5]:
+            _, other = adapting.step(np.array([wrong]), other)
+        scores, state = adapting.step(np.array([id]), state)
+    np.testing.assert_allclose(found, read(adapting, IDS), rtol=1e-10)
+
+
+def test_the_model_is_left_as_it_is() -> None:
+    given = model()
+    before = [parameter.copy() for parameter in given.params]
+    read(AdaptingModel(given, DynamicSGD(0.5)), IDS)
+    for parameter, kept in zip(given.params, before, strict=True):
+        np.testing.assert_array_equal(parameter, kept)
+    assert given.state is None
+
+
+def test_nothing_is_dropped_or_penalised_while_adapting() -> None:
+    dropping = model(
+        dropout=0.5,
+        regularization=Regularization(embedding_dropout=0.5, weight_dropout=0.5, activation_penalty=2.0),
+    )
+    dynamic = DynamicSGD(0.5, 0.1)
+    found, expected = (read(AdaptingModel(given, dynamic), IDS) for given in (dropping, model()))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_repetitive_text_becomes_easier() -> None:
+    ids = np.array([3, 5, 2, 6, 4, 1] * 40)
+    sizes = gradient_sizes(model(), [(ids[None, :12], ids[None, 1:13])])
+    before = static(model(), ids).mean()
+    for dynamic in (DynamicSGD(1.0), DynamicRMS(sizes, 0.1)):
+        assert read(AdaptingModel(model(), dynamic), ids).mean() > before + 0.5
+
+
+def test_gradient_sizes_are_the_roots_of_mean_squares() -> None:
+    blocks = [(IDS[None, :5], IDS[None, 1:6]), (IDS[None, 5:10], IDS[None, 6:11])]
+    given = model()
+    sizes = gradient_sizes(model(), blocks)
+    squares = {name: np.zeros(parameter.shape) for name, parameter in given.named_parameters().items()}
+    for xs, ts in blocks:
+        given.loss(xs, ts)
+        given.backward()
+        for name, gradient in given.named_gradients().items():
+            squares[name] += dense(gradient) ** 2 / 2
+    for name, square in squares.items():
+        np.testing.assert_allclose(sizes.roots[name], np.sqrt(square), rtol=1e-12)
+    everything = np.concatenate([np.sqrt(square).reshape(-1) for square in squares.values()])
+    assert sizes.mean == pytest.approx(everything.mean())
+    with pytest.raises(InputError, match="needs gradients on the training text"):
+        gradient_sizes(model(), [])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DynamicSGD(-1.0), "the learning rate of dynamic evaluation must be at least 0 and finite, got -1"),
+        (lambda: DynamicSGD(float("inf")), "must be at least 0 and finite, got inf"),
+        (lambda: DynamicRMS(SIZES, decay=1.5), r"the decay of dynamic evaluation must lie in \[0, 1\], got 1.5"),
+        (lambda: DynamicSGD(block=0), "must have at least 1 token, got 0"),
+        (
+            lambda: AdaptingModel(model(output=OutputSettings(output="sampled")), DynamicSGD()),
+            "'sampled' has it of samples only",
+        ),
+        (lambda: AdaptingModel(model()), "by dynamic evaluation, a cache, or both"),
+        (lambda: AdaptingModel(model(), DynamicSGD()).zero_state(2), "reads one stream, .* got 2"),
+        (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).running([], EOS, 4), "batch size out, .* not 4"),
+        (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).running([], EOS, 1, 64), "in blocks of its own"),
+        (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).apart([], EOS, 2), "batch size out, .* not 2"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+class RunningOff(SGD):
+    """Leads every weight away without end."""
+
+    def update(self, gradients: NamedGradients, lr: float) -> None:
+        for parameter in self.parameters.values():
+            parameter[...] = np.inf
+
+
+def test_weights_that_run_off_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: RunningOff(weights))
+    with pytest.raises(TrainingDivergedError, match="the weights ran off"), np.errstate(invalid="ignore"):
+        read(AdaptingModel(model(), DynamicSGD()), IDS)
