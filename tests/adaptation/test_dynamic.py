@@ -17,6 +17,7 @@ from weft.training.interfaces import NamedGradients
 from weft.training.optimizer import SGD
 
 V, EOS = 7, 1
+SAMPLED = OutputSettings(output="sampled")
 IDS = np.random.default_rng(0).integers(0, V, 23)
 
 
