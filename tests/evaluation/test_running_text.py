@@ -63,8 +63,8 @@ def test_every_batch_gives_the_product_of_conditionals(
     )
 
 
-def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many tokens the model reads for a text of four segments of 500."""
+def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch, warm_up: int = 5) -> int:
+    """How many tokens the model predicts for a text of four segments of 500."""
     read = 0
     original = model.log_probabilities
 
@@ -75,6 +75,7 @@ def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch) -> int:
 
     monkeypatch.setattr(model, "log_probabilities", counting)
     monkeypatch.setattr(running_text, "SEGMENT_TOKENS", 500)
+    monkeypatch.setattr(running_text, "WARM_UP_TOKENS", warm_up)
     np.concatenate(list(running_text.running_text(model, [ids], EOS, 4, 5)))
     return read
 
@@ -82,6 +83,11 @@ def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_a_text_is_read_little_more_than_once_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.random.default_rng(0).integers(0, V, 2000)
     assert 2000 < tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch) < 1.2 * 2000
+
+
+def test_a_text_is_read_once_when_the_state_forgets_while_it_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(0).integers(0, V, 2000)
+    assert tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch, warm_up=200) == 2000
 
 
 def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_reading(

@@ -4,9 +4,12 @@ A running text is one chain: the state after each token is the state before the 
 change what the first tokens of every stream are predicted from. Here the cut is mended:
 
 1. The text is cut into N segments, read side by side; the first from the true state, the others from a guess: the
-   state after the first block. It is one that text leads to, where some cells never come back from zeros.
-2. Each other segment is read again from the state that the segment before it ended in, block by block, until its state
-   meets the one of the first reading within rounding. From there on both readings are the same, and it stops.
+   state after the first block of the text and the last WARM_UP_TOKENS before the segment. The first block leads to a
+   state that text leads to, where some cells never come back from zeros; of the others only the states are worked out,
+   which costs little where the vocabulary is large.
+2. Each other segment that did not begin with the state that the segment before it ended in, within rounding, is read
+   again from there, block by block, until its state meets the one of the first reading. From there on both readings
+   are the same, and it stops.
 3. A segment whose end has changed sends the next one back to 2, until none has.
 
 A recurrent state forgets a wrong beginning after some tens to hundreds of tokens, so nearly all of the text is read
@@ -29,6 +32,9 @@ from weft.model import RNNLM, ModelState
 
 SEGMENT_TOKENS = 4096
 """Tokens of a segment: long beside what a state remembers, short enough to keep every block's state at hand."""
+
+WARM_UP_TOKENS = 512
+"""Tokens after which most states have forgotten, to within rounding, what they began from."""
 
 Ids = NDArray[Any]
 Numbers = NDArray[Any]
@@ -76,7 +82,8 @@ class _Segments:
         self.reader, self.model, self.inputs, self.targets = reader, reader.model, inputs, targets
         self.blocks = [slice(t, t + block_length) for t in range(0, inputs.shape[1], block_length)]
         self.numbers: Numbers = np.zeros((*inputs.shape, reader.width))
-        self.states: list[list[Any]] = []  # after every block: the parts of the state, each (N, H)
+        self.starts: list[Any] = []  # what every segment was read from: the parts of the state, each (N, H)
+        self.states: list[list[Any]] = []  # the same after every block
 
     def read(self, state: ModelState) -> ModelState:
         """Fill `numbers`, the first segment starting from `state` of one stream; the state after the last segment."""
@@ -85,10 +92,12 @@ class _Segments:
         everything = np.arange(N)
         parts = _parts(state)
         if N > 1:
-            guess = self._read_block(everything[:1], self.blocks[0], parts)
-            parts = [
-                np.concatenate((true, np.repeat(some, N - 1, axis=0))) for true, some in zip(parts, guess, strict=True)
-            ]
+            guess = self._pass_block(everything[:1], self.blocks[0], parts)
+            warm = [np.repeat(part, N - 1, axis=0) for part in guess]
+            for block in self.blocks[-max(1, WARM_UP_TOKENS // self.blocks[0].stop) :]:
+                warm = self._pass_block(everything[:-1], block, warm)
+            parts = [np.concatenate(pair) for pair in zip(parts, warm, strict=True)]
+        self.starts = parts
         for block in self.blocks:
             parts = self._read_block(everything, block, parts)
             self.states.append(parts)
@@ -101,20 +110,29 @@ class _Segments:
     def _mend(self, rows: Ids) -> Ids:
         """Read the segments `rows` again from the ends of those before; returns those whose own end has changed."""
         parts = [part[rows - 1] for part in self.states[-1]]
+        apart = ~_same([part[rows] for part in self.starts], parts, self.rounding)
+        rows, parts = rows[apart], [part[apart] for part in parts]
+        for start, mended in zip(self.starts, parts, strict=True):
+            start[rows] = mended
         for number, block in enumerate(self.blocks):
+            if not rows.size:
+                break
             parts = self._read_block(rows, block, parts)
             before = [part[rows] for part in self.states[number]]
             for part, mended in zip(self.states[number], parts, strict=True):
                 part[rows] = mended
             apart = ~_same(before, parts, self.rounding)
             rows, parts = rows[apart], [part[apart] for part in parts]
-            if not rows.size:
-                break
         return rows
 
     def _read_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
         numbers, state = self.reader.read(self.inputs[rows, block], self.targets[rows, block], self._model_state(parts))
         self.numbers[rows, block] = numbers
+        return _parts(state)
+
+    def _pass_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
+        """The states after a block of which nothing else is wanted."""
+        _hs, state = self.model.hidden_states(self.inputs[rows, block], self._model_state(parts))
         return _parts(state)
 
     def _model_state(self, parts: list[Any]) -> ModelState:
