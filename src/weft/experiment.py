@@ -5,14 +5,12 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weft.backends.fusing import fused
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -45,7 +43,7 @@ from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer, load_to
 from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
 from weft.training.stepper import steps_per_epoch
-from weft.warm_up import kernels_of_run
+from weft.warm_up import exact_kernels, kernels_of_run
 
 CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
 """Settings that may differ when a run is resumed; any other would make it another run."""
@@ -264,8 +262,7 @@ def _validation(data: Path, fresh: LanguageModel) -> Callable[[], Loss] | None:
     ids, training = open_tokens(path), fresh.config.training
 
     def validate() -> Loss:
-        # What is reported is exact, whatever the training rounds.
-        with fused(training.threads) if training.kernels == "fused" else nullcontext():
+        with exact_kernels(training):
             return evaluate_tokens(fresh.model, ids, fresh.tokenizer.eos_id, training.batch_size, training.bptt)
 
     return validate

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
 from weft.backends.fusing import fused
-from weft.config import Config
+from weft.config import Config, TrainingConfig
 from weft.layers import OutputSettings
 from weft.model import RNNLM
 from weft.reporting import Reporter
@@ -35,6 +35,11 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
         finally:
             saying.cancel()
         yield
+
+
+def exact_kernels(training: TrainingConfig) -> AbstractContextManager[None]:
+    """The kernels of a run in float32: what is reported of a text is exact, whatever the training rounds."""
+    return fused(training.threads) if training.kernels == "fused" else nullcontext()
 
 
 def _small_pass(config: Config) -> None:

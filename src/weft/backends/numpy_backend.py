@@ -57,6 +57,12 @@ class NumpyBackend:
         self.add_rows(sums, place, values)
         return different, sums
 
+    def product(self, A: Floats, B: Floats) -> Floats:
+        if self.kernels and A.dtype == B.dtype == np.float32 and _has_contiguous_axis(A) and _has_contiguous_axis(B):
+            return self.kernels.product.multiply(A, B)
+        product: Floats = A @ B
+        return product
+
     def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         rows, labels, ignored = _labels(targets, ignore_label)
         dscores = scores - scores.max(axis=1, keepdims=True)
@@ -104,3 +110,7 @@ class NumpyBackend:
 def _labels(targets: Integers, ignore_label: int) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     ignored = targets == ignore_label
     return np.arange(targets.shape[0]), np.where(ignored, 0, targets), ignored
+
+
+def _has_contiguous_axis(matrix: Floats) -> bool:
+    return matrix.itemsize in matrix.strides

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.experiment import Trained
+from weft.language_model import LanguageModel
 from weft.layers import Loss
 from weft.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
 from weft.run_folder import tokens_path
 from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
+from weft.warm_up import exact_kernels
 
 BATCH_SIZE = 16
 TITLES = {"valid": "validation", "test": "test"}
@@ -23,13 +27,15 @@ def final_losses(trained: Trained) -> dict[str, Loss]:
         path = tokens_path(trained.run, split)
         if path.exists():
             known = trained.result.best if split == "valid" else None
-            model = trained.model.model
-            losses[split] = known or evaluate_tokens(
-                model, open_tokens(path), trained.model.tokenizer.eos_id, BATCH_SIZE
-            )
+            losses[split] = known or _exact_loss(trained.model, path)
     if trained.result.train is not None:
         losses["train"] = trained.result.train
     return losses
+
+
+def _exact_loss(lm: LanguageModel, path: Path) -> Loss:
+    with exact_kernels(lm.config.training):
+        return evaluate_tokens(lm.model, open_tokens(path), lm.tokenizer.eos_id, BATCH_SIZE)
 
 
 def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:

@@ -117,15 +117,15 @@ class TimeSampledOutputWithLoss(OutputLayer):
         dh, dsampled_W, dsampled_b = xp.zeros_like(h), xp.zeros_like(sampled_W), xp.zeros_like(corrected)
         nats, dtarget_x = xp.zeros_like(target_x), xp.zeros_like(target_x)
         for rows in slices(h.shape[0], ids.shape[0] * b.dtype.itemsize, self.rows):
-            x = h[rows] @ sampled_W.T + corrected
+            x = self.backend.product(h[rows], sampled_W.T) + corrected
             x = xp.where(ids[None, :] == targets[rows, None], never, x)
             nats[rows], dx = self.backend.softmax_loss(
                 xp.concat((target_x[rows, None], x), axis=1), first[rows], ignore_label=-1
             )
             dx /= max(tokens, 1)
             dtarget_x[rows], dx = dx[:, 0], dx[:, 1:]
-            dh[rows] = dx @ sampled_W
-            dsampled_W += dx.T @ h[rows]
+            dh[rows] = self.backend.product(dx, sampled_W)
+            dsampled_W += self.backend.product(dx.T, h[rows])
             dsampled_b += xp.sum(dx, axis=0)
         dh += dtarget_x[:, None] * target_W
         used = xp.concat((ids, targets))

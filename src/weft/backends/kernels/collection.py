@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
+from weft.backends.kernels.matrix_product import MatrixProduct
 from weft.backends.kernels.output_kernel import FusedOutput
 from weft.backends.kernels.output_part import LibraryPart, OneTermPart, PairPart, PanelPart, Part, TilePart
 from weft.backends.kernels.processor import has_amx
@@ -30,6 +31,7 @@ class Kernels:
     blocks: dict[str, FusedBlock]
     output: FusedOutput
     update: FusedUpdate
+    product: MatrixProduct
     rounding: float
 
     @classmethod
@@ -42,7 +44,8 @@ class Kernels:
             "gru": GRUKernel(workers, ways.products, ways.small_products),
         }
         output = FusedOutput(workers, ways.part, ways.small_part)
-        return cls(workers, blocks, output, FusedUpdate(workers), ROUNDING[precision])
+        product = MatrixProduct(workers, ways.products)
+        return cls(workers, blocks, output, FusedUpdate(workers), product, ROUNDING[precision])
 
 
 @dataclass(frozen=True)
