@@ -50,6 +50,15 @@ class OutputKernel(Protocol):
     def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:
         """The first result of `loss` alone."""
 
+    def log_sums(
+        self, h: Array, left_out: Array, beside: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
+    ) -> tuple[Array, Array]:
+        """ln(exp beside + Σ_v exp(h w_v + b_v)) of every row (R,), over all v but the row's `left_out` (-1: none).
+
+        beside (R,): a score that stands beside those of the columns of W. And dh (R, H), the gradient of
+        Σ_rows scale · ln(…); dW and db are overwritten.
+        """
+
 
 class UpdateKernel(Protocol):
     """In-place updates of parameters w by gradients g, all of them in one pass; the n-th arrays of a call are alike."""

@@ -24,7 +24,6 @@ output layer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,6 @@ from weft.layers.adaptive_output import checked_order
 from weft.layers.layer import check_shape
 from weft.layers.output_layer import OutputLayer
 from weft.layers.row_gradient import RowGradient
-from weft.layers.sliced_output import slices
 from weft.layers.softmax import counted
 
 if TYPE_CHECKING:
@@ -112,21 +110,15 @@ class TimeSampledOutputWithLoss(OutputLayer):
         targets = xp.where(t == self.ignore_label, 0, t)
         target_W = xp.take(W, targets, axis=0)
         target_x = xp.sum(h * target_W, axis=1) + xp.take(b, targets, axis=0)
-        first = xp.where(t == self.ignore_label, -1, 0)
-        never = xp.asarray(-math.inf, dtype=b.dtype)
-        dh, dsampled_W, dsampled_b = xp.zeros_like(h), xp.zeros_like(sampled_W), xp.zeros_like(corrected)
-        nats, dtarget_x = xp.zeros_like(target_x), xp.zeros_like(target_x)
-        for rows in slices(h.shape[0], ids.shape[0] * b.dtype.itemsize, self.rows):
-            x = self.backend.product(h[rows], sampled_W.T) + corrected
-            x = xp.where(ids[None, :] == targets[rows, None], never, x)
-            nats[rows], dx = self.backend.softmax_loss(
-                xp.concat((target_x[rows, None], x), axis=1), first[rows], ignore_label=-1
-            )
-            dx /= max(tokens, 1)
-            dtarget_x[rows], dx = dx[:, 0], dx[:, 1:]
-            dh[rows] = self.backend.product(dx, sampled_W)
-            dsampled_W += self.backend.product(dx.T, h[rows])
-            dsampled_b += xp.sum(dx, axis=0)
+        place = xp.full((self.vocab_size,), -1)
+        place[ids] = xp.arange(ids.shape[0])
+        scale = xp.astype(t != self.ignore_label, b.dtype) / max(tokens, 1)
+        dsampled_W, dsampled_b = xp.zeros_like(sampled_W), xp.zeros_like(corrected)
+        log_sum, dh = self._kernel().log_sums(
+            h, xp.take(place, targets, axis=0), target_x, sampled_W.T, corrected, scale, dsampled_W.T, dsampled_b
+        )
+        nats = xp.where(t == self.ignore_label, xp.asarray(0, dtype=b.dtype), log_sum - target_x)
+        dtarget_x = (xp.exp(target_x - log_sum) - 1) * scale
         dh += dtarget_x[:, None] * target_W
         used = xp.concat((ids, targets))
         rows, dW = self.backend.sum_rows(used, xp.concat((dsampled_W, dtarget_x[:, None] * h), axis=0))

@@ -9,6 +9,7 @@ h (R, H), W (H, V), b (V,), targets t (R,).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from weft.backends import Array, Backend
@@ -42,6 +43,25 @@ class SlicedOutput:
         parts = slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows)
         nats = [self.backend.target_nats(h[rows] @ W + b, t[rows], ignore_label) for rows in parts]
         return self.xp.concat(nats, axis=0)
+
+    def log_sums(
+        self, h: Array, left_out: Array, beside: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
+    ) -> tuple[Array, Array]:
+        xp = self.xp
+        log_sum, dh = xp.zeros_like(beside), xp.zeros_like(h)
+        columns, never = xp.arange(W.shape[1])[None, :], xp.asarray(-math.inf, dtype=b.dtype)
+        dW[...] = 0
+        db[...] = 0
+        for rows in slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows):
+            x = xp.where(columns == left_out[rows, None], never, h[rows] @ W + b)
+            scores = xp.concat((beside[rows, None], x), axis=1)
+            nats, dx = self.backend.softmax_loss(scores, xp.zeros_like(left_out[rows]), ignore_label=-1)
+            log_sum[rows] = nats + beside[rows]
+            dx = dx[:, 1:] * scale[rows, None]
+            dh[rows] = dx @ W.T
+            dW += h[rows].T @ dx
+            db += xp.sum(dx, axis=0)
+        return log_sum, dh
 
 
 def slices(count: int, bytes_of_row: int, rows: int | None = None) -> Iterator[slice]:

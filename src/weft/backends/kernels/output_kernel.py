@@ -30,6 +30,13 @@ LARGE_VOCABULARY = 4096
 SMALL_WORK = 10_000_000
 """Multiply-adds of a product below which handing half of it to another thread costs more than it saves."""
 
+NO_TOKENS = np.empty(0, np.int64)
+
+
+def _kept(size: int) -> Floats | None:
+    """Room for so many scores from one sweep to the next, or None where there are too many."""
+    return held("output scores", size, np.float32) if size * 4 <= KEPT_BYTES else None
+
 
 class FusedOutput:
     """The fused output layer for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
@@ -39,17 +46,30 @@ class FusedOutput:
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
-        return self._first_sweep(self._parts(h, t, W, b, None)[0], t, ignore_label)[0]
+        return self._first_sweep(self._parts(h, t, NO_TOKENS, W, b, None)[0], t, ignore_label)[0]
 
     def loss(
         self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats, tokens: int
     ) -> tuple[Floats, Floats]:
         """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
-        size = len(t) * W.shape[1]
-        kept = held("output scores", size, np.float32) if size * 4 <= KEPT_BYTES else None
-        parts, rows = self._parts(h, t, W, b, kept)
+        parts, rows = self._parts(h, t, NO_TOKENS, W, b, _kept(len(t) * W.shape[1]))
         nats, log_sum = self._first_sweep(parts, t, ignore_label)
         scale = (t != ignore_label).astype(np.float32) / np.float32(max(tokens, 1))
+        return nats, self._second_sweep(parts, rows, log_sum, scale, dW, db)
+
+    def log_sums(
+        self, h: Floats, left_out: Integers, beside: Floats, W: Floats, b: Floats, scale: Floats, dW: Floats, db: Floats
+    ) -> tuple[Floats, Floats]:
+        """ln(exp beside + Σ_v exp x_v) of every row, over all v but the one left out, and dh; see `OutputKernel`."""
+        nothing = np.full(len(h), -1)
+        parts, rows = self._parts(h, nothing, left_out, W, b, _kept(len(h) * W.shape[1]))
+        log_sum = np.logaddexp(self._first_sweep(parts, nothing, -1)[1], beside)
+        return log_sum, self._second_sweep(parts, rows, log_sum, scale, dW, db)
+
+    def _second_sweep(
+        self, parts: list[Part], rows: list[slice], log_sum: Floats, scale: Floats, dW: Floats, db: Floats
+    ) -> Floats:
+        """dh; dW and db are overwritten."""
         by_rows = parts[0].columns == parts[-1].columns
         grads = [(np.empty_like(dW), np.empty_like(db)) if by_rows and n else (dW, db) for n in range(len(parts))]
         dhs = [np.zeros_like(part.h) for part in parts]
@@ -63,10 +83,10 @@ class FusedOutput:
             for more_dW, more_db in grads[1:]:
                 dW += more_dW
                 db += more_db
-            return nats, np.concatenate(dhs) if len(dhs) > 1 else dhs[0]
+            return np.concatenate(dhs) if len(dhs) > 1 else dhs[0]
         for more_dh in dhs[1:]:
             dhs[0] += more_dh
-        return nats, dhs[0]
+        return dhs[0]
 
     def _first_sweep(self, parts: list[Part], t: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
@@ -87,11 +107,11 @@ class FusedOutput:
         return nats, log_sum
 
     def _parts(
-        self, h: Floats, t: Integers, W: Floats, b: Floats, kept: Floats | None
+        self, h: Floats, t: Integers, left_out: Integers, W: Floats, b: Floats, kept: Floats | None
     ) -> tuple[list[Part], list[slice]]:
         """Every worker's part, and which rows it has: columns are shared out, or rows if the vocabulary is small."""
         (R, H), V = h.shape, W.shape[1]
-        h, t = np.ascontiguousarray(h), np.ascontiguousarray(t)
+        h, t, left_out = np.ascontiguousarray(h), np.ascontiguousarray(t), np.ascontiguousarray(left_out)
         count = 1 if R * H * V < SMALL_WORK else self.workers.count
         by_columns = V >= R or V >= LARGE_VOCABULARY
         kind = self.part if self.part.fewest_rows <= R else self.small_part
@@ -101,6 +121,6 @@ class FusedOutput:
             own, size = None, (rows.stop - rows.start) * (columns.stop - columns.start)
             if kept is not None:
                 own, kept = kept[:size], kept[size:]
-            parts.append(kind(h[rows], t[rows], W, b, columns, own))
+            parts.append(kind(h[rows], t[rows], left_out[rows], W, b, columns, own))
             all_rows.append(rows)
         return parts, all_rows

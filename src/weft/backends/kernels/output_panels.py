@@ -12,7 +12,7 @@ import numpy as np
 
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.output_sweeps import take_scores, to_gradients
+from weft.backends.kernels.output_sweeps import leave_out, take_scores, to_gradients
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import PANEL, left, left_transposed, pack, pack_transposed, word_count
 from weft.backends.kernels.tile_packing import CELLS, SIDE, copy_vector, transpose_tile
@@ -55,13 +55,13 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
 
 @compiled
 def first_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, start: Any, stop: Any, width: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
     scores: Any, keep: Any, left_words: Any, right_words: Any, largest: Any, total: Any, target: Any,
 ) -> None:  # fmt: skip
     """Every row's record (see `take_scores`) over the columns from `start` to `stop`, `width` at a time.
 
-    scores: room for all scores where they are to be kept, else for those of one block; left_words, right_words: room
-    for factors.
+    left_out: see `leave_out`; scores: room for all scores where they are to be kept, else for those of one block;
+    left_words, right_words: room for factors.
     """
     R, H = h.shape
     rows = left(pointer_to(h, 0), H, R, H, left_words)
@@ -70,12 +70,13 @@ def first_sweep(
         place = R * (first - start) if keep else 0
         x = scores[place : place + R * n].reshape((R, n))
         multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, pointer_to(x, 0), n, True)
+        leave_out(x, left_out, first)
         take_scores(x, b[first : first + n], t, first, largest, total, target)
 
 
 @compiled
 def second_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, start: Any, stop: Any, width: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
     scores: Any, keep: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
     own_dW: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
@@ -94,6 +95,7 @@ def second_sweep(
         x_start, own_b = pointer_to(x, 0), b[first : first + n]
         if not keep:
             multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, x_start, n, True)
+            leave_out(x, left_out, first)
             for r in range(R):
                 row = x[r]
                 for j in range(n):

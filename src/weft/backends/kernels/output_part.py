@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels import output_panels, output_tiles
 from weft.backends.kernels.held_memory import held
-from weft.backends.kernels.output_sweeps import BELOW_ALL, take_scores, to_gradients
+from weft.backends.kernels.output_sweeps import BELOW_ALL, leave_out, take_scores, to_gradients
 from weft.backends.kernels.panels import FLOATS, PAIRS, left_room, panel_shape
 from weft.backends.kernels.tiles import Tiles
 
@@ -22,6 +22,7 @@ Integers = NDArray[np.int64]
 class Part(ABC):
     """The scores h W + b of some rows h, with targets t, and some `columns`.
 
+    left_out (rows,): a token of each row that is not to count, or -1; empty: all count.
     kept: room for all of these scores, to be kept from the first sweep for the second, or None to compute them again.
     largest, total, target (rows,): see `take_scores`.
     """
@@ -34,8 +35,10 @@ class Part(ABC):
     fewest_rows = 0
     """Rows from which on this kind of part is fast."""
 
-    def __init__(self, h: Floats, t: Integers, W: Floats, b: Floats, columns: slice, kept: Floats | None) -> None:
-        self.h, self.t, self.W, self.b, self.columns, self.kept = h, t, W, b, columns, kept
+    def __init__(
+        self, h: Floats, t: Integers, left_out: Integers, W: Floats, b: Floats, columns: slice, kept: Floats | None
+    ) -> None:
+        self.h, self.t, self.left_out, self.W, self.b, self.columns, self.kept = h, t, left_out, W, b, columns, kept
         R = len(t)
         self.largest, self.total, self.target = np.full(R, BELOW_ALL), np.zeros(R, "f"), np.zeros(R, "f")
 
@@ -65,12 +68,14 @@ class LibraryPart(Part):
     def first_sweep(self) -> None:
         for piece, x in self._blocks():
             np.matmul(self.h, self.W[:, piece], out=x)
+            leave_out(x, self.left_out, piece.start)
             take_scores(x, self.b[piece], self.t, piece.start, self.largest, self.total, self.target)
 
     def second_sweep(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats, dh: Floats) -> None:
         for piece, x in self._blocks():
             if self.kept is None:
                 np.matmul(self.h, self.W[:, piece], out=x)
+                leave_out(x, self.left_out, piece.start)
                 x += self.b[piece]
             db[piece] = 0
             to_gradients(x, self.t, piece.start, log_sum, scale, db[piece])
@@ -112,7 +117,7 @@ class PanelPart(StridedWeights):
     def first_sweep(self) -> None:
         (W, transposed), (R, H) = self.weights(), self.h.shape
         output_panels.first_sweep(
-            self.h, W, transposed, self.b, self.t, self.columns.start, self.columns.stop, self.width,
+            self.h, W, transposed, self.b, self.t, self.left_out, self.columns.start, self.columns.stop, self.width,
             self.scores_room(), self.kept is not None, self._room("h", left_room(R, H, self.kind)),
             self._right_room(), self.largest, self.total, self.target,
         )  # fmt: skip
@@ -120,7 +125,7 @@ class PanelPart(StridedWeights):
     def second_sweep(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats, dh: Floats) -> None:
         (W, transposed), (R, H) = self.weights(), self.h.shape
         output_panels.second_sweep(
-            self.h, W, transposed, self.b, self.t, self.columns.start, self.columns.stop, self.width,
+            self.h, W, transposed, self.b, self.t, self.left_out, self.columns.start, self.columns.stop, self.width,
             self.scores_room(), self.kept is not None,
             self._room("h", left_room(R, H, self.kind)),
             self._room("dx", max(left_room(R, self.width, self.kind), left_room(self.width, R, self.kind))),
@@ -153,7 +158,8 @@ class TilePart(StridedWeights):
     def first_sweep(self) -> None:
         h, W, transposed = self._left(), *self.weights()
         output_tiles.first_sweep(
-            h.cells, h.height, W, transposed, self.b, self.t, self.columns.start, self.columns.stop, self.width,
+            h.cells, h.height, W, transposed, self.b, self.t, self.left_out,
+            self.columns.start, self.columns.stop, self.width,
             self.scores_room(), self.kept is not None, self._room(), self.largest, self.total, self.target,
         )  # fmt: skip
 
@@ -162,8 +168,9 @@ class TilePart(StridedWeights):
         other = Tiles(self.terms, "output h other")
         other.set_right(self.h) if transposed else other.set_left(self.h.T)
         output_tiles.second_sweep(
-            h.cells, h.height, other.cells, W, transposed, self.b, self.t, self.columns.start, self.columns.stop,
-            self.width, self.scores_room(), self.kept is not None, self._room(),
+            h.cells, h.height, other.cells, W, transposed, self.b, self.t, self.left_out,
+            self.columns.start, self.columns.stop, self.width,
+            self.scores_room(), self.kept is not None, self._room(),
             log_sum, scale, dW.T if transposed else dW, db, dh,
         )  # fmt: skip
 

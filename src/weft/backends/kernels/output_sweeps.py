@@ -62,6 +62,14 @@ def take_scores(x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, ta
 
 
 @compiled
+def leave_out(x: Any, tokens: Any, first: Any) -> None:
+    """Take from every row of the scores x (R, C) of the tokens from `first` on the one named, if any is."""
+    for r in range(tokens.size):
+        if first <= tokens[r] < first + x.shape[1]:
+            x[r, tokens[r] - first] = BELOW_ALL
+
+
+@compiled
 def to_gradients(x: Any, t: Any, first: Any, log_sum: Any, scale: Any, db: Any) -> None:
     """Turn scores x (R, C) into dx = (softmax(x) - onehot(t)) · scale, row by row; db (C,) += Σ dx."""
     R, C = x.shape

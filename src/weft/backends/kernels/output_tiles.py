@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.output_sweeps import take_scores, to_gradients
+from weft.backends.kernels.output_sweeps import leave_out, take_scores, to_gradients
 from weft.backends.kernels.tile_packing import CELLS, DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_tiles
 from weft.backends.kernels.tiles import pack_columns_at, pack_rows_at
@@ -60,7 +60,7 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any, t
 
 @compiled
 def first_sweep(
-    h: Any, height: Any, W: Any, transposed: Any, b: Any, t: Any, start: Any, stop: Any, width: Any,
+    h: Any, height: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
     scores: Any, keep: Any, room: Any, largest: Any, total: Any, target: Any,
 ) -> None:  # fmt: skip
     """Every row's record (see `take_scores`) over the columns from `start` to `stop`, `width` at a time.
@@ -73,13 +73,14 @@ def first_sweep(
         place = R * (first - start) if keep else 0
         x = scores[place : place + R * n].reshape((R, n))
         multiply_tiles(h, height, R, weights(W, transposed, first, n, room, terms), n, pointer_to(x, 0), n, True)
+        leave_out(x, left_out, first)
         take_scores(x, b[first : first + n], t, first, largest, total, target)
 
 
 @compiled
 def second_sweep(
-    h: Any, height: Any, h_other: Any, W: Any, transposed: Any, b: Any, t: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, room: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
+    h: Any, height: Any, h_other: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any,
+    width: Any, scores: Any, keep: Any, room: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
     """dW and db of the columns are overwritten, dh (R, H) is added to.
 
@@ -93,6 +94,7 @@ def second_sweep(
         own_b = b[first : first + n]
         if not keep:
             multiply_tiles(h, height, R, weights(W, transposed, first, n, room, terms), n, pointer_to(x, 0), n, True)
+            leave_out(x, left_out, first)
             for r in range(R):
                 row = x[r]
                 for j in range(n):
