@@ -91,7 +91,7 @@ def draw_ratios(axes: Any, part: str, rows: list[Any]) -> None:
     axes.set_xticks(range(len(rows)), [row["case"].replace(", ", "\n") for row in rows], fontsize=8)
     axes.set_ylabel("peer's time / weft's in the same precision", fontsize=8)
     axes.set_title(part, fontsize=9)
-    axes.legend(fontsize=7, ncols=2, loc="upper center")
+    axes.legend(fontsize=7, ncols=2 if len(rows) > 1 else 1, loc="upper center")
 
 
 def draw_curves(axes: Any, label: str, lines: dict[str, dict[float, float]]) -> None:
