@@ -1,12 +1,22 @@
-"""How kernels are compiled: without Python's global lock, division as in C, the result kept on disk."""
+"""How kernels are compiled: without Python's global lock, division as in C, the result kept on disk.
+
+Numba finds a kept result again by the function's name and file, and knows nothing of what the function calls in other
+files. So all kernels bear a mark in their names that changes with any of their files, and with the instructions that
+they may use.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
+
+from weft.backends.kernels.processor import chosen_instructions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -39,7 +49,15 @@ def _compiled(function: Function, liberties: set[str]) -> Function:
 
 def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """`function` compiled and kept for the next time, where there is a folder that can be written."""
+    function.__qualname__ = f"{function.__qualname__}_{mark(Path(__file__).parent)}"
     try:
         return compiler(*arguments, cache=True, **options)(function)
     except RuntimeError:  # Numba found no place for it
         return compiler(*arguments, **options)(function)
+
+
+@cache
+def mark(folder: Path) -> str:
+    """Eight digits that stand for the Python files of a folder as they are, and for the chosen instructions."""
+    states = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.py"))]
+    return hashlib.blake2b(repr((states, chosen_instructions())).encode(), digest_size=4).hexdigest()

@@ -51,10 +51,7 @@ def usable_instructions() -> list[str]:
 
 @cache
 def chosen_instructions() -> list[str]:
-    """Those that are used. The environment variable WEFT_SIMD names the mightiest allowed, for tests and comparisons.
-
-    Kernels that were compiled for others must not be found then, so NUMBA_CACHE_DIR has to name another folder too.
-    """
+    """Those that are used; the environment variable WEFT_SIMD names the mightiest allowed, for comparisons."""
     usable = usable_instructions()
     asked = os.environ.get("WEFT_SIMD")
     return usable[usable.index(asked) :] if asked in usable else usable

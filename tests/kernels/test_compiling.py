@@ -1,0 +1,46 @@
+"""Kernels kept on disk are found again only where nothing that they are made of has changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from weft.backends.fusing import why_not_fused
+
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
+
+
+def test_the_mark_of_kernels_changes_with_any_of_their_files(tmp_path: Path) -> None:
+    from weft.backends.kernels.compiling import mark
+
+    (tmp_path / "caller.py").write_text("a = 1\n", "utf-8")
+    (tmp_path / "called.py").write_text("b = 1\n", "utf-8")
+    before = mark(tmp_path)
+    mark.cache_clear()
+    assert mark(tmp_path) == before
+    os.utime(tmp_path / "called.py", ns=(0, 1))
+    mark.cache_clear()
+    assert mark(tmp_path) != before
+
+
+def test_the_mark_of_kernels_changes_with_the_instructions_they_may_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.backends.kernels import compiling
+
+    marks = set()
+    for instructions in (["avx512", "avx2"], ["avx2"]):
+        monkeypatch.setattr(compiling, "chosen_instructions", lambda chosen=instructions: chosen)
+        compiling.mark.cache_clear()
+        marks.add(compiling.mark(tmp_path))
+    compiling.mark.cache_clear()
+    assert len(marks) == 2
+
+
+def test_every_kernel_bears_the_mark() -> None:
+    from weft.backends.kernels import compiling, panel_product, update_kernel
+
+    for kernel in (update_kernel._scale, panel_product._multiply):
+        assert kernel.__qualname__.endswith(compiling.mark(Path(compiling.__file__).parent))
