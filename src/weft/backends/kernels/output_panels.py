@@ -14,15 +14,8 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.output_sweeps import leave_out, take_scores, to_gradients
 from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import PANEL, left, left_transposed, pack, pack_transposed, word_count
+from weft.backends.kernels.panels import left, left_transposed, pack, pack_transposed, panels_in
 from weft.backends.kernels.tile_packing import CELLS, SIDE, copy_vector, transpose_tile
-
-
-@compiled
-def panels_in(room: Any, K: Any, N: Any) -> Any:
-    """Panels of a right factor (K, N) at the beginning of the room."""
-    count, words = (N + PANEL - 1) // PANEL, word_count(K, room)
-    return room[: count * words * PANEL].reshape((count, words, PANEL))
 
 
 @compiled

@@ -112,6 +112,13 @@ def _pack_transposed(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
     return pack_transposed_floats if panels.dtype == types.float32 else pack_transposed_pairs
 
 
+@compiled
+def panels_in(room: Any, K: Any, N: Any) -> Any:
+    """Panels of a right factor (K, N) at the beginning of the room."""
+    count, words = (N + PANEL - 1) // PANEL, word_count(K, room)
+    return room[: count * words * PANEL].reshape((count, words, PANEL))
+
+
 def pairs_of_rows(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     distance = (K + DEPTH - 1) // DEPTH * SIDE
     put_pairs(a, a_row, M, K, pointer_to(room, 0), distance)

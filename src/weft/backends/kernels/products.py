@@ -22,7 +22,15 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import PAIRS, left, left_transposed, pack, pack_transposed, panel_shape
+from weft.backends.kernels.panels import (
+    PAIRS,
+    left,
+    left_transposed,
+    pack,
+    pack_transposed,
+    panel_shape,
+    panels_in,
+)
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_into
@@ -38,14 +46,17 @@ CACHED_BYTES = 1_500_000
 """Recurrent weights up to this size stay in a core's second cache from step to step."""
 
 
+NEAR_WORDS = 50_000
+"""About how many words of packed panels are at hand at a time."""
+
+
 class Factor:
-    """A left factor (M, K) or a right factor (K, N). `role` names the place where its tiles or panels are kept until
-    the next factor of that role in the same thread."""
+    """A left factor (M, K) or a right factor (K, N). `role` names the place where its tiles are kept until the next
+    factor of that role in the same thread."""
 
     def __init__(self, array: Floats, role: str) -> None:
         self.array, self.role = array, role
         self.tiles: Tiles | None = None
-        self.panels: NDArray[Any] | None = None
 
 
 class Products(ABC):
@@ -100,16 +111,14 @@ class PanelProducts(Products):
         self._multiply(left, right, out, False)
 
     def _multiply(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
-        A, (M, K), N = left.array, left.array.shape, right.array.shape[1]
-        if right.panels is None:
-            shape = panel_shape(K, N, self.kind)
-            right.panels = held(right.role + " right", math.prod(shape), self.kind).reshape(shape)
-            into_panels(right.array, right.panels)
-        room = held(left.role + " left", panels.left_room(M, K, self.kind), self.kind)
-        if by_rows(A):
-            multiply_rows(A, right.panels, out, fresh, room)
-        else:
-            multiply_columns(A.T, right.panels, out, fresh, room)
+        A, B = left.array, right.array
+        (M, K), N = A.shape, B.shape[1]
+        width = min(panels.padded(N), panels_together(panels.words_of(K, self.kind)) * panels.PANEL)
+        multiply_matrices(
+            A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out, fresh, width,
+            held("left factor", panels.left_room(M, K, self.kind), self.kind),
+            held("right factor", math.prod(panel_shape(K, width, self.kind)), self.kind),
+        )  # fmt: skip
 
 
 class PairProducts(PanelProducts):
@@ -209,17 +218,30 @@ def pack_transposed_matrix(B: Any, panels: Any) -> None:
     pack_transposed(pointer_to(B, 0), B.strides[0] // 4, B.shape[1], B.shape[0], panels)
 
 
-@compiled
-def multiply_rows(A: Any, panels: Any, C: Any, fresh: Any, room: Any) -> None:
-    """C = A B or C += A B; panels: of B."""
-    M, K = A.shape
-    factor = left(pointer_to(A, 0), A.strides[0] // 4, M, K, room)
-    multiply(factor, M, K, panels, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh)
+def panels_together(words: int) -> int:
+    """How many panels of so many words of k are made and multiplied with before the next: they stay in the caches."""
+    return max(1, NEAR_WORDS // (words * panels.PANEL))
 
 
 @compiled
-def multiply_columns(A: Any, panels: Any, C: Any, fresh: Any, room: Any) -> None:
-    """The same for Aᵀ B."""
-    K, M = A.shape
-    factor = left_transposed(pointer_to(A, 0), A.strides[0] // 4, M, K, room)
-    multiply(factor, M, K, panels, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh)
+def multiply_matrices(
+    A: Any, A_transposed: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, width: Any, left_words: Any,
+    right_words: Any,
+) -> None:  # fmt: skip
+    """C += A B, or C = A B where fresh, `width` columns at a time; A or B is given by its transpose where so said.
+
+    left_words, right_words: room for A, and for so many columns of B.
+    """
+    M, N = C.shape
+    K = A.shape[0] if A_transposed else A.shape[1]
+    a, a_row, c_row = pointer_to(A, 0), A.strides[0] // 4, C.strides[0] // 4
+    factor = left_transposed(a, a_row, M, K, left_words) if A_transposed else left(a, a_row, M, K, left_words)
+    b_row = B.strides[0] // 4
+    for first in range(0, N, width):
+        n = min(width, N - first)
+        some = panels_in(right_words, K, n)
+        if B_transposed:
+            pack_transposed(pointer_to(B, first * b_row), b_row, K, n, some)
+        else:
+            pack(pointer_to(B, first), b_row, K, n, some)
+        multiply(factor, M, K, some, n, pointer_to(C, first), c_row, fresh)
