@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 from weft.errors import InputError
+
+Ends: TypeAlias = "SimpleQueue[BaseException | None]"
+"""Where tasks say that they have ended, and with which error."""
 
 
 class Workers:
@@ -33,15 +37,16 @@ class Workers:
                 task()
             return
         self._start(min(self.count, len(tasks)))
-        pending = _Pending(len(tasks) - 1)
+        ends: Ends = SimpleQueue()
         for task in tasks[1:]:
-            self._tasks.put(pending.of(task))
+            self._tasks.put(partial(_carry_out, task, ends))
+        errors = []
         try:
             tasks[0]()
         finally:
-            pending.wait()
-        if pending.error is not None:
-            raise pending.error
+            errors = [ends.get() for _ in tasks[1:]]
+        for error in filter(None, errors):
+            raise error
 
     def _start(self, count: int) -> None:
         while self._started < count:
@@ -53,28 +58,14 @@ class Workers:
             self._tasks.get()()
 
 
-class _Pending:
-    """Tasks that others carry out, and the first error among them."""
-
-    def __init__(self, count: int) -> None:
-        self._done = threading.Semaphore(0)
-        self._count = count
-        self.error: BaseException | None = None
-
-    def of(self, task: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            try:
-                task()
-            except BaseException as error:
-                self.error = self.error or error
-            finally:
-                self._done.release()
-
-        return run
-
-    def wait(self) -> None:
-        for _ in range(self._count):
-            self._done.acquire()
+def _carry_out(task: Callable[[], None], ends: Ends) -> None:
+    error = None
+    try:
+        task()
+    except BaseException as raised:
+        error = raised
+    finally:
+        ends.put(error)
 
 
 def available_cores() -> int:
