@@ -24,7 +24,6 @@ def product(A: Any, B: Any, terms: int, C: Any) -> None:
     products = TileProducts(terms)
     products._is_small = lambda left, right: False  # type: ignore[method-assign]
     products.write(Factor(A, "a"), Factor(B, "b"), C)
-    products.add(Factor(A, "a"), Factor(B, "b"), C)
 
 
 def amx() -> bool:
@@ -43,7 +42,7 @@ needs_tiles = pytest.mark.skipif(not amx(), reason="this processor has no matrix
 @pytest.mark.parametrize(("M", "K", "N"), SIZES)
 def test_one_term_is_the_product_of_rounded_numbers(M: int, K: int, N: int, order: str) -> None:
     A, B, C = normal(M, K), normal(K, N, seed=1), np.full((M, N + 3), 7, np.float32)
-    expected = 2 * (nearest_bfloat16(A) @ nearest_bfloat16(B))
+    expected = nearest_bfloat16(A) @ nearest_bfloat16(B)
     if order == "columns":
         A, B = np.asfortranarray(A), np.asfortranarray(B)
     product(A, B, 1, C[:, :N])
@@ -58,7 +57,7 @@ def test_one_term_is_the_product_of_rounded_numbers(M: int, K: int, N: int, orde
 def test_three_terms_round_as_float32_does(M: int, K: int, N: int, order: str, spread: int) -> None:
     scale = np.exp2(random_generator(2).integers(-spread, spread + 1, (M, K)))
     A, B, C = (normal(M, K) * scale).astype("f"), normal(K, N, seed=1), np.empty((M, N), np.float32)
-    exact, sizes = 2 * (A.astype(float) @ B.astype(float)), 2 * (np.abs(A.astype(float)) @ np.abs(B.astype(float)))
+    exact, sizes = A.astype(float) @ B.astype(float), np.abs(A.astype(float)) @ np.abs(B.astype(float))
     if order == "columns":
         A, B = np.asfortranarray(A), np.asfortranarray(B)
     product(A, B, 3, C)

@@ -81,10 +81,6 @@ class Products(ABC):
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
         """out (M, N) = left · right; the rows of `out` are contiguous."""
 
-    @abstractmethod
-    def add(self, left: Factor, right: Factor, out: Floats) -> None:
-        """out (M, N) += left · right; the rows of `out` are contiguous."""
-
 
 class PanelProducts(Products):
     """Panels of words: float32 numbers, read in the order in which they lie, or pairs of bfloat16 numbers."""
@@ -105,17 +101,11 @@ class PanelProducts(Products):
         return np.empty((2, 0, 0), self.kind)
 
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
-        self._multiply(left, right, out, True)
-
-    def add(self, left: Factor, right: Factor, out: Floats) -> None:
-        self._multiply(left, right, out, False)
-
-    def _multiply(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
         A, B = left.array, right.array
         (M, K), N = A.shape, B.shape[1]
         width = min(panels.padded(N), panels_together(panels.words_of(K, self.kind)) * panels.PANEL)
         multiply_matrices(
-            A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out, fresh, width,
+            A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out, width,
             held("left factor", panels.left_room(M, K, self.kind), self.kind),
             held("right factor", math.prod(panel_shape(K, width, self.kind)), self.kind),
         )  # fmt: skip
@@ -145,9 +135,6 @@ class LibraryProducts(PanelProducts):
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
         np.matmul(left.array, right.array, out=out)
 
-    def add(self, left: Factor, right: Factor, out: Floats) -> None:
-        out += left.array @ right.array
-
 
 class TileProducts(LibraryProducts):
     """Tiles of `terms` bfloat16 terms a number; small products as in float32."""
@@ -174,19 +161,10 @@ class TileProducts(LibraryProducts):
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
         if self._is_small(left, right):
             super().write(left, right, out)
-        else:
-            self._multiply_tiles(left, right, out, True)
-
-    def add(self, left: Factor, right: Factor, out: Floats) -> None:
-        if self._is_small(left, right):
-            super().add(left, right, out)
-        else:
-            self._multiply_tiles(left, right, out, False)
-
-    def _multiply_tiles(self, left: Factor, right: Factor, out: Floats, fresh: bool) -> None:
+            return
         a = left.tiles = left.tiles or Tiles(self.terms, left.role + " left").set_left(left.array)
         b = right.tiles = right.tiles or Tiles(self.terms, right.role + " right").set_right(right.array)
-        multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out, fresh)
+        multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out, True)
 
     def _is_small(self, left: Factor, right: Factor) -> bool:
         M, N = left.array.shape[0], right.array.shape[1]
@@ -225,10 +203,9 @@ def panels_together(words: int) -> int:
 
 @compiled
 def multiply_matrices(
-    A: Any, A_transposed: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, width: Any, left_words: Any,
-    right_words: Any,
+    A: Any, A_transposed: Any, B: Any, B_transposed: Any, C: Any, width: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
-    """C += A B, or C = A B where fresh, `width` columns at a time; A or B is given by its transpose where so said.
+    """C = A B, `width` columns at a time; A or B is given by its transpose where so said.
 
     left_words, right_words: room for A, and for so many columns of B.
     """
@@ -244,4 +221,4 @@ def multiply_matrices(
             pack_transposed(pointer_to(B, first * b_row), b_row, K, n, some)
         else:
             pack(pointer_to(B, first), b_row, K, n, some)
-        multiply(factor, M, K, some, n, pointer_to(C, first), c_row, fresh)
+        multiply(factor, M, K, some, n, pointer_to(C, first), c_row, True)
