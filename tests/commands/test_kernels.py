@@ -73,4 +73,6 @@ def test_without_a_place_on_disk_kernels_are_compiled_all_the_same() -> None:
 
         return compile
 
-    assert compiling.kept_on_disk(compiler, len) is len
+    def kernel() -> None: ...
+
+    assert compiling.kept_on_disk(compiler, kernel) is kernel
