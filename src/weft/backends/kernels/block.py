@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import new_meeting
+from weft.backends.kernels.panels import apart
 from weft.backends.kernels.products import Factor, Products
 from weft.backends.kernels.sharing import Units, shared_units
 from weft.backends.workers import Workers, split
@@ -31,10 +32,6 @@ Floats = NDArray[np.float32]
 SMALL_WORK = 2_000_000
 """Multiply-adds of a block below which handing half of it to another thread costs more than it saves."""
 
-LINE = 16
-"""float32 numbers of a cache line."""
-
-
 PACKED_A_STEP = 40_000
 """Recurrent weights that are packed in the time that the plain loop takes for what is around a step's product."""
 
@@ -42,12 +39,6 @@ PACKED_A_STEP = 40_000
 def rows(steps: Floats) -> Floats:
     """(T, N, M) as (T·N, M)."""
     return steps.reshape(-1, steps.shape[2])
-
-
-def row_room(columns: int) -> int:
-    """Elements from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
-    lines = -(-columns // LINE)
-    return (lines | 1) * LINE
 
 
 class Group:
@@ -193,7 +184,7 @@ class FusedBlock(ABC):
         else:
             shares, units = split(N, workers), [Units(0, H, H)]
         return [
-            Group(products, share, xs[share], tuple(array[share] for array in state), row_room(self.gates * H), units)
+            Group(products, share, xs[share], tuple(array[share] for array in state), apart(self.gates * H), units)
             for share in shares
         ]
 

@@ -46,16 +46,16 @@ def panel_shape(K: int, N: int, kind: Any) -> tuple[int, int, int]:
     return padded(N) // PANEL, words_of(K, kind), PANEL
 
 
-def left_room(M: int, K: int, kind: Any) -> int:
-    """Words of room that a left factor (M, K) needs, whichever way it lies."""
-    by_rows = 0 if kind == FLOATS else M * -(-K // DEPTH) * SIDE
-    return max(by_rows, words_of(K, kind) * (-(-M // SIDE) | 1) * SIDE)
-
-
 @compiled
 def apart(columns: Any) -> Any:
     """Words from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
+
+
+def left_room(M: int, K: int, kind: Any) -> int:
+    """Words of room that a left factor (M, K) needs, whichever way it lies."""
+    by_rows = 0 if kind == FLOATS else M * -(-K // DEPTH) * SIDE
+    return max(by_rows, words_of(K, kind) * int(apart(M)))
 
 
 def word_count(K: Any, room: Any) -> Any:

@@ -45,7 +45,6 @@ costs."""
 CACHED_BYTES = 1_500_000
 """Recurrent weights up to this size stay in a core's second cache from step to step."""
 
-
 NEAR_WORDS = 50_000
 """About how many words of packed panels are at hand at a time."""
 
