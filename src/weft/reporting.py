@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from weft.config import TrainingConfig
 from weft.model import RNNLM
 from weft.training.optimizer import Optimizer
 from weft.training.progress import NoProgress, Progress, progress_on
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 OnBytes = Callable[[int], None]
 
@@ -81,16 +84,32 @@ class OnStream:
 
     @contextmanager
     def reading(self, what: str, size_in_bytes: int | None) -> Iterator[OnBytes | None]:
+        from rich.progress import DownloadColumn
+
+        with self._bar(what, size_in_bytes, DownloadColumn()) as on_bytes:
+            yield on_bytes
+
+    @contextmanager
+    def counting(self, what: str, tokens: int) -> Iterator[Callable[[int], None] | None]:
+        """As `reading`, for a text of so many tokens; what the context gives is told how many have been read so far."""
+        from rich.progress import MofNCompleteColumn, TextColumn
+
+        with self._bar(what, tokens, MofNCompleteColumn(), TextColumn("tokens")) as on_tokens:
+            yield on_tokens
+
+    @contextmanager
+    def _bar(self, what: str, total: int | None, *amount: ProgressColumn) -> Iterator[Callable[[int], None] | None]:
+        """A bar while the context lasts, and what moves it; None where the stream is no terminal."""
         if not self.stream.isatty():
             yield None
             return
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
         with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
-            task = bars.add_task(what, total=size_in_bytes)
+            task = bars.add_task(what, total=total)
             yield lambda done: bars.update(task, completed=done)
 
     def training(self) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,21 @@ def test_the_text_of_the_run_is_its_test_text_or_else_its_validation_text(run_we
     own = weft.load("both").tokenizer.decode(open_tokens("both/data/test.safetensors").tolist())
     Path("own.txt").write_text(own, encoding="utf-8")
     assert run_weft("eval", "own.txt", "--run", "both").out == run_weft("eval", "--run", "both").out
+
+
+@pytest.mark.parametrize("adapting", ["", "--dynamic"])
+def test_how_far_the_runs_own_text_is_read_shows_on_a_terminal(
+    run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch, adapting: str
+) -> None:
+    monkeypatch.setattr("weft.commands.eval.PIECE", 7)
+    before = run_weft("eval", "--run", trained, *adapting.split())
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    answer = run_weft("eval", "--run", trained, *adapting.split())
+    assert answer.out == before.out
+    assert "━" in answer.err
+    assert re.search(rf"\d/{rows(answer)['tokens']}\D", answer.err)
+    assert "━" not in before.err
 
 
 @pytest.mark.parametrize(

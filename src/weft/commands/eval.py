@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +38,9 @@ from weft.layers.softmax import NOTHING
 from weft.reporting import OnStream
 from weft.run_folder import HELD_OUT, oov_path, tokens_path
 from weft.text.tokens import open_tokens
+
+PIECE = 1000
+"""Tokens of a run's own text that are taken at a time: a few seconds where the weights follow the text."""
 
 Chunks = Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]
 
@@ -138,7 +141,9 @@ def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None
     if not text:
         chosen = split or _own_split(run)
         reporter.note(f"the {chosen} text of {run}")
-        yield _own_text(run, chosen)
+        ids, oov = _own_text(run, chosen)
+        with reporter.counting("reading", len(ids)) as on_tokens:
+            yield _pieces(ids, oov, on_tokens)
         return
     corpus = open_text(text, split or "test", reporter)
     with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
@@ -152,10 +157,17 @@ def _own_split(run: Path) -> str:
     raise MissingFileError(f"{run} has no text of its own that was held out: name a text to evaluate")
 
 
-def _own_text(run: Path, split: str) -> Chunks:
+def _own_text(run: Path, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The token ids of a held-out text of the run, and which stand for unknown words: maps of files."""
     if not tokens_path(run, split).exists():
         raise MissingFileError(f"{run} has no {split} text: name a text to evaluate, or leave --split out")
-    ids, oov = open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
-    size = 1 << 16
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size].astype(int), oov[start : start + size].astype(bool)
+    return open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
+
+
+def _pieces(ids: NDArray[Any], oov: NDArray[Any], on_tokens: Callable[[int], None] | None) -> Chunks:
+    """The same text in pieces; `on_tokens` is told of those that have been asked for."""
+    for start in range(0, len(ids), PIECE):
+        piece = slice(start, start + PIECE)
+        if on_tokens:
+            on_tokens(start)
+        yield ids[piece].astype(int), oov[piece].astype(bool)

@@ -76,8 +76,9 @@ def tune(
     folder = chosen_run(run)
     lm = load(folder)
     reporter = OnStream(sys.stderr)
-    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads):
+    with text_chunks(lm, folder, text or [], split) as chunks:
         ids = _first(chunks, tokens)
+    with kernels_of(lm, kernels, threads):
         reporter.note(f"perplexities over {len(ids):,} tokens; as it is: {_shown(_static(lm, ids))}")
         rule, flags = options.dynamic_of(lm, folder), []
         if rule is not None:
