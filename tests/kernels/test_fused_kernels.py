@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,28 @@ def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dty
 
 @every_fused_cell
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("cached", [0, 1 << 40], ids=["units shared", "streams shared"])
+@pytest.mark.parametrize(
+    ("cached", "worth_sharing"),
+    [(0, 0), (1 << 40, 1 << 40), (1 << 40, 0)],
+    ids=["units shared", "streams shared", "streams shared and weights packed together"],
+)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_block_equals_the_plain_loop(
-    cell: str, threads: int, cached: int, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+    cell: str,
+    threads: int,
+    cached: int,
+    worth_sharing: int,
+    sizes: tuple[int, int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with fused(threads):
         from weft.backends.kernels import block as block_module
-        from weft.backends.kernels import products
+        from weft.backends.kernels import products, recurrent_weights
 
         monkeypatch.setattr(block_module, "SMALL_WORK", 0)
         monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
         monkeypatch.setattr(products, "CACHED_BYTES", cached)
+        monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", worth_sharing)
         ours = block(time_layer(cell), sizes, "float32")
     for name, expected in block(time_layer(cell), sizes, "float64").items():
         assert ours[name].dtype == np.float32
@@ -156,6 +167,35 @@ def test_a_model_has_the_same_loss_and_gradients(cell: str) -> None:
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
     for ours, expected in zip(results[1][1], results[0][1], strict=True):
         np.testing.assert_allclose(dense(ours), dense(expected), **ROUNDING)
+
+
+@pytest.mark.parametrize("streams", [1, 4], ids=["units shared", "streams shared"])
+@pytest.mark.parametrize("failing", ["MainThread", "weft-worker-1"])
+@pytest.mark.parametrize("where", ["to_time_major", "to_stream_major"], ids=["before the loop", "after the loop"])
+def test_nobody_waits_for_a_worker_that_failed(
+    where: str, failing: str, streams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fused(2):
+        from weft.backends.kernels import block as block_module
+        from weft.backends.kernels import recurrent_weights
+
+        monkeypatch.setattr(block_module, "SMALL_WORK", 0)
+        monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", 0)
+        copying = getattr(block_module, where)
+
+        def fails(*arguments: Any) -> None:
+            if threading.current_thread().name == failing:
+                raise MemoryError("no room for this")
+            copying(*arguments)
+
+        monkeypatch.setattr(block_module, where, fails)
+        with pytest.raises(MemoryError, match="no room for this"):
+            block(time_layer("lstm"), (streams, 3, 5, 40), "float32")
+        monkeypatch.undo()
+        ours = block(time_layer("lstm"), (streams, 3, 5, 40), "float32")
+    np.testing.assert_allclose(
+        ours["dxs"], block(time_layer("lstm"), (streams, 3, 5, 40), "float64")["dxs"], **ROUNDING
+    )
 
 
 def test_going_back_through_a_block_twice_is_refused() -> None:

@@ -50,3 +50,33 @@ def test_an_error_in_any_task_is_raised_after_all_have_ended(failing: int) -> No
 def test_a_count_below_one_is_refused() -> None:
     with pytest.raises(InputError, match="threads must be at least 1, got 0"):
         Workers(0)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_the_error_that_made_others_break_off_is_the_one_raised(failing: int) -> None:
+    together = threading.Barrier(2)
+
+    def task(number: int) -> None:
+        if number == failing:
+            together.abort()
+            raise ValueError("broken")
+        together.wait()
+
+    with pytest.raises(ValueError, match="broken"):
+        Workers(2).run([lambda: task(0), lambda: task(1)])
+
+
+def test_tasks_that_wait_for_each_other_may_come_from_many_threads() -> None:
+    workers = Workers(3)
+
+    def caller() -> None:
+        for _ in range(50):
+            together = threading.Barrier(3, timeout=10)
+            workers.run([together.wait, together.wait, together.wait])
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in callers)

@@ -28,25 +28,33 @@ class Workers:
             raise InputError(f"threads must be at least 1, got {count}")
         self.count = count
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._putting = threading.Lock()
         self._started = 1
 
     def run(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Carry out all tasks, side by side, and return when they are done; the first error is raised again."""
+        """Carry out all tasks, side by side, and return when they are done; the first error is raised again.
+
+        Of a task that broke off because another one failed, a BrokenBarrierError, only if there is no other error.
+        """
         if self.count == 1 or len(tasks) == 1:
             for task in tasks:
                 task()
             return
         self._start(min(self.count, len(tasks)))
         ends: Ends = SimpleQueue()
-        for task in tasks[1:]:
-            self._tasks.put(partial(_carry_out, task, ends))
-        errors = []
+        with self._putting:  # tasks may wait for each other: those of two callers must not be mixed
+            for task in tasks[1:]:
+                self._tasks.put(partial(_carry_out, task, ends))
+        own: list[BaseException] = []
         try:
             tasks[0]()
+        except threading.BrokenBarrierError as broken:
+            own.append(broken)
         finally:
-            errors = [ends.get() for _ in tasks[1:]]
-        for error in filter(None, errors):
-            raise error
+            others = [ends.get() for _ in tasks[1:]]
+        errors = own + [error for error in others if error]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError))
 
     def _start(self, count: int) -> None:
         while self._started < count:

@@ -10,9 +10,9 @@ added.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.meeting import new_meeting
+from weft.backends.kernels.meeting import Meeting
 from weft.backends.kernels.panels import apart
 from weft.backends.kernels.products import Factor, Products
+from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import Units, shared_units
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
@@ -45,11 +46,18 @@ class Group:
     """Some streams during one block, and the units of every worker; the arrays are the tape for the backward pass."""
 
     def __init__(
-        self, products: Products, streams: slice, xs: Floats, state: State, columns: int, units: Sequence[Units]
+        self,
+        number: int,
+        products: Products,
+        streams: slice,
+        xs: Floats,
+        state: State,
+        columns: int,
+        units: Sequence[Units],
     ) -> None:
         N, T, D = xs.shape
         H = state[0].shape[1]
-        self.products, self.streams, self.xs, self.units = products, streams, xs, units
+        self.number, self.products, self.streams, self.xs, self.units = number, products, streams, xs, units
         self.x = np.empty((T, N, D), np.float32)
         self.a = np.empty((T, N, columns), np.float32)
         self.states = [np.empty((T + 1, N, H), np.float32) for _ in state]
@@ -58,13 +66,7 @@ class Group:
         self.extra: list[Floats] = []
         self.shared: list[Any] = []
         self.grads: list[Floats] = []
-        self.meeting = new_meeting(len(units))
-        self._barrier = threading.Barrier(len(units)) if len(units) > 1 else None
-
-    def wait(self) -> None:
-        """Let no worker of the group go on before all have come here."""
-        if self._barrier is not None:
-            self._barrier.wait()
+        self.meeting = Meeting(len(units))
 
     def steps_of(self, worker: int) -> slice:
         """A worker's share of the steps, for work that goes by rows."""
@@ -96,15 +98,15 @@ class FusedBlock(ABC):
         """The same for the time loop backward."""
 
     @abstractmethod
-    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: RecurrentWeights, b: Floats) -> None:
         """The time loop: `group.a` holds x W_x; fill the worker's units of `group.states` and `group.extra`."""
 
     @abstractmethod
     def steps_backward(
-        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+        self, group: Group, worker: int, Wh: RecurrentWeights, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
-        """The time loop backward: the worker's columns of `group.a` become da and are added to db; its units of
-        `dstate`, each (N, H), become the gradient at the first state."""
+        """The time loop backward, with W_hᵀ: the worker's columns of `group.a` become da and are added to db; its units
+        of `dstate`, each (N, H), become the gradient at the first state."""
 
     def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
@@ -123,20 +125,21 @@ class FusedBlock(ABC):
         H = Wh.shape[0]
         hs = np.empty((N, T, H), np.float32)
         groups = self._groups(np.ascontiguousarray(xs), state, Wx.shape[0], H)
+        weights = RecurrentWeights(Wh, groups[0].products, len(groups))
         for group in groups:
             self.prepare_forward(group)
 
         def run(group: Group, worker: int) -> None:
             steps = group.steps_of(worker)
             to_time_major(group.xs, group.x, steps.start, steps.stop)
-            group.wait()
+            group.meeting.wait()
             columns = group.columns_of(worker, self.gates * H)
             group.products.write(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
-            group.wait()
-            self.steps(group, worker, Wh, b)
+            group.meeting.wait()
+            self.steps(group, worker, weights, b)
             to_stream_major(group.states[0][1:], hs[group.streams], steps.start, steps.stop)
 
-        self._run(run, groups)
+        self._run(run, groups, weights)
         ends = ([states[-1] for states in group.states] for group in groups)
         last = tuple(np.concatenate(end) for end in zip(*ends, strict=True))
         return hs, last, groups
@@ -150,6 +153,7 @@ class FusedBlock(ABC):
         dhs = np.ascontiguousarray(dhs)
         dxs = np.empty((N, T, D), np.float32)
         first = [np.array(last, np.float32, order="C") for last in dstate]
+        weights = RecurrentWeights(Wh.T, tape[0].products, len(tape))
         for number, group in enumerate(tape):
             self.prepare_backward(group)
             group.grads = list(cell.grads) if number == 0 else [np.empty_like(grad) for grad in cell.grads]
@@ -158,7 +162,7 @@ class FusedBlock(ABC):
         def run(group: Group, worker: int) -> None:
             own = group.streams
             dWx, dWh, db = group.grads
-            self.steps_backward(group, worker, Wh, db, dhs[own], [array[own] for array in first])
+            self.steps_backward(group, worker, weights, db, dhs[own], [array[own] for array in first])
             steps, columns = group.steps_of(worker), group.columns_of(worker, self.gates * H)
             da = Factor(rows(group.a)[:, columns], "da")
             group.products.write(Factor(rows(group.x).T, "x"), da, dWx[:, columns])
@@ -168,7 +172,7 @@ class FusedBlock(ABC):
             group.products.write(Factor(da_of_steps, "da"), Factor(Wx.T, "Wx"), rows(dx))
             to_stream_major(dx, dxs[own, steps], 0, len(dx))
 
-        self._run(run, tape)
+        self._run(run, tape, weights)
         for group in tape[1:]:
             for grad, more in zip(cell.grads, group.grads, strict=True):
                 grad += more
@@ -184,15 +188,24 @@ class FusedBlock(ABC):
         else:
             shares, units = split(N, workers), [Units(0, H, H)]
         return [
-            Group(products, share, xs[share], tuple(array[share] for array in state), apart(self.gates * H), units)
-            for share in shares
+            Group(
+                number, products, share, xs[share], tuple(array[share] for array in state), apart(self.gates * H), units
+            )
+            for number, share in enumerate(shares)
         ]
 
-    def _run(self, run: Callable[[Group, int], None], groups: list[Group]) -> None:
-        def task(group: Group, worker: int) -> Callable[[], None]:
-            return lambda: run(group, worker)
+    def _run(self, run: Callable[[Group, int], None], groups: list[Group], weights: RecurrentWeights) -> None:
+        """Let all workers run; where one fails, nobody waits for it."""
 
-        self.workers.run([task(group, worker) for group in groups for worker in range(len(group.units))])
+        def task(group: Group, worker: int) -> None:
+            try:
+                run(group, worker)
+            except BaseException:
+                group.meeting.abandon()
+                weights.meeting.abandon()
+                raise
+
+        self.workers.run([partial(task, group, worker) for group in groups for worker in range(len(group.units))])
 
 
 @compiled

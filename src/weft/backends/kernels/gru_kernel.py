@@ -21,6 +21,7 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.products import Factor
+from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
 
@@ -129,23 +130,23 @@ class GRUKernel(FusedBlock):
         rooms = [group.products.step_room(group.x.shape[1], sources) for sources in both]
         group.shared = [*both, *rooms, np.empty((group.x.shape[1], group.states[0].shape[2]), np.float32)]
 
-    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: RecurrentWeights, b: Floats) -> None:
         own, (sources, room_h, room_s) = group.units[worker], group.shared
         columns = own.columns(ZR), own.columns(C)
-        zr, c = (group.products.step_factor(Wh, some, sources.all) for some in columns)
+        zr, c = (Wh.packed(group.number, some, sources.all) for some in columns)
         gru_steps(
-            zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting,
+            zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting.words,
             b, group.a, group.states[0], group.extra[0], own.first, own.count,
         )  # fmt: skip
 
     def steps_backward(
-        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+        self, group: Group, worker: int, Wh: RecurrentWeights, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
         own, (zr, c, room_zr, room_c, ds) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor_zr, factor_c = (group.products.step_factor(Wh.T, columns, sources.all) for sources in (zr, c))
+        factor_zr, factor_c = (Wh.packed(group.number, columns, sources.all) for sources in (zr, c))
         gru_steps_backward(
-            factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting,
+            factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting.words,
             db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
         )  # fmt: skip
 

@@ -21,6 +21,7 @@ from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
 
@@ -141,22 +142,22 @@ class LSTMKernel(FusedBlock):
         sources = segments(group.units, GATES)
         group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
 
-    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: RecurrentWeights, b: Floats) -> None:
         own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
         columns = own.columns(GATES)
-        factor = group.products.step_factor(Wh, columns, sources.all)
+        factor = Wh.packed(group.number, columns, sources.all)
         lstm_steps(
-            factor, columns, sources.of[worker], room, group.meeting, b, group.a, h, c, group.extra[0],
+            factor, columns, sources.of[worker], room, group.meeting.words, b, group.a, h, c, group.extra[0],
             own.first, own.count,
         )  # fmt: skip
 
     def steps_backward(
-        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+        self, group: Group, worker: int, Wh: RecurrentWeights, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
         own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
         columns = own.columns([0])
-        factor = group.products.step_factor(Wh.T, columns, sources.all)
+        factor = Wh.packed(group.number, columns, sources.all)
         lstm_steps_backward(
-            factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[1], group.extra[0],
-            dh, dc, dhs, own.first, own.count,
+            factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[1],
+            group.extra[0], dh, dc, dhs, own.first, own.count,
         )  # fmt: skip

@@ -1,65 +1,63 @@
-"""Where workers that share a time loop wait for each other, once a step or more often: too often to sleep in between.
+"""Where workers that carry one block wait for each other: between its parts, and within a time loop once a step or more
+often, which is too often to sleep in between.
 
-A meeting is an array of two int64: how many have arrived so far, in all meetings together, and how many workers there
-are. Who arrives adds one, and waits until all others of this round have; a worker whose fellows have no core at the
-moment gives its own away after a while.
+The words of a meeting are how many have arrived so far, in all rounds together, how many workers there are, and whether
+it was abandoned. Who arrives adds one, and waits until all others of this round have; a worker whose fellows have no
+core at the moment gives its own away after a while. A worker that fails abandons the meeting, so that nobody waits for
+it; what the others compute from then on is of no use.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numpy.typing import NDArray
 
-from weft.backends.kernels.compiling import compiled, intrinsic
-from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.atomics import add, read
+from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.micro_kernel import pointer_to, shift
 
 PATIENCE = 20_000
 """Looks at the counter before a core is offered to others; about 50 microseconds."""
 
-COUNT = ir.IntType(64)
+ARRIVALS, WORKERS, ABANDONED = range(3)
 
 _give_core_away = types.ExternalFunction("sched_yield", types.int32())
 
 
-def new_meeting(workers: int) -> NDArray[np.int64]:
-    """A meeting of so many workers, none of which has arrived."""
-    return np.array([0, workers], np.int64)
+class Meeting:
+    """A meeting of so many workers, none of which has arrived; `words` is what `meet` takes."""
 
+    def __init__(self, workers: int) -> None:
+        self.words = np.array([0, workers, 0], np.int64)
+        self._barrier = threading.Barrier(workers) if workers > 1 else None
 
-@intrinsic
-def arrive(typing: Any, counter: Any) -> Any:
-    """Add one, after everything written before, and return the number of arrivals before it."""
+    def wait(self) -> None:
+        """Let no worker go on before all have come here, asleep; raises BrokenBarrierError if one never will."""
+        if self._barrier is not None:
+            self._barrier.wait()
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("add", args[0], COUNT(1), "seq_cst")
-
-    return types.int64(counter), generate
-
-
-@intrinsic
-def arrivals(typing: Any, counter: Any) -> Any:
-    """The number of arrivals, read before anything after it."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(args[0], "acquire", 8)
-
-    return types.int64(counter), generate
+    def abandon(self) -> None:
+        """Let nobody wait any more."""
+        self.words[ABANDONED] = 1
+        if self._barrier is not None:
+            self._barrier.abort()
 
 
 @compiled
-def meet(meeting: Any) -> None:
-    """Wait until every worker has come here."""
-    workers = meeting[1]
+def meet(words: Any) -> None:
+    """Wait, awake, until every worker has come here, or the meeting is abandoned."""
+    workers = words[WORKERS]
     if workers > 1:
-        counter = pointer_to(meeting, 0)
-        round_is_full = (arrive(counter) // workers + 1) * workers
+        counter = pointer_to(words, ARRIVALS)
+        round_is_full = (add(counter, 1) // workers + 1) * workers
         looks = 0
-        while arrivals(counter) < round_is_full:
+        while read(counter) < round_is_full:
             looks += 1
             if looks == PATIENCE:
+                if read(shift(counter, ABANDONED)) != 0:
+                    return
                 _give_core_away()
                 looks = 0

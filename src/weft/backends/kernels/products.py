@@ -65,12 +65,24 @@ class Products(ABC):
     def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
         """Whether workers had better share hidden units than streams; see `sharing`."""
 
-    @abstractmethod
     def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
         """Some columns of B (K, N), group by group, as the right factor of the products within a time loop.
 
         rows: the segments of all workers (see `Segments`), which say where the left factor has each row's column.
         """
+        factor = self.empty_step_factor(columns, rows)
+        self.fill_step_factor(factor, B, columns, rows, 0, 1)
+        return factor
+
+    @abstractmethod
+    def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
+        """Room for it."""
+
+    @abstractmethod
+    def fill_step_factor(
+        self, factor: NDArray[Any], B: Floats, columns: Table, rows: Table, part: int, parts: int
+    ) -> None:
+        """Fill that one of so many parts of it; each has some of the columns of every group."""
 
     @abstractmethod
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
@@ -89,12 +101,17 @@ class PanelProducts(Products):
     def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
         return streams < workers
 
-    def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
+    def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
         first, last = rows[:, 0].min(), (rows[:, 0] + rows[:, 1]).max()
-        factor = np.empty((len(columns), *panel_shape(last - first, int(columns[0, 1]), self.kind)), self.kind)
+        return np.empty((len(columns), *panel_shape(last - first, int(columns[0, 1]), self.kind)), self.kind)
+
+    def fill_step_factor(
+        self, factor: NDArray[Any], B: Floats, columns: Table, rows: Table, part: int, parts: int
+    ) -> None:
+        first, last = rows[:, 0].min(), (rows[:, 0] + rows[:, 1]).max()
         for group, (column, width) in enumerate(columns.tolist()):
-            into_panels(B[first:last, column : column + width], factor[group])
-        return factor
+            own, some = share_of(factor.shape[1], panels.PANEL, column, width, part, parts)
+            into_panels(B[first:last, some], factor[group, own])
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
         return np.empty((2, 0, 0), self.kind)
@@ -115,14 +132,17 @@ class PairProducts(PanelProducts):
 
     kind = PAIRS
 
-    def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
+    def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
         _first, count, tile = rows[-1].tolist()
-        K = tile * DEPTH + count
-        factor = np.zeros((len(columns), *panel_shape(K, int(columns[0, 1]), PAIRS)), PAIRS)
+        return np.zeros((len(columns), *panel_shape(tile * DEPTH + count, int(columns[0, 1]), PAIRS)), PAIRS)
+
+    def fill_step_factor(
+        self, factor: NDArray[Any], B: Floats, columns: Table, rows: Table, part: int, parts: int
+    ) -> None:
         for group, (column, width) in enumerate(columns.tolist()):
+            own, some = share_of(factor.shape[1], panels.PANEL, column, width, part, parts)
             for first, count, tile in rows.tolist():
-                into_panels(B[first : first + count, column : column + width], factor[group, :, tile * SIDE :])
-        return factor
+                into_panels(B[first : first + count, some], factor[group, own, tile * SIDE :])
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
         return np.empty((2, streams, segments.k_tiles * SIDE), PAIRS)
@@ -144,15 +164,19 @@ class TileProducts(LibraryProducts):
     def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
         return workers > 1 and (gates * H * H * 2 * self.terms > CACHED_BYTES or streams < workers)
 
-    def step_factor(self, B: Floats, columns: Table, rows: Table) -> NDArray[Any]:
+    def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
         k_tiles = sum(tile_count(0, count)[1] for _first, count, _tile in rows.tolist())
         tiles = tile_count(int(columns[0, 1]), 0)[0]
-        cells = Tiles(self.terms).empty_cells((len(columns), tiles, k_tiles))
+        return Tiles(self.terms).empty_cells((len(columns), tiles, k_tiles))
+
+    def fill_step_factor(
+        self, factor: NDArray[Any], B: Floats, columns: Table, rows: Table, part: int, parts: int
+    ) -> None:
         for group, (column, width) in enumerate(columns.tolist()):
+            own, some = share_of(factor.shape[1], SIDE, column, width, part, parts)
             for first, count, tile in rows.tolist():
-                block = cells[group][:, tile : tile + tile_count(0, count)[1]]
-                pack_right(B[first : first + count, column : column + width], block)
-        return cells
+                block = factor[group, own, tile : tile + tile_count(0, count)[1]]
+                pack_right(B[first : first + count, some], block)
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
         return Tiles(self.terms).empty_cells((2, tile_count(streams, 0)[0], segments.k_tiles))
@@ -168,6 +192,13 @@ class TileProducts(LibraryProducts):
     def _is_small(self, left: Factor, right: Factor) -> bool:
         M, N = left.array.shape[0], right.array.shape[1]
         return bool(WORTH_TILES[self.terms] * (M + N) > M * N)
+
+
+def share_of(pieces: int, size: int, column: int, width: int, part: int, parts: int) -> tuple[slice, slice]:
+    """Which of `pieces` panels or tiles of `size` columns are that one of so many parts, and their columns of B, where
+    `width` columns from `column` on lie in these pieces."""
+    first, last = pieces * part // parts, pieces * (part + 1) // parts
+    return slice(first, last), slice(column + min(first * size, width), column + min(last * size, width))
 
 
 def by_rows(matrix: Floats) -> bool:

@@ -13,6 +13,7 @@ from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
 
@@ -75,21 +76,22 @@ class RNNKernel(FusedBlock):
 
     prepare_backward = prepare_forward
 
-    def steps(self, group: Group, worker: int, Wh: Floats, b: Floats) -> None:
+    def steps(self, group: Group, worker: int, Wh: RecurrentWeights, b: Floats) -> None:
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor = group.products.step_factor(Wh, columns, sources.all)
+        factor = Wh.packed(group.number, columns, sources.all)
         rnn_steps(
-            factor, columns, sources.of[worker], room, group.meeting, b, group.a, group.states[0], own.first, own.count
-        )
+            factor, columns, sources.of[worker], room, group.meeting.words, b, group.a, group.states[0],
+            own.first, own.count,
+        )  # fmt: skip
 
     def steps_backward(
-        self, group: Group, worker: int, Wh: Floats, db: Floats, dhs: Floats, dstate: list[Floats]
+        self, group: Group, worker: int, Wh: RecurrentWeights, db: Floats, dhs: Floats, dstate: list[Floats]
     ) -> None:
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
-        factor = group.products.step_factor(Wh.T, columns, sources.all)
+        factor = Wh.packed(group.number, columns, sources.all)
         rnn_steps_backward(
-            factor, columns, sources.of[worker], room, group.meeting, db, group.a, group.states[0], dstate[0], dhs,
-            own.first, own.count,
+            factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[0],
+            dstate[0], dhs, own.first, own.count,
         )  # fmt: skip
