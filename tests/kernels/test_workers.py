@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -66,17 +70,35 @@ def test_the_error_that_made_others_break_off_is_the_one_raised(failing: int) ->
         Workers(2).run([lambda: task(0), lambda: task(1)])
 
 
-def test_tasks_that_wait_for_each_other_may_come_from_many_threads() -> None:
+class _Slow:
+    """A queue that other threads come to between two things put into it."""
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+        self.get = queue.get
+
+    def put(self, task: Any) -> None:
+        self.queue.put(task)
+        time.sleep(0.002)
+
+
+def test_tasks_that_wait_for_each_other_may_come_from_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     workers = Workers(3)
+    done: list[int] = []
+    monkeypatch.setattr(workers, "_tasks", _Slow(workers._tasks))
+
+    def meet(together: threading.Barrier) -> None:
+        done.append(together.wait())
 
     def caller() -> None:
-        for _ in range(50):
-            together = threading.Barrier(3, timeout=10)
-            workers.run([together.wait, together.wait, together.wait])
+        for _ in range(5):
+            task = partial(meet, threading.Barrier(3, timeout=5))
+            with contextlib.suppress(threading.BrokenBarrierError):
+                workers.run([task, task, task])
 
     callers = [threading.Thread(target=caller) for _ in range(4)]
     for thread in callers:
         thread.start()
     for thread in callers:
-        thread.join(timeout=20)
-    assert not any(thread.is_alive() for thread in callers)
+        thread.join()
+    assert len(done) == 4 * 5 * 3
