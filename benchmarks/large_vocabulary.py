@@ -19,7 +19,7 @@ from benchmarks.timing import in_turn
 from weft.backends.fusing import fused
 from weft.layers import OutputSettings
 from weft.model import RNNLM
-from weft.training.gradients import clip_by_global_norm
+from weft.training.gradients import clip_factor, global_norm
 from weft.training.optimizer import SGD, AdamW, Optimizer
 
 N, T, H = 20, 35, 200
@@ -58,8 +58,7 @@ def _step(V: int, make: type[Optimizer], output: OutputSettings, tied: bool) -> 
         loss = model.loss(*next(blocks))
         model.backward()
         gradients = model.named_gradients()
-        clip_by_global_norm(gradients, CLIP)
-        optimizer.update(gradients, LR)
+        optimizer.update(gradients, LR, clip_factor(global_norm(gradients), CLIP))
         return loss.nats / loss.tokens
 
     return step

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32
 from benchmarks.workloads import Workload
 from weft.model import RNNLM
-from weft.training.gradients import clip_by_global_norm
+from weft.training.gradients import clip_factor, global_norm
 from weft.training.optimizer import SGD
 
 LR, CLIP = 0.1, 0.25
@@ -28,8 +28,8 @@ def weft_step_of(model: RNNLM, blocks: Iterator[tuple[Any, Any]]) -> Step:
     def step() -> float:
         loss = model.loss(*next(blocks))
         model.backward()
-        clip_by_global_norm(model.named_gradients(), CLIP)
-        optimizer.update(model.named_gradients(), LR)
+        gradients = model.named_gradients()
+        optimizer.update(gradients, LR, clip_factor(global_norm(gradients), CLIP))
         return loss.nats / loss.tokens
 
     return step

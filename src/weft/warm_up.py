@@ -13,7 +13,7 @@ from weft.config import Config, TrainingConfig
 from weft.layers import OutputSettings
 from weft.model import RNNLM
 from weft.reporting import Reporter
-from weft.training.gradients import clip_by_global_norm
+from weft.training.gradients import global_norm
 from weft.training.optimizer import make_optimizer
 from weft.training.running_mean import move_towards
 
@@ -52,7 +52,7 @@ def _small_pass(config: Config) -> None:
     small.backward()
     small.log_probabilities(ids, ids, small.zero_state(8))
     optimizer = make_optimizer(config.training, small.named_parameters())
-    clip_by_global_norm(small.named_gradients(), 1e-9)
+    global_norm(small.named_gradients())
     optimizer.update(small.named_gradients(), 1e-9)
     training = config.training
     if training.accumulate > 1 or training.ema or training.average_after is not None:

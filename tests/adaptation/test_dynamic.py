@@ -191,7 +191,7 @@ def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
 class RunningOff(SGD):
     """Leads every weight away without end."""
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         for parameter in self.parameters.values():
             parameter[...] = np.inf
 

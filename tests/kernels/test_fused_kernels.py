@@ -123,13 +123,13 @@ def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch
         for step in range(3):
             gradients = {name: normal(*array.shape, seed=step).astype("f") for name, array in w.items()}
             if not kernels:
-                optimizer.update(gradients, 0.01)
+                optimizer.update(gradients, 0.01, 0.3)
                 continue
             with fused(2):
                 from weft.backends.kernels import update_kernel
 
                 monkeypatch.setattr(update_kernel, "SMALL", 1)
-                optimizer.update(gradients, 0.01)
+                optimizer.update(gradients, 0.01, 0.3)
         results.append(w)
     for name in ("W", "b"):
         np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5, atol=1e-7)

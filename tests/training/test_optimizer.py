@@ -83,6 +83,17 @@ def test_update_changes_the_parameters_in_place_and_leaves_the_gradients(name: s
         np.testing.assert_array_equal(gradients[key], arrays(1, "float32")[key])
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_factor_is_that_of_the_gradients(name: str) -> None:
+    with_factor, scaled = arrays(0), arrays(0)
+    optimizers = CASES[name][0](with_factor), CASES[name][0](scaled)
+    for step in (1, 2):
+        optimizers[0].update(arrays(step), 0.1, 0.3)
+        optimizers[1].update({key: 0.3 * gradient for key, gradient in arrays(step).items()}, 0.1)
+    for key in SHAPES:
+        np.testing.assert_allclose(with_factor[key], scaled[key], rtol=0, atol=1e-14)
+
+
 def test_weight_decay_of_momentum_is_no_part_of_the_velocity() -> None:
     decayed, plain = arrays(0), arrays(0)
     optimizers = Momentum(decayed, 0.8, weight_decay=0.2), Momentum(plain, 0.8)

@@ -18,9 +18,9 @@ def test_the_learning_rate_follows_the_length_of_the_blocks(make_trainer: MakeTr
     lengths: list[int] = []
     update, loss = trainer.optimizer.update, trainer.model.loss
 
-    def note_rate(gradients: object, lr: float) -> None:
+    def note_rate(gradients: object, lr: float, factor: float = 1.0) -> None:
         rates.append(lr)
-        update(gradients, lr)  # type: ignore[arg-type]
+        update(gradients, lr, factor)  # type: ignore[arg-type]
 
     def note_length(xs: np.ndarray, ts: np.ndarray) -> object:
         lengths.append(xs.shape[1])

@@ -242,8 +242,8 @@ def test_parameters_that_exploded_are_never_saved(make_trainer: MakeTrainer, tmp
     trainer = make_trainer(save_every=1e-9)
     update = trainer.optimizer.update
 
-    def overflow(gradients: Any, lr: float) -> None:
-        update(gradients, lr)
+    def overflow(gradients: Any, lr: float, factor: float = 1.0) -> None:
+        update(gradients, lr, factor)
         if trainer.step == 20:
             trainer.model.named_parameters()["output.b"][0] = math.inf
 

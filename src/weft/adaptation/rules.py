@@ -90,7 +90,7 @@ class DecayingSGD(Optimizer):
         super().__init__(weights)
         self.trained, self.decay = dict(trained), decay
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         kernel, ws, gs, ts = self._kernel(), [], [], []
         for name, weights in self.parameters.items():
             gradient, trained = gradients[name], self.trained[name]
@@ -100,9 +100,9 @@ class DecayingSGD(Optimizer):
                 ts.append(trained)
                 continue
             move_towards([weights], [trained], self.decay)
-            SGD({name: weights}).update({name: gradient}, lr)
+            SGD({name: weights}).update({name: gradient}, lr, factor)
         if kernel:
-            kernel.sgd_towards(ws, gs, ts, lr, self.decay)
+            kernel.sgd_towards(ws, gs, ts, lr * factor, self.decay)
 
 
 class DecayingRMS(Optimizer):
@@ -113,11 +113,11 @@ class DecayingRMS(Optimizer):
         self.trained, self.roots, self.eps = dict(trained), dict(sizes.roots), sizes.mean
         self.decay = decay / sizes.mean
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         kernel = self._kernel()
         for ws, gs, ts, roots in self._groups(gradients, self.trained, self.roots):
             if kernel:
-                kernel.rms_towards(ws, gs, ts, roots, lr, self.eps, self.decay)
+                kernel.rms_towards(ws, gs, ts, roots, lr * factor, self.eps, self.decay)
                 continue
             for w, g, t, root in zip(ws, gs, ts, roots, strict=True):
-                w += (self.decay * root).clip(None, 1) * (t - w) - lr * g / (root + self.eps)
+                w += (self.decay * root).clip(None, 1) * (t - w) - lr * factor * g / (root + self.eps)

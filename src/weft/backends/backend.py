@@ -61,7 +61,10 @@ class OutputKernel(Protocol):
 
 
 class UpdateKernel(Protocol):
-    """In-place updates of parameters w by gradients g, all of them in one pass; the n-th arrays of a call are alike."""
+    """In-place updates of parameters w by gradients g, all of them in one pass; the n-th arrays of a call are alike.
+
+    `factor`: what the gradients are multiplied by as they are read.
+    """
 
     def squared_norm(self, arrays: Sequence[Array]) -> float:
         """The sum of the squares of all elements; not finite if any is not."""
@@ -95,7 +98,9 @@ class UpdateKernel(Protocol):
     ) -> None:
         """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
 
-    def momentum(self, ws: Sequence[Array], gs: Sequence[Array], vs: Sequence[Array], mu: float, lr: float) -> None:
+    def momentum(
+        self, ws: Sequence[Array], gs: Sequence[Array], vs: Sequence[Array], mu: float, lr: float, factor: float
+    ) -> None:
         """v <- mu v + g, w <- w - lr v"""
 
     def adamw(
@@ -109,6 +114,7 @@ class UpdateKernel(Protocol):
         root_correction: float,
         eps: float,
         decays: Sequence[float],
+        factor: float,
     ) -> None:
         """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
 

@@ -1,8 +1,9 @@
 """Clipping: gradients that exploded through time are scaled back to a length that does no harm.
 
-    g <- g min(1, c / (|g| + 1e-6)),   |g| = sqrt(sum of every squared element of every gradient)
+    g <- f g,      f = min(1, c / (|g| + 1e-6)),      |g| = sqrt(sum of every squared element of every gradient)
 
-(Pascanu, Mikolov and Bengio 2013). All gradients are scaled alike, so the direction stays.
+(Pascanu, Mikolov and Bengio 2013). All gradients are scaled alike, so the direction stays. Nothing is scaled here: the
+optimizer takes f with the gradients, which it reads in any case.
 """
 
 from __future__ import annotations
@@ -13,39 +14,20 @@ import numpy as np
 
 from weft.backends import backend_of
 from weft.layers.row_gradient import RowGradient
-from weft.training.interfaces import Floats, Gradient, NamedArrays, NamedGradients
+from weft.training.interfaces import NamedGradients
 
 
-def clip_by_global_norm(gradients: NamedGradients, max_norm: float) -> float:
-    """Scale all gradients in place so that their global norm is at most `max_norm`; returns the norm before.
-
-    A norm that is not finite is returned and the gradients are left as they are: the caller must look.
-    """
-    arrays = [_numbers(gradient) for gradient in gradients.values()]
-    norm = _norm(arrays)
-    scale = max_norm / (norm + 1e-6)
-    if math.isfinite(norm) and scale < 1:
-        kernel = backend_of(arrays[0]).update_kernel(arrays[0].dtype)
-        if kernel:
-            kernel.scale(arrays, scale)
-        else:
-            for array in arrays:
-                array *= scale
-    return norm
+def clip_factor(norm: float, max_norm: float) -> float:
+    """f, for the norm |g| and c = `max_norm`; 1 where the norm is no number, at which the caller must look."""
+    factor = max_norm / (norm + 1e-6)
+    return factor if factor < 1 else 1.0
 
 
-def global_norm(arrays: NamedArrays) -> float:
-    """The square root of the sum of every squared element; not finite if any of them is not."""
-    return _norm(list(arrays.values()))
-
-
-def _norm(arrays: list[Floats]) -> float:
+def global_norm(gradients: NamedGradients) -> float:
+    """|g|, of gradients or of any arrays by name; not finite if any element is not."""
+    arrays = [gradient.values if isinstance(gradient, RowGradient) else gradient for gradient in gradients.values()]
     kernel = backend_of(arrays[0]).update_kernel(arrays[0].dtype)
     if kernel:
         return math.sqrt(kernel.squared_norm(arrays))
     with np.errstate(over="ignore", invalid="ignore"):
         return math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
-
-
-def _numbers(gradient: Gradient) -> Floats:
-    return gradient.values if isinstance(gradient, RowGradient) else gradient

@@ -36,8 +36,11 @@ class Optimizer(ABC):
         self._memory: dict[str, np.ndarray[Any, Any]] = {}
 
     @abstractmethod
-    def update(self, gradients: NamedGradients, lr: float) -> None:
-        """One step: change every parameter in place by its gradient in `gradients`, with learning rate `lr`."""
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
+        """One step: change every parameter in place by `factor` times its gradient, with learning rate `lr`.
+
+        The factor is that of clipping (see `gradients`). The gradients are left as they are.
+        """
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
         """What must be saved to continue: the live arrays by name, not copies."""
@@ -98,24 +101,25 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """w <- w - eta g"""
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         self._decay(lr)
+        rate = lr * factor
         kernel, ws, gs = self._kernel(), [], []
         for name, parameter in self.parameters.items():
             gradient = gradients[name]
             if isinstance(gradient, RowGradient):
                 if kernel:
-                    kernel.subtract_rows(parameter, gradient.rows, gradient.values, lr)
+                    kernel.subtract_rows(parameter, gradient.rows, gradient.values, rate)
                 else:
-                    parameter[gradient.rows] -= lr * gradient.values
+                    parameter[gradient.rows] -= rate * gradient.values
             elif kernel:
                 ws.append(parameter)
                 gs.append(gradient)
             else:
                 for w, g in pieces(gradient, parameter):
-                    w -= lr * g
+                    w -= rate * g
         if kernel:
-            kernel.sgd(ws, gs, lr)
+            kernel.sgd(ws, gs, rate)
 
 
 class Momentum(Optimizer):
@@ -129,16 +133,16 @@ class Momentum(Optimizer):
         self.momentum = momentum
         self._velocity = self._remember("velocity")
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         self._decay(lr)
         kernel = self._kernel()
         for ws, gs, vs in self._groups(gradients, self._velocity):
             if kernel:
-                kernel.momentum(ws, gs, vs, self.momentum, lr)
+                kernel.momentum(ws, gs, vs, self.momentum, lr, factor)
                 continue
             for w, g, v in zip(ws, gs, vs, strict=True):
                 v *= self.momentum
-                v += g
+                v += factor * g
                 w -= lr * v
 
 
@@ -167,7 +171,7 @@ class AdamW(Optimizer):
         self._square = self._remember("square")
         self._steps = self._memory["steps"] = np.zeros(1, dtype=np.int64)
 
-    def update(self, gradients: NamedGradients, lr: float) -> None:
+    def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         beta1, beta2 = self.betas
         self._steps += 1
         steps = int(self._steps[0])
@@ -178,9 +182,10 @@ class AdamW(Optimizer):
             decays = [lr * self.weight_decay if w.ndim > 1 else 0.0 for w in ws]
             if kernel:
                 rate = lr / mean_correction
-                kernel.adamw(ws, gs, ms, vs, self.betas, rate, root_correction, self.eps, decays)
+                kernel.adamw(ws, gs, ms, vs, self.betas, rate, root_correction, self.eps, decays, factor)
                 continue
-            for w, g, m, v, decay in zip(ws, gs, ms, vs, decays, strict=True):
+            for w, gradient, m, v, decay in zip(ws, gs, ms, vs, decays, strict=True):
+                g = factor * gradient
                 m += (1 - beta1) * (g - m)
                 v *= beta2
                 v += (1 - beta2) * (g * g)

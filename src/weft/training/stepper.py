@@ -12,7 +12,7 @@ from weft.config import TrainingConfig
 from weft.errors import InputError
 from weft.evaluation.perplexity import perplexity
 from weft.layers.softmax import NOTHING, Loss
-from weft.training.gradients import clip_by_global_norm
+from weft.training.gradients import clip_factor, global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.mean_gradient import MeanGradient
 from weft.training.optimizer import Optimizer
@@ -45,8 +45,10 @@ class Stepper:
             self._gradient.add(self.model.named_gradients(), of_block.tokens)
             loss, length = loss.plus(of_block), length + xs.shape[1]
         gradients = self._gradient.taken()
-        self.check("norm of the gradient", clip_by_global_norm(gradients, self.config.clip))
-        self.optimizer.update(gradients, lr * (length / (self.config.accumulate * self.config.bptt)))
+        norm = global_norm(gradients)
+        self.check("norm of the gradient", norm)
+        lr *= length / (self.config.accumulate * self.config.bptt)
+        self.optimizer.update(gradients, lr, clip_factor(norm, self.config.clip))
         return loss
 
 

@@ -74,10 +74,11 @@ class FusedUpdate:
         numbers = (F(lr), F(eps), F(decay))
         self._over(sizes, lambda first, last, _number: _rms_towards(places, sizes, first, last, *numbers))
 
-    def momentum(self, ws: Arrays, gs: Arrays, vs: Arrays, mu: float, lr: float) -> None:
-        """v <- mu v + g, w <- w - lr v"""
+    def momentum(self, ws: Arrays, gs: Arrays, vs: Arrays, mu: float, lr: float, factor: float) -> None:
+        """v <- mu v + factor g, w <- w - lr v"""
         places, sizes = _places(ws, gs, vs)
-        self._over(sizes, lambda first, last, _number: _momentum(places, sizes, first, last, F(mu), F(lr)))
+        numbers = (F(mu), F(lr), F(factor))
+        self._over(sizes, lambda first, last, _number: _momentum(places, sizes, first, last, *numbers))
 
     def adamw(
         self,
@@ -90,11 +91,21 @@ class FusedUpdate:
         root_correction: float,
         eps: float,
         decays: Sequence[float],
+        factor: float,
     ) -> None:
-        """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
+        """g <- factor g; m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
         places, sizes = _places(ws, gs, ms, vs)
         keep = (1 - np.array(decays)).astype(F)
-        numbers = (F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), keep)
+        numbers = (
+            F(1 - betas[0]),
+            F(betas[1]),
+            F(1 - betas[1]),
+            F(rate),
+            F(1 / root_correction),
+            F(eps),
+            F(factor),
+            keep,
+        )
         self._over(sizes, lambda first, last, _number: _adamw(places, sizes, first, last, *numbers))
 
     def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
@@ -225,13 +236,13 @@ def _rms_towards(places: Any, sizes: Any, first: Any, last: Any, lr: Any, eps: A
 
 
 @compiled
-def _momentum(places: Any, sizes: Any, first: Any, last: Any, mu: Any, lr: Any) -> None:
+def _momentum(places: Any, sizes: Any, first: Any, last: Any, mu: Any, lr: Any, factor: Any) -> None:
     start = 0
     for row in range(sizes.size):
         w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
         v = part(places, sizes, row, 2, start, first, last)
         for j in range(w.size):
-            v[j] = mu * v[j] + g[j]
+            v[j] = mu * v[j] + factor * g[j]
             w[j] -= lr * v[j]
         start += sizes[row]
 
@@ -239,7 +250,7 @@ def _momentum(places: Any, sizes: Any, first: Any, last: Any, mu: Any, lr: Any) 
 @compiled
 def _adamw(
     places: Any, sizes: Any, first: Any, last: Any,
-    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, keep: Any,
+    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, keep: Any,
 ) -> None:  # fmt: skip
     start = 0
     for row in range(sizes.size):
@@ -247,8 +258,9 @@ def _adamw(
         m, v = part(places, sizes, row, 2, start, first, last), part(places, sizes, row, 3, start, first, last)
         kept = keep[row]
         for j in range(w.size):
-            m[j] += towards * (g[j] - m[j])
-            v[j] = beta * v[j] + rest * (g[j] * g[j])
+            g_j = factor * g[j]
+            m[j] += towards * (g_j - m[j])
+            v[j] = beta * v[j] + rest * (g_j * g_j)
             w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
         start += sizes[row]
 
