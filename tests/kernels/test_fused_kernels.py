@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from weft.backends import random_generator
 from weft.backends.fusing import fused, why_not_fused
 from weft.errors import InputError
 from weft.layers import TimeOutputWithLoss, TimeRecurrent, time_layer
-from weft.layers.row_gradient import dense
+from weft.layers.row_gradient import RowGradient, dense
 from weft.model import RNNLM
 from weft.training.optimizer import SGD, AdamW, Momentum
 from weft.training.running_mean import move_towards
@@ -133,6 +134,26 @@ def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch
         results.append(w)
     for name in ("W", "b"):
         np.testing.assert_allclose(results[1][name], results[0][name], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [[], [0], [2, 3, 17, 29], list(range(30))], ids=str)
+def test_adamw_by_rows_equals_the_plain_one(rows: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for kernels in (False, True):
+        w = {"W": normal(30, 20).astype("f"), "b": normal(7).astype("f")}
+        optimizer = AdamW(w, weight_decay=0.1)
+        for step in range(3):
+            few = RowGradient((30, 20), np.array(rows, np.int64), normal(len(rows), 20, seed=step).astype("f"))
+            gradients = {"W": few, "b": normal(7, seed=step).astype("f")}
+            with fused(2) if kernels else contextlib.nullcontext():
+                if kernels:
+                    from weft.backends.kernels import update_kernel
+
+                    monkeypatch.setattr(update_kernel, "SMALL", 1)
+                optimizer.update(gradients, 0.01, 0.3)
+        results.append({**w, **optimizer.state()})
+    for name, expected in results[0].items():
+        np.testing.assert_allclose(results[1][name], expected, rtol=1e-5, atol=1e-7, err_msg=name)
 
 
 def test_arrays_move_towards_others_as_the_plain_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,22 @@ class UpdateKernel(Protocol):
     ) -> None:
         """m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
 
+    def adamw_rows(
+        self,
+        w: Array,
+        rows: Array,
+        values: Array,
+        m: Array,
+        v: Array,
+        betas: tuple[float, float],
+        rate: float,
+        root_correction: float,
+        eps: float,
+        decay: float,
+        factor: float,
+    ) -> None:
+        """The same for a matrix w (V, D), g being `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
+
 
 class Backend(Protocol):
     """One array library, as the layers see it."""

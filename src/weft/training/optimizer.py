@@ -80,8 +80,8 @@ class Optimizer(ABC):
         """Lists of parameters, gradients and what is remembered of them, alike: all whole arrays at once for a kernel,
         else piece by piece; the gradient of few rows always in pieces, so that it is never written out whole."""
         whole: list[tuple[Floats, ...]] = []
-        for name, parameter in self.parameters.items():
-            gradient, own = gradients[name], [memory[name] for memory in memories]
+        for name, gradient in gradients.items():
+            parameter, own = self.parameters[name], [memory[name] for memory in memories]
             if not isinstance(gradient, RowGradient) and self._kernel():
                 whole.append((parameter, gradient, *own))
                 continue
@@ -177,12 +177,17 @@ class AdamW(Optimizer):
         steps = int(self._steps[0])
         mean_correction = 1 - beta1**steps
         root_correction = math.sqrt(1 - beta2**steps)
-        kernel = self._kernel()
+        kernel, numbers = self._kernel(), (lr / mean_correction, root_correction, self.eps)
+        if kernel:
+            of_rows = {name: gradient for name, gradient in gradients.items() if isinstance(gradient, RowGradient)}
+            for name, few in of_rows.items():
+                w, m, v = (arrays[name] for arrays in (self.parameters, self._mean, self._square))
+                kernel.adamw_rows(w, few.rows, few.values, m, v, self.betas, *numbers, lr * self.weight_decay, factor)
+            gradients = {name: gradient for name, gradient in gradients.items() if name not in of_rows}
         for ws, gs, ms, vs in self._groups(gradients, self._mean, self._square):
             decays = [lr * self.weight_decay if w.ndim > 1 else 0.0 for w in ws]
             if kernel:
-                rate = lr / mean_correction
-                kernel.adamw(ws, gs, ms, vs, self.betas, rate, root_correction, self.eps, decays, factor)
+                kernel.adamw(ws, gs, ms, vs, self.betas, *numbers, decays, factor)
                 continue
             for w, gradient, m, v, decay in zip(ws, gs, ms, vs, decays, strict=True):
                 g = factor * gradient

@@ -108,6 +108,30 @@ class FusedUpdate:
         )
         self._over(sizes, lambda first, last, _number: _adamw(places, sizes, first, last, *numbers))
 
+    def adamw_rows(
+        self,
+        w: Floats,
+        rows: NDArray[Any],
+        values: Floats,
+        m: Floats,
+        v: Floats,
+        betas: tuple[float, float],
+        rate: float,
+        root_correction: float,
+        eps: float,
+        decay: float,
+        factor: float,
+    ) -> None:
+        """`adamw` of one matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
+        towards, beta, rest = F(1 - betas[0]), F(betas[1]), F(1 - betas[1])
+        numbers = (towards, beta, rest, F(rate), F(1 / root_correction), F(eps), F(factor), F(1 - decay))
+        count = self.workers.count if w.size >= SMALL else 1
+
+        def task(own: slice) -> Callable[[], None]:
+            return lambda: _adamw_rows(w, rows, values, m, v, own.start, own.stop, *numbers)
+
+        self.workers.run([task(own) for own in split(len(w), count)])
+
     def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k, in this order."""
         _add_rows(target, rows, values, F(-factor))
@@ -263,6 +287,29 @@ def _adamw(
             v[j] = beta * v[j] + rest * (g_j * g_j)
             w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
         start += sizes[row]
+
+
+@compiled
+def _adamw_rows(
+    w: Any, rows: Any, values: Any, m: Any, v: Any, first: Any, last: Any,
+    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
+) -> None:  # fmt: skip
+    k, keep_m = np.searchsorted(rows, first), np.float32(1) - towards
+    for r in range(first, last):
+        w_r, m_r, v_r = w[r], m[r], v[r]
+        if k < rows.size and rows[k] == r:
+            g = values[k]
+            k += 1
+            for j in range(g.size):
+                g_j = factor * g[j]
+                m_r[j] += towards * (g_j - m_r[j])
+                v_r[j] = beta * v_r[j] + rest * (g_j * g_j)
+        else:
+            for j in range(w_r.size):
+                m_r[j] *= keep_m
+                v_r[j] *= beta
+        for j in range(w_r.size):
+            w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
 
 
 @compiled
