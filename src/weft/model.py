@@ -176,6 +176,18 @@ class RNNLM:
         twin.stack = self.stack.unregularized(twin.recurrent)
         return twin
 
+    def with_exact_output(self) -> RNNLM:
+        """A model on the same arrays whose `loss` is of all tokens, not of a sample; this one, where it is already."""
+        if self.output.exact:
+            return self
+        twin = self.with_parameters(self.named_parameters())
+        twin.output_settings = OutputSettings()
+        twin.output = self.output.exactly()
+        if self.tied:
+            twin.embedding = TimeEmbedding(self.embedding.params[0])
+        twin.params = list(twin.named_parameters().values())
+        return twin
+
     def set_parameters(self, parameters: Iterable[Array]) -> None:
         """Go on with other arrays, in the order of `params`, in place of the model's own."""
         for (_name, layer, index), parameter in zip(self._places(), parameters, strict=True):

@@ -10,7 +10,7 @@ import pytest
 from weft.adaptation import AdaptingModel, Cache, DynamicRMS, DynamicSGD, GradientSizes
 from weft.backends import default_backend
 from weft.backends.fusing import fused, why_not_fused
-from weft.layers import time_layer
+from weft.layers import OutputSettings, time_layer
 from weft.model import RNNLM
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
@@ -18,22 +18,29 @@ pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused k
 IDS = np.random.default_rng(0).integers(0, 40, 37)
 
 
-def model(tied: bool) -> RNNLM:
-    return RNNLM(40, 12, 12, 2, "lstm", tied=tied, seed=0, embedding_std=0.5)
+def model(tied: bool, output: str = "full") -> RNNLM:
+    settings = OutputSettings(output=output)
+    return RNNLM(40, 12, 12, 2, "lstm", tied=tied, seed=0, embedding_std=0.5, output=settings)
 
 
 def rules(model: RNNLM) -> list[Any]:
     rng = np.random.default_rng(1)
-    roots = {name: rng.exponential(size=array.shape).astype("f") for name, array in model.named_parameters().items()}
+    parameters = model.with_exact_output().named_parameters()
+    roots = {name: np.zeros_like(array) for name, array in parameters.items()}
+    for root in roots.values():
+        root[...] = rng.exponential(size=root.shape)
     return [DynamicSGD(0.5, 0.2, 4), DynamicRMS(GradientSizes(roots, 0.9), 0.5, 0.6, 4)]
 
 
 @pytest.mark.parametrize("rule", [0, 1], ids=["sgd", "rms"])
 @pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("output", ["full", "sampled"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_adapting_equals_the_plain_loop(rule: int, tied: bool, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adapting_equals_the_plain_loop(
+    rule: int, tied: bool, output: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read() -> Any:
-        adapting = AdaptingModel(model(tied), rules(model(tied))[rule], Cache(9, 0.2))
+        adapting = AdaptingModel(model(tied, output), rules(model(tied, output))[rule], Cache(9, 0.2))
         return np.concatenate(list(adapting.reading(None).running([IDS], 1)))
 
     plain = read()

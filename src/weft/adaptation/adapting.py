@@ -56,15 +56,10 @@ class AdaptingModel:
     def __init__(self, model: RNNLM, dynamic: Dynamic | None = None, cache: Cache | None = None) -> None:
         if dynamic is None and cache is None:
             raise InputError("a model adapts by dynamic evaluation, a cache, or both; give one of them")
-        if dynamic is not None and not model.output.exact:
-            raise InputError(
-                f"dynamic evaluation needs the exact gradient, and a model with output {model.output.kind!r} has it "
-                "of samples only; train one with output 'full' or 'adaptive', or use a cache alone"
-            )
         self.dynamic, self.cache = dynamic, cache
         self.vocab_size = model.vocab_size
-        self.trained = model.named_parameters()
-        self.working = model.unregularized()
+        self.working = model.with_exact_output().unregularized()
+        self.trained = self.working.named_parameters()
 
     def zero_state(self, streams: int) -> AdaptingState:
         """The state before any text; InputError for more streams than 1, since each would have its own weights."""

@@ -27,13 +27,13 @@ class GradientSizes:
 
 
 def gradient_sizes(model: RNNLM, blocks: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> GradientSizes:
-    """The sizes on blocks (xs, ts), each (N, T), which are read one after another, without dropout.
+    """The sizes on blocks (xs, ts), each (N, T), which are read one after another, without dropout and samples.
 
     Raises InputError if there is no block, or no gradient in them.
     """
-    reader = model.unregularized()
+    reader = model.with_exact_output().unregularized()
     backend = model.embedding.backend
-    squares = {name: backend.xp.zeros_like(parameter) for name, parameter in model.named_parameters().items()}
+    squares = {name: backend.xp.zeros_like(parameter) for name, parameter in reader.named_parameters().items()}
     count = 0
     for xs, ts in blocks:
         reader.loss(xs, ts)

@@ -93,6 +93,10 @@ class OutputLayer(Layer, ABC):
     def scores(self, h: Array) -> Array:
         """Scores (R, V), whose softmax is what follows the rows h (R, H)."""
 
+    def exactly(self) -> OutputLayer:
+        """A layer on the same arrays whose `forward` is exact; this one, where it is."""
+        return self
+
     @property
     @abstractmethod
     def affine(self) -> tuple[Array, Array] | None:

@@ -31,6 +31,7 @@ from weft.backends import Array, random_generator
 from weft.errors import InputError
 from weft.layers.adaptive_output import checked_order
 from weft.layers.layer import check_shape
+from weft.layers.output import TimeOutputWithLoss
 from weft.layers.output_layer import OutputLayer
 from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import counted
@@ -137,6 +138,10 @@ class TimeSampledOutputWithLoss(OutputLayer):
         """h Wᵀ + b for rows (R, H) -> (R, V)."""
         W, b = self.params
         return h @ W.T + b
+
+    def exactly(self) -> TimeOutputWithLoss:
+        W, b = self.params
+        return TimeOutputWithLoss(W.T, b, self.rows)
 
     @property
     def affine(self) -> tuple[Array, Array]:
