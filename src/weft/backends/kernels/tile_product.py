@@ -1,7 +1,9 @@
 """Products of matrices in bfloat16 tiles: C = A B or C += A B.
 
-k is cut so that the tiles of two column tiles stay in the nearest caches while all row tiles of a piece pass by them,
-and the rows are cut so that those stay in the next one. What does not fill its tiles goes through a small buffer.
+k is cut so that the tiles of two row tiles stay in the nearest caches while column tiles pass by them, and the columns
+are cut so that those stay in the next one. So C is filled along its rows: down its columns every line of it would be on
+another page, and waiting for these lines would take longer than the products. The lines of the next sums are sent for
+while the processor multiplies. What does not fill its tiles goes through a small buffer.
 """
 
 from __future__ import annotations
@@ -11,17 +13,17 @@ from typing import Any
 from llvmlite import binding
 from numba import cfunc, types
 
-from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles
+from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles, send_for
 from weft.backends.kernels.compiling import compiled, kept_on_disk
 from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
 from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
 K_PIECE_TILES = 72
-"""Most tiles of k at a time, terms counted: two column tiles then take 144 KB."""
+"""Most tiles of k at a time, terms counted: two row tiles then take 144 KB."""
 
-ROW_PIECE_TILES = 768
-"""Most tiles (1 KB each) of A that a piece of rows has."""
+COLUMN_PIECE_TILES = 768
+"""Most tiles (1 KB each) of B that a piece of columns has."""
 
 
 _cells = types.CPointer(types.int32)
@@ -39,20 +41,25 @@ def _multiply(a, height, M, b, N, k_tiles, terms, c, c_row, fresh):  # type: ign
         K = min(k_piece, k_tiles - k)
         skipped = k * terms * CELLS
         new = fresh and k == 0
-        piece = max(ROW_PIECE_TILES // (K * terms), 2) // 2 * 2
-        for first in range(0, row_tiles, piece):
-            last = min(first + piece, row_tiles)
-            for j in range(0, column_tiles, 2):
-                columns = min(2, column_tiles - j)
-                b_tile = shift(b, j * distance + skipped)
-                for i in range(first, last, 2):
-                    rows = min(2, last - i)
-                    a_tile = shift(a, i * distance + skipped)
+        piece = max(COLUMN_PIECE_TILES // (K * terms), 2) // 2 * 2
+        for first in range(0, column_tiles, piece):
+            last = min(first + piece, column_tiles)
+            for i in range(0, row_tiles, 2):
+                rows = min(2, row_tiles - i)
+                a_tile = shift(a, i * distance + skipped)
+                for j in range(first, last, 2):
+                    columns = min(2, last - j)
+                    b_tile = shift(b, j * distance + skipped)
                     c_tile = shift(c, i * height * c_row + j * SIDE)
                     m, n = min(rows * height, M - i * height), min(columns * SIDE, N - j * SIDE)
                     whole = m == rows * height and n == columns * SIDE
                     sums, sums_row = (c_tile, c_row) if whole else (room, 2 * SIDE)
                     clean = new or not whole
+                    # These are written when they are ready; sums that are added to are read first, so their next ones.
+                    ahead = 0 if clean else 2 * SIDE
+                    for r in range(m):
+                        send_for(shift(c_tile, r * c_row + ahead))
+                        send_for(shift(c_tile, r * c_row + ahead + SIDE))
                     amx_block(
                         terms, height, rows, columns, a_tile, distance, b_tile, distance, K, sums, sums_row, clean
                     )
