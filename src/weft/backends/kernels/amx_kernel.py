@@ -144,21 +144,6 @@ def end_tiles(typing: Any) -> Any:
     return types.void(), generate
 
 
-@intrinsic
-def send_for(typing: Any, place: Any) -> Any:
-    """Have the cache line of that address brought here, to be written; nothing happens where there is no memory."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = ir.IntType(32)
-        to_write, nearest, data = number(1), number(3), number(1)
-        kind = ir.FunctionType(ir.VoidType(), [ADDRESS, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
-        builder.call(prefetch, [builder.bitcast(args[0], ADDRESS), to_write, nearest, data])
-        return context.get_dummy_value()
-
-    return types.void(place), generate
-
-
 _one_11, _one_12, _one_21, _one_22 = (tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2))
 _three_11, _three_12, _three_21, _three_22 = (tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2))
 

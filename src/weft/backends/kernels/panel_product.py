@@ -9,8 +9,9 @@ Three loops bring what the micro-kernel reads near it:
                     the micro-kernel
 
 A panel is read straight through, so the second cache keeps up with the micro-kernel. The blocks differ by at most one
-row, so that none is a short rest. What does not fill a panel goes through a small buffer, where one vector is enough
-through a micro-kernel of one. A time loop's product of few rows is the same with few blocks.
+row, so that none is a short rest. Every row of a block of C is on another page: its lines are sent for before the block
+is multiplied. What does not fill a panel goes through a small buffer, where one vector is enough through a micro-kernel
+of one. A time loop's product of few rows is the same with few blocks.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from llvmlite import binding
 from numba import cfunc, types
 
 from weft.backends.kernels.compiling import kept_on_disk, overloading
-from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.processor import has_amx, has_bfloat16, host_tiling
 
@@ -32,6 +33,9 @@ K_PIECE = 1024
 """Most words of k at a time."""
 ROW_PIECE_WORDS = 120_000
 """About how many words of A are read again for every panel."""
+
+LINE = 16
+"""Numbers in a cache line."""
 
 _whole, _narrow = micro_kernel(MOST_ROWS, VECTORS, WIDTH), micro_kernel(MOST_ROWS, 1, WIDTH)
 
@@ -55,6 +59,9 @@ def _multiply(a, a_row, a_k, M, K, panels, panel_distance, N, c, c_row, fresh): 
                     rows = first + (last - first) * (block + 1) // blocks - r
                     a_start = shift(a, r * a_row + k * a_k)
                     c_start = shift(c, r * c_row + i * PANEL)
+                    for row in range(rows):
+                        for n in range(0, PANEL, LINE):
+                            send_for(shift(c_start, row * c_row + n))
                     if columns == PANEL:
                         _whole(rows, a_start, a_row, a_k, b, PANEL, k_after - k, c_start, c_row, new)
                         continue

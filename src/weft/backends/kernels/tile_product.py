@@ -13,9 +13,9 @@ from typing import Any
 from llvmlite import binding
 from numba import cfunc, types
 
-from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles, send_for
+from weft.backends.kernels.amx_kernel import amx_block, begin_tiles, end_tiles
 from weft.backends.kernels.compiling import compiled, kept_on_disk
-from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, send_for, shift
 from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.tile_packing import CELLS, SIDE
 
