@@ -50,11 +50,16 @@ def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dty
 
 
 @every_fused_cell
-@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("cached", "worth_sharing"),
-    [(0, 0), (1 << 40, 1 << 40), (1 << 40, 0)],
-    ids=["units shared", "streams shared", "streams shared and weights packed together"],
+    ("threads", "cached", "worth_sharing"),
+    [
+        pytest.param(1, 0, 0, id="one thread"),
+        pytest.param(2, 0, 0, id="two share units"),
+        pytest.param(3, 0, 0, id="three share units"),
+        pytest.param(2, 1 << 40, 1 << 40, id="two share streams"),
+        pytest.param(3, 1 << 40, 1 << 40, id="three share streams"),
+        pytest.param(3, 1 << 40, 0, id="three share streams and pack together"),
+    ],
 )
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_block_equals_the_plain_loop(

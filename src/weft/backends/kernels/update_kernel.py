@@ -16,6 +16,7 @@ from numba import carray, types
 from numpy.typing import NDArray
 
 from weft.backends.kernels.compiling import compiled, intrinsic
+from weft.backends.kernels.row_updates import adamw_rows, add_rows
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 
@@ -128,17 +129,17 @@ class FusedUpdate:
         count = self.workers.count if w.size >= SMALL else 1
 
         def task(own: slice) -> Callable[[], None]:
-            return lambda: _adamw_rows(w, rows, values, m, v, own.start, own.stop, *numbers)
+            return lambda: adamw_rows(w, rows, values, m, v, own.start, own.stop, *numbers)
 
         self.workers.run([task(own) for own in split(len(w), count)])
 
     def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k, in this order."""
-        _add_rows(target, rows, values, F(-factor))
+        add_rows(target, rows, values, F(-factor))
 
     def add_rows(self, target: Floats, rows: NDArray[Any], values: Floats) -> None:
         """target[rows[k]] += values[k] for every k, in this order."""
-        _add_rows(target, rows, values, F(1))
+        add_rows(target, rows, values, F(1))
 
     def _over(self, sizes: NDArray[np.int64], work: Callable[[int, int, int], Any]) -> None:
         size = int(sizes.sum())
@@ -287,34 +288,3 @@ def _adamw(
             v[j] = beta * v[j] + rest * (g_j * g_j)
             w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
         start += sizes[row]
-
-
-@compiled
-def _adamw_rows(
-    w: Any, rows: Any, values: Any, m: Any, v: Any, first: Any, last: Any,
-    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
-) -> None:  # fmt: skip
-    k, keep_m = np.searchsorted(rows, first), np.float32(1) - towards
-    for r in range(first, last):
-        w_r, m_r, v_r = w[r], m[r], v[r]
-        if k < rows.size and rows[k] == r:
-            g = values[k]
-            k += 1
-            for j in range(g.size):
-                g_j = factor * g[j]
-                m_r[j] += towards * (g_j - m_r[j])
-                v_r[j] = beta * v_r[j] + rest * (g_j * g_j)
-        else:
-            for j in range(w_r.size):
-                m_r[j] *= keep_m
-                v_r[j] *= beta
-        for j in range(w_r.size):
-            w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
-
-
-@compiled
-def _add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
-    for k in range(rows.size):
-        row, value = target[rows[k]], values[k]
-        for j in range(value.size):
-            row[j] += factor * value[j]

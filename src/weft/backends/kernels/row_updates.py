@@ -1,0 +1,45 @@
+"""Updates by a gradient of few rows of a matrix, compiled: the rows that have none are zero and are never written out.
+
+`adamw_rows` goes through all rows, since the means of AdamW move in each of them; `add_rows` through those named.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.backends.kernels.compiling import compiled
+
+
+@compiled
+def adamw_rows(
+    w: Any, rows: Any, values: Any, m: Any, v: Any, first: Any, last: Any,
+    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
+) -> None:  # fmt: skip
+    """Rows `first` to `last` of the matrices: g is `values` (U, D) at the `rows` (U,), and zero elsewhere."""
+    k, keep_m = np.searchsorted(rows, first), np.float32(1) - towards
+    for r in range(first, last):
+        w_r, m_r, v_r = w[r], m[r], v[r]
+        if k < rows.size and rows[k] == r:
+            g = values[k]
+            k += 1
+            for j in range(g.size):
+                g_j = factor * g[j]
+                m_r[j] += towards * (g_j - m_r[j])
+                v_r[j] = beta * v_r[j] + rest * (g_j * g_j)
+        else:
+            for j in range(w_r.size):
+                m_r[j] *= keep_m
+                v_r[j] *= beta
+        for j in range(w_r.size):
+            w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
+
+
+@compiled
+def add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
+    """target[rows[k]] += factor · values[k] for every k, in this order."""
+    for k in range(rows.size):
+        row, value = target[rows[k]], values[k]
+        for j in range(value.size):
+            row[j] += factor * value[j]
