@@ -18,9 +18,8 @@ from weft.training.interfaces import NamedGradients
 
 
 def clip_factor(norm: float, max_norm: float) -> float:
-    """f, for the norm |g| and c = `max_norm`; 1 where the norm is no number, at which the caller must look."""
-    factor = max_norm / (norm + 1e-6)
-    return factor if factor < 1 else 1.0
+    """f, for the norm |g| and c = `max_norm`; 1 where the norm is not finite, at which the caller must look."""
+    return min(1.0, max_norm / (norm + 1e-6)) if math.isfinite(norm) else 1.0
 
 
 def global_norm(gradients: NamedGradients) -> float:
