@@ -82,24 +82,18 @@ class OnStream:
     def note(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
 
-    @contextmanager
-    def reading(self, what: str, size_in_bytes: int | None) -> Iterator[OnBytes | None]:
-        from rich.progress import DownloadColumn
+    def reading(self, what: str, size_in_bytes: int | None) -> AbstractContextManager[OnBytes | None]:
+        return self._bar(what, size_in_bytes, _bytes_read)
 
-        with self._bar(what, size_in_bytes, DownloadColumn()) as on_bytes:
-            yield on_bytes
-
-    @contextmanager
-    def counting(self, what: str, tokens: int) -> Iterator[Callable[[int], None] | None]:
+    def counting(self, what: str, tokens: int) -> AbstractContextManager[Callable[[int], None] | None]:
         """As `reading`, for a text of so many tokens; what the context gives is told how many have been read so far."""
-        from rich.progress import MofNCompleteColumn, TextColumn
-
-        with self._bar(what, tokens, MofNCompleteColumn(), TextColumn("tokens")) as on_tokens:
-            yield on_tokens
+        return self._bar(what, tokens, _tokens_read)
 
     @contextmanager
-    def _bar(self, what: str, total: int | None, *amount: ProgressColumn) -> Iterator[Callable[[int], None] | None]:
-        """A bar while the context lasts, and what moves it; None where the stream is no terminal."""
+    def _bar(
+        self, what: str, total: int | None, amount: Callable[[], list[ProgressColumn]]
+    ) -> Iterator[Callable[[int], None] | None]:
+        """A bar while the context lasts, and what moves it; None, and nothing loaded, where there is no terminal."""
         if not self.stream.isatty():
             yield None
             return
@@ -107,10 +101,22 @@ class OnStream:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description}"), BarColumn(), *amount, TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), *amount(), TimeRemainingColumn())
         with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
             task = bars.add_task(what, total=total)
             yield lambda done: bars.update(task, completed=done)
 
     def training(self) -> Progress:
         return progress_on(self.stream)
+
+
+def _bytes_read() -> list[ProgressColumn]:
+    from rich.progress import DownloadColumn
+
+    return [DownloadColumn()]
+
+
+def _tokens_read() -> list[ProgressColumn]:
+    from rich.progress import MofNCompleteColumn, TextColumn
+
+    return [MofNCompleteColumn(), TextColumn("tokens")]
