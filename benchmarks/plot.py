@@ -70,8 +70,9 @@ def growth_panels(figures: Figures) -> list[Panel]:
 
     grown = {axis: [row for row in figures.get("growth", []) if row["axis"] == axis] for axis in SIZES}
     panels = [panel(axis, rows) for axis, rows in grown.items() if rows]
-    if figures.get("corpus"):
-        panels.append((1, lambda axes: draw_curves(axes, "corpus, MB", corpus_curves(figures["corpus"][0]))))
+    read = corpus_curves(figures["corpus"][0]) if figures.get("corpus") else {}
+    if any(read.values()):
+        panels.append((1, lambda axes: draw_curves(axes, "corpus, MB", read)))
     return panels
 
 

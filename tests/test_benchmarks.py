@@ -14,7 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.compiled import compiled_contenders
 from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
 from benchmarks.parts import PARTS, chosen
-from benchmarks.plot import draw
+from benchmarks.plot import PER_TOKEN, draw
 from benchmarks.readme import BEGIN, END, README, REFERENCE, section, with_figures
 from benchmarks.row import RATIO
 from benchmarks.setting import Setting
@@ -129,3 +129,11 @@ def test_large_vocabularies_are_measured_for_every_output_layer() -> None:
     assert list(rows) == list(OUTPUTS)
     assert all(milliseconds > 0 for milliseconds, _share in rows.values())
     assert rows["full"][1] == rows["full, tied"][1] == 1
+
+
+def test_a_plot_leaves_out_what_was_not_measured(tmp_path: Path) -> None:
+    figures = json.loads(REFERENCE.read_text("utf-8"))
+    for row in figures["corpus"]:
+        row[PER_TOKEN] = {}
+    draw(figures, tmp_path / "figures.png")
+    assert (tmp_path / "figures.png").read_bytes().startswith(b"\x89PNG")

@@ -194,8 +194,15 @@ def test_the_model_takes_any_name_of_a_cell() -> None:
     assert ModelConfig(cell="my_cell", embedding_size=1, hidden_size=1).cell == "my_cell"
 
 
+def test_a_weight_decay_that_turns_the_weights_round_is_refused() -> None:
+    training_config(lr=20.0, weight_decay=0.04)
+    with pytest.raises(InputError, match=r"weight_decay 0\.1 at lr 20 leaves nothing of the weights"):
+        training_config(lr=20.0, weight_decay=0.1)
+
+
 def test_a_penalty_on_changes_needs_blocks_in_which_something_changes() -> None:
     model = ModelConfig(cell="lstm", embedding_size=1, hidden_size=1, temporal_penalty=0.5)
     Config(text_config(), model, training_config(bptt=2))
+    Config(text_config(), model, training_config(bptt=1, random_bptt=True))
     with pytest.raises(InputError, match=r"temporal_penalty 0\.5 has no effect with bptt 1"):
         Config(text_config(), model, training_config(bptt=1))

@@ -227,6 +227,11 @@ class TrainingConfig(_Checked):
         super().__post_init__()
         if self.ema and self.average_after is not None:
             raise InputError("ema and average_after both say which average of the weights is kept: give only one")
+        if self.lr * self.weight_decay >= 1:
+            raise InputError(
+                f"weight_decay {self.weight_decay:g} at lr {self.lr:g} leaves nothing of the weights, which a step "
+                f"multiplies by 1 - lr · weight_decay; give one far below {1 / self.lr:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -238,11 +243,15 @@ class Config:
     training: TrainingConfig
 
     def __post_init__(self) -> None:
-        if self.model.temporal_penalty and self.training.bptt == 1:
+        if self.model.temporal_penalty and self.training.bptt == 1 and not self.training.random_bptt:
             raise InputError(
                 f"temporal_penalty {self.model.temporal_penalty:g} has no effect with bptt 1, in blocks of a single "
                 "step: leave temporal_penalty out, or set bptt"
             )
+
+    def by_name(self) -> dict[str, Any]:
+        """All settings, whatever their section."""
+        return {**vars(self.text), **vars(self.model), **vars(self.training)}
 
 
 SECTIONS: dict[str, type[TextConfig] | type[ModelConfig] | type[TrainingConfig]] = {

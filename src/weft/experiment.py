@@ -48,6 +48,9 @@ from weft.warm_up import exact_kernels, kernels_of_run
 CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
 """Settings that may differ when a run is resumed; any other would make it another run."""
 
+OF_FUSED_KERNELS = ("threads", "precision")
+"""Settings that the plain kernels do not have."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -80,7 +83,7 @@ def train(
     Raises InputError or MissingFileError for what cannot be used, and KeyboardInterrupt after Ctrl-C, when the run at
     `out` has been saved and can be resumed.
     """
-    stated = stated_settings(config, recipe, data, settings)
+    stated = stated_settings(config, recipe, data, settings, resume=resume)
     reporter = reporter or Silent()
     if out is not None:
         return train_run(Path(out), stated, resume=resume, overwrite=overwrite, reporter=reporter).model
@@ -93,14 +96,24 @@ def train(
             raise KeyboardInterrupt("stopped; without a run folder, `out`, nothing is kept") from None
 
 
-def stated_settings(config: str | Path | None, recipe: str | None, data: Any, settings: Settings) -> dict[str, Any]:
-    """Settings from a file or recipe, and over them those given one by one; raises InputError for any that is wrong."""
+def stated_settings(
+    config: str | Path | None, recipe: str | None, data: Any, settings: Settings, *, resume: bool
+) -> dict[str, Any]:
+    """Settings from a file or recipe, and over them those given one by one; raises InputError for any that is wrong.
+
+    Of a run that is to be resumed, a recipe only says which it is: what may differ stays as the run was started.
+    """
     if config is not None and recipe is not None:
         raise InputError(f"settings are given twice, by the file {config} and by the recipe {recipe!r}: give one")
     stated = read_settings(Path(config)) if config is not None else {}
     if recipe is not None:
         stated = dict(find_recipe(recipe).settings)
-    stated.update(check_settings({name: value for name, value in settings.items() if value is not None}))
+        if resume:
+            stated = {name: value for name, value in stated.items() if name not in CHANGEABLE}
+    given = check_settings({name: value for name, value in settings.items() if value is not None})
+    if given.get("kernels") == "plain":
+        stated = {name: value for name, value in stated.items() if name not in OF_FUSED_KERNELS}
+    stated.update(given)
     if data is not None:
         stated.update(check_settings({"data": data}))
     return stated
@@ -198,7 +211,7 @@ def _write_splits(folder: Path, texts: Texts, tokenizer: Tokenizer, reporter: Re
 
 
 def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
-    kept = {**vars(config.text), **vars(config.model), **vars(config.training)}
+    kept = config.by_name()
     for name, value in stated.items():
         if name not in CHANGEABLE and kept[name] != value:
             before, now = (
@@ -210,8 +223,7 @@ def _resumed_config(config: Config, stated: Settings, run: Path) -> Config:
             )
     changes = {name: value for name, value in stated.items() if name in CHANGEABLE}
     if changes.get("kernels") == "plain":
-        changes.setdefault("threads", None)
-        changes.setdefault("precision", "float32")
+        changes = {"threads": None, "precision": "float32", **changes}
     return replace(config, training=replace(config.training, **changes))
 
 

@@ -69,9 +69,11 @@ class LanguageModel:
 
         Every text starts from the model as it is now: every line of `score_lines`, every call of `perplexity`, every
         `start`, whose state holds what was learnt. This model stays as it is. Batch sizes are 1: what comes first
-        changes how the rest is read. Raises InputError if neither is given, and for weights of fewer bits that are to
-        change.
+        changes how the rest is read. Raises InputError if neither is given, for weights of fewer bits that are to
+        change, and where this model adapts already.
         """
+        if isinstance(self.steps, AdaptingModel):
+            raise InputError("this model adapts already: give dynamic and cache together, to the model before it")
         rounded = isinstance(self.steps, StreamingModel) and self.steps.weights != "float32"
         if rounded and dynamic is not None:
             raise InputError("weights that are rounded cannot follow a text: take float32, or the cache alone")

@@ -5,7 +5,7 @@
     measure = "test perplexity"     or another of MEASURES
     expected = 136.07
     tolerance = 4.0                 the same unit; other seeds and processors come out within it
-    minutes = 2.5                   on the machine that the README names
+    minutes = 2.5                   on the machine of its result, see `results`
 
     [[recipe.variant]]              any number of them, for a measure of the test text: further evaluations
     name = "in 8 bits"

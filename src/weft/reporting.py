@@ -49,12 +49,17 @@ def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -
     megabytes = (model.training_bytes(config.batch_size, config.bptt) + remembered) / 1e6
     needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
     lines = ["parameters:", *lines, f"  {total:,} in all; {needed}"]
-    if not model.output.exact:
+    if loss_is_estimated(model):
         lines.append(
             f"training perplexity is estimated on about {model.output_settings.samples:,} tokens of the vocabulary a "
             "block, and lower than the exact one; validation is exact"
         )
     return lines
+
+
+def loss_is_estimated(model: RNNLM) -> bool:
+    """Whether the loss in training is that of a sample of the vocabulary."""
+    return not model.output.exact and model.output_settings.samples < model.vocab_size
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -61,27 +61,28 @@ class StreamingModel:
         self.model = _rounded_copy(model, weights)
         self._kernels, self._threads = kernels, threads
         self._engine: StreamEngine | None = None
+        self._state_sizes = [part.shape[1] for layer_state in self.zero_state(0) for part in layer_state]
         if kernels == "fused" and (reason := self._why_not_fused()):
             raise InputError(f"the streaming kernels cannot be used: {reason}; use the plain ones")
 
     def step(self, ids: Any, state: ModelState) -> tuple[NDArray[np.float32], ModelState]:
         """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.
 
-        P(next = v) is the softmax of the scores. Pure, as `RNNLM.step`: the arrays that come back are new ones, and a
-        stream's numbers do not depend on those beside it. Raises InputError for ids outside [0, V) and for a state of
-        other shapes.
+        P(next = v) is the softmax of the scores. Pure, as `RNNLM.step`: the arrays that come back are new ones, and on
+        the kernels a stream's numbers do not depend on those beside it, to the last bit. Raises InputError for ids
+        outside [0, V) and for a state of other shapes.
         """
         engine = self._engine or self._packed()
-        if engine is None:
-            return self.model.step(np.asarray(ids), state)
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         if ids.ndim != 1:
             raise InputError(f"ids must have shape (N,), got {ids.shape}")
         before = [part for layer_state in state for part in layer_state]
-        shapes = [(len(ids), engine.hidden_size)] * engine.parts
+        shapes = [(len(ids), size) for size in self._state_sizes]
         if [part.shape for part in before] != shapes:
-            given = ", ".join(str(part.shape) for part in before)
-            raise InputError(f"a step of {len(ids)} streams needs {engine.parts} states {shapes[0]}, got {given}")
+            given, needed = (", ".join(map(str, each)) for each in ([part.shape for part in before], shapes))
+            raise InputError(f"a step of {len(ids)} streams needs states of shapes {needed}, got {given}")
+        if engine is None:
+            return self.model.step(ids, state)
         scores, after = engine.step(ids, np.array(before, np.float32))
         parts = iter(after)
         return scores, tuple(tuple([next(parts) for _ in layer_state]) for layer_state in state)
@@ -153,5 +154,7 @@ def _rounded_copy(model: RNNLM, weights: str) -> RNNLM:
     for name, parameter in model.named_parameters().items():
         axis = 1 if name == "embedding.W" or (name == "output.W" and model.output.by_rows) else 0
         matrix = parameter.ndim == 2
+        if not np.isfinite(parameter).all():
+            raise InputError(f"{name} is not finite: a model that has run off cannot be streamed")
         parameters[name] = restored(*rounded(parameter, weights, axis), axis) if matrix else parameter.copy()
     return model.with_parameters(parameters)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
-from weft.backends.fusing import fused
+from weft.backends.fusing import fused, saying_when_compiling
 from weft.config import Config, TrainingConfig
 from weft.layers import OutputSettings
 from weft.model import RNNLM
@@ -20,20 +19,15 @@ from weft.training.running_mean import move_towards
 
 @contextmanager
 def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
-    """Within the block, the kernels that the configuration asks for; compiling them is said if it takes a while.
+    """Within the block, the kernels that the configuration asks for; compiling them is said.
 
     Raises InputError where they cannot run.
     """
     if config.training.kernels == "plain":
         yield
         return
-    with fused(config.training.threads, config.training.precision):
-        saying = threading.Timer(1.5, reporter.note, ["compiling the fused kernels; they are kept for the next time"])
-        saying.start()
-        try:
-            _small_pass(config)
-        finally:
-            saying.cancel()
+    with fused(config.training.threads, config.training.precision), saying_when_compiling(reporter.note):
+        _small_pass(config)
         yield
 
 

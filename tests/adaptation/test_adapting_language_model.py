@@ -93,6 +93,8 @@ def test_rounded_weights_keep_a_cache_and_cannot_change() -> None:
     assert untrained().frozen(kernels="plain").adapting(DynamicSGD()).logprob(LINES[0]) < 0
     with pytest.raises(InputError, match="cannot be frozen"):
         adapting().frozen()
+    with pytest.raises(InputError, match="give dynamic and cache together"):
+        adapting().adapting(cache=Cache(10, 0.1))
 
 
 def test_several_lines_at_once_are_refused() -> None:

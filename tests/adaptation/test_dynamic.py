@@ -210,5 +210,19 @@ class RunningOff(SGD):
 
 def test_weights_that_run_off_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: RunningOff(weights))
-    with pytest.raises(TrainingDivergedError, match="the weights ran off"), np.errstate(invalid="ignore"):
-        read(AdaptingModel(model(), DynamicSGD()), IDS)
+    adapting = AdaptingModel(model(), DynamicSGD(block=2))
+    with pytest.raises(TrainingDivergedError, match="the weights ran off"):
+        read(adapting, IDS)
+
+
+def test_weights_that_run_off_are_told_token_by_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: RunningOff(weights))
+    adapting = AdaptingModel(model(), DynamicSGD(block=2))
+
+    def push_all() -> None:
+        state: Any = adapting.zero_state(1)
+        for token in IDS:
+            _logs, state = adapting.step(np.array([token]), state)
+
+    with pytest.raises(TrainingDivergedError, match="the weights ran off"):
+        push_all()

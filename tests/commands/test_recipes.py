@@ -132,6 +132,25 @@ def test_a_recipe_goes_on_where_it_was_stopped(run_weft: RunWeft, recipes: Path)
     assert "after 10 steps" in answer.out
 
 
+def test_a_run_of_other_length_goes_on_as_it_was_started_and_has_no_figure(run_weft: RunWeft, recipes: Path) -> None:
+    assert run_weft("train", "--recipe", "small", "--epochs", 2, "--max-steps", 5).code == 0
+    answer = run_weft("train", "--recipe", "small", "--resume", "--max-steps", 8)
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == "the figure of recipe small does not apply: epochs, max_steps changed"
+    assert read_config(Path("runs/small/config.toml")).training.epochs == 2
+
+
+def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: RunWeft, recipes: Path) -> None:
+    path = recipes / "small.toml"
+    fused = 'kernels = "fused"\nthreads = 1\nprecision = "bfloat16"'
+    path.write_text(path.read_text("utf-8").replace('kernels = "plain"', fused), "utf-8")
+    answer = run_weft("train", "--recipe", "small", "--kernels", "plain")
+    assert answer.code == 0
+    assert "recipe small: reached" in answer.out
+    training = read_config(Path("runs/small/config.toml")).training
+    assert (training.kernels, training.threads, training.precision) == ("plain", None, "float32")
+
+
 def test_a_misspelt_recipe_is_answered_with_those_there_are(run_weft: RunWeft, recipes: Path) -> None:
     refusal = run_weft("train", "--recipe", "smal").refusal()
     assert refusal == "there is no recipe 'smal' (did you mean \"small\"?); there are small"

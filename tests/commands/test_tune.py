@@ -55,3 +55,11 @@ def test_so_much_of_the_text_is_read(run_weft: RunWeft, trained: Path) -> None:
 )
 def test_what_makes_no_sense_is_one_line(run_weft: RunWeft, trained: Path, flags: str, expected: str) -> None:
     assert expected in run_weft("tune", "again.txt", *flags.split(), "--run", trained).refusal()
+
+
+def test_where_every_rate_runs_off_none_is_recommended(
+    run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "SGD_RATES", (1e30,))
+    refusal = run_weft("tune", "again.txt", "--run", trained, "--dynamic", "--dynamic-block", 5).refusal()
+    assert "the weights ran off with every learning rate" in refusal

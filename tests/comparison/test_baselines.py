@@ -157,3 +157,26 @@ def test_where_no_kernels_run_the_window_is_trained_without(run: Path, monkeypat
     monkeypatch.setattr(window_baseline, "why_not_fused", lambda: "no reason")
     training = window_config(fused, 4).training
     assert (training.kernels, training.threads) == ("plain", None)
+
+
+def test_a_run_in_bfloat16_has_a_window_of_its_own_precision_where_there_is_such(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = weft.load(run)
+    bfloat16 = replace(lm.config, training=replace(lm.config.training, kernels="fused", precision="bfloat16"))
+    for name, reason in (("why_not_fused", None), ("why_not_bfloat16", None)):
+        monkeypatch.setattr(window_baseline, name, lambda reason=reason: reason)
+    assert window_config(bfloat16, 4).training.precision == "bfloat16"
+    monkeypatch.setattr(window_baseline, "why_not_bfloat16", lambda: "no reason")
+    assert window_config(bfloat16, 4).training.precision == "float32"
+    monkeypatch.setattr(window_baseline, "why_not_fused", lambda: "no reason")
+    training = window_config(bfloat16, 4).training
+    assert (training.kernels, training.precision) == ("plain", "float32")
+
+
+def test_in_which_precision_a_window_was_trained_does_not_matter(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lm = weft.load(run)
+    first = trained_window(3, run, lm, Silent())
+    lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused", precision="bfloat16"))
+    monkeypatch.setattr(window_baseline, "train_fresh", lambda *_args, **_options: pytest.fail("trained again"))
+    assert trained_window(3, run, lm, Silent()).logprob("the cat") == first.logprob("the cat")

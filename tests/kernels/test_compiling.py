@@ -44,3 +44,18 @@ def test_every_kernel_bears_the_mark() -> None:
 
     for kernel in (update_kernel._scale, panel_product._multiply):
         assert kernel.__qualname__.endswith(compiling.mark(Path(compiling.__file__).parent))
+
+
+def test_compiling_is_said_once_and_only_where_there_is_something_to_compile() -> None:
+    import numba
+
+    from weft.backends.fusing import saying_when_compiling
+
+    double, triple = numba.njit(lambda x: 2 * x), numba.njit(lambda x: 3 * x)
+    said: list[str] = []
+    with saying_when_compiling(said.append):
+        assert double(2) + triple(2) == 10
+        assert len(said) == 1
+    with saying_when_compiling(said.append):
+        assert double(3) == 6
+    assert said == ["compiling the fused kernels; they are kept for the next time"]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from rounding import SIZES, nearest_bfloat16, normal
-from weft.backends import backend_of
-from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
+from weft.backends.fusing import why_not_bfloat16, why_not_fused
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
 
@@ -66,25 +65,3 @@ def test_panels_of_pairs_are_products_of_rounded_numbers(M: int, K: int, N: int,
 def test_a_transpose_whose_rows_lie_in_few_sets_of_the_cache_is_multiplied_from_a_copy() -> None:
     A, B = normal(50, 1024), normal(50, 33, seed=1)
     np.testing.assert_allclose(product("PanelProducts", A.T, B), A.T @ B, atol=1e-3)
-
-
-@orders
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize(("M", "K", "N"), [(1, 1, 1), (2, 0, 3), (70, 33, 45)])
-def test_the_product_of_a_backend_is_that_of_all_workers(
-    M: int, K: int, N: int, threads: int, order: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from weft.backends.kernels import matrix_product
-
-    monkeypatch.setattr(matrix_product, "SMALL_WORK", 0)
-    A, B = factors(M, K, N, order)
-    with fused(threads):
-        ours = backend_of(A).product(A, B)
-    assert ours.dtype == np.float32
-    np.testing.assert_allclose(ours, A.astype(float) @ B.astype(float), rtol=1e-5, atol=1e-5)
-
-
-def test_matrices_without_a_contiguous_axis_are_multiplied_too() -> None:
-    A, B = normal(20, 30)[::2, ::2], normal(15, 4)
-    with fused(1):
-        np.testing.assert_allclose(backend_of(A).product(A, B), A @ B, rtol=1e-5, atol=1e-5)

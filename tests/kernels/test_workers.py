@@ -6,11 +6,12 @@ import contextlib
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from weft.backends.workers import Workers, split
+from weft.backends.workers import Workers, granted_cores, split
 from weft.errors import InputError
 
 
@@ -102,3 +103,20 @@ def test_tasks_that_wait_for_each_other_may_come_from_many_threads(monkeypatch: 
     for thread in callers:
         thread.join()
     assert len(done) == 4 * 5 * 3
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, float("inf")),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, float("inf")),
+        ({}, float("inf")),
+    ],
+)
+def test_the_cores_that_a_container_grants(files: dict[str, str], cores: float, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, "ascii")
+    assert granted_cores(tmp_path) == cores

@@ -238,3 +238,11 @@ def test_wrong_shapes_are_named(layer_type: type[TimeRecurrent]) -> None:
         case.layer.forward(case.xs[:1])
     with pytest.raises(InputError, match="needs a forward before it"):
         layer_type(**case.params).backward(case.dhs)
+    case = Case(layer_type)
+    case.forward()
+    with pytest.raises(InputError, match=r"dhs must have shape \(2, 3, 5\), got \(2, 2, 5\)"):
+        case.layer.backward(case.dhs[:, :2])
+    with pytest.raises(InputError, match=r"dh must have shape \(2, \d+\), got \(1, "):
+        case.layer.backward(case.dhs, *[gradient[:1] for gradient in case.dlast])
+    with pytest.raises(InputError, match="at least one stream and one step"):
+        layer_type(**case.params).forward(case.xs[:, :0])

@@ -95,10 +95,10 @@ def test_ids_and_states_that_do_not_fit_are_told(kernels: str) -> None:
             streaming.step(np.array([id]), streaming.zero_state(1))
 
 
-@pytest.mark.skipif(WITHOUT is not None, reason=f"no kernels: {WITHOUT}")
-def test_states_of_other_shapes_are_told() -> None:
-    streaming = StreamingModel(lstm(), kernels="fused")
-    with pytest.raises(InputError, match=r"a step of 2 streams needs 4 states \(2, 8\), got \(1, 8\)"):
+@every_way
+def test_states_of_other_shapes_are_told(kernels: str) -> None:
+    streaming = StreamingModel(lstm(), kernels=kernels)
+    with pytest.raises(InputError, match=r"a step of 2 streams needs states of shapes \(2, 8\), .* got \(1, 8\)"):
         streaming.step(np.array([1, 2]), streaming.zero_state(1))
     with pytest.raises(InputError, match=r"ids must have shape \(N,\)"):
         streaming.step(np.array([[1, 2]]), streaming.zero_state(2))
@@ -139,6 +139,14 @@ def test_a_frozen_language_model_scores_and_steps_on_the_same_weights(weights: s
     assert stepped == pytest.approx(lm.logprob(text, eos=False), abs=1e-2 if weights == "int8" else 1e-3)
     assert lm.start().push("you say") == lm.start().push("you say")
     assert lm.next("you say", 1) == lm.start().push("you say").next(1)
+
+
+@pytest.mark.parametrize("name", ["recurrent.0.b", "output.W"])
+def test_a_model_that_has_run_off_is_refused(name: str) -> None:
+    model = lstm()
+    model.named_parameters()[name][...] = np.nan
+    with pytest.raises(InputError, match=f"{name} is not finite"):
+        StreamingModel(model, "int8")
 
 
 def test_rounding_changes_a_model_a_little_and_more_with_fewer_bits() -> None:

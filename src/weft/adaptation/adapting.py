@@ -70,10 +70,12 @@ class AdaptingModel:
         keys = backend_of(hidden[0]).to_numpy(self.working.recurrent[-1].cell.zero_state(0)[0])
         return AdaptingState(hidden, (none, none, *hidden), tuple(self.trained.values()), (keys, none[0]))
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def step(self, ids: Array, state: ModelState) -> tuple[Array, AdaptingState]:
         """The next token ids (1,) -> ln P (1, V) of the token after it, and the state; pure, as `RNNLM.step`.
 
-        Only when a token comes can the one before it be learnt from: the state waits for it.
+        Only when a token comes can the one before it be learnt from: the state waits for it. Raises
+        TrainingDivergedError where the weights have run off.
         """
         before = AdaptingState(*state)
         reading = _Pass(self, before)
@@ -83,8 +85,11 @@ class AdaptingModel:
             reading.learn(x, ids[None])
         hs = reading.go_on(ids[None])
         logs = reading.distributions(hs, ids[None])
+        if np.isnan(logs).any():
+            raise run_off()
         return backend_of(hs).asarray(logs), reading.state((ids[None], hs))
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def read(
         self, xs: Ids, ts: Ids, state: AdaptingState, measured: Distributions | None
     ) -> tuple[Numbers, AdaptingState]:
@@ -177,10 +182,7 @@ class _Pass:
             nats = -self.working.output.log_probabilities(hs, ts) if measured is None else None
         numbers = self._log_probabilities(nats, hs, ts) if measured is None else self._measured(hs, ts, measured)
         if not np.isfinite(numbers[:, 0]).all():
-            raise TrainingDivergedError(
-                "the probabilities are no longer finite numbers: the weights ran off while they followed the text; "
-                "lower the learning rate of dynamic evaluation"
-            )
+            raise run_off()
         self.remember(hs, ts)
         if self.dynamic is not None and whole:
             self._update(self.dynamic)
@@ -280,3 +282,10 @@ def _check_batch(batch_size: int | None) -> None:
             "an adapting model reads one token after another, since each changes what the next is predicted from; "
             f"leave the batch size out, or give 1, not {batch_size}"
         )
+
+
+def run_off() -> TrainingDivergedError:
+    return TrainingDivergedError(
+        "the probabilities are no longer finite numbers: the weights ran off while they followed the text; "
+        "lower the learning rate of dynamic evaluation"
+    )

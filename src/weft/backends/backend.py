@@ -156,9 +156,6 @@ class Backend(Protocol):
     def sum_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
         """The different numbers among `rows`, ascending (U,), and the sum of the values (U, D) of each."""
 
-    def product(self, A: Array, B: Array) -> Array:
-        """A (M, K) times B (K, N), large matrices, as the fused kernels multiply where they run."""
-
     def softmax_loss(self, scores: Array, targets: Array, ignore_label: int) -> tuple[Array, Array]:
         """Negative log-likelihood and its gradient, row by row.
 

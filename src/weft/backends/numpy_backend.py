@@ -57,12 +57,6 @@ class NumpyBackend:
         self.add_rows(sums, place, values)
         return different, sums
 
-    def product(self, A: Floats, B: Floats) -> Floats:
-        if self.kernels and A.dtype == B.dtype == np.float32 and _has_contiguous_axis(A) and _has_contiguous_axis(B):
-            return self.kernels.product.multiply(A, B)
-        product: Floats = A @ B
-        return product
-
     def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:
         rows, labels, ignored = _labels(targets, ignore_label)
         dscores = scores - scores.max(axis=1, keepdims=True)
@@ -95,7 +89,7 @@ class NumpyBackend:
         return 8 * float(np.finfo(dtype).eps)
 
     def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
-        if not self.kernels or cell.params[0].dtype != np.float32:
+        if not self.kernels or not all(map(_can_be_read, cell.params)):
             return None
         kernel = self.kernels.blocks.get(cell.name)
         return kernel if kernel is not None and kernel.pays(cell, streams, steps) else None
@@ -112,5 +106,6 @@ def _labels(targets: Integers, ignore_label: int) -> tuple[Integers, Integers, N
     return np.arange(targets.shape[0]), np.where(ignored, 0, targets), ignored
 
 
-def _has_contiguous_axis(matrix: Floats) -> bool:
-    return matrix.itemsize in matrix.strides
+def _can_be_read(parameter: Floats) -> bool:
+    """Whether the kernels can: float32 numbers, rows one after the other."""
+    return parameter.dtype == np.float32 and parameter.flags.c_contiguous

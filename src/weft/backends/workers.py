@@ -6,11 +6,13 @@ wait on a lock between parts, so that nothing spins while another library's thre
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -27,6 +29,10 @@ class Workers:
         if count < 1:
             raise InputError(f"threads must be at least 1, got {count}")
         self.count = count
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._putting = threading.Lock()
         self._started = 1
@@ -40,6 +46,8 @@ class Workers:
             for task in tasks:
                 task()
             return
+        if self._process != os.getpid():
+            self._begin()  # a process that was forked has none of the threads
         self._start(min(self.count, len(tasks)))
         ends: Ends = SimpleQueue()
         with self._putting:  # tasks may wait for each other: those of two callers must not be mixed
@@ -77,9 +85,22 @@ def _carry_out(task: Callable[[], None], ends: Ends) -> None:
 
 
 def available_cores() -> int:
-    """Cores that this process may run on."""
+    """Cores that this process may run on, no more than its control group has time for."""
     affinity: Any = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, math.floor(min(cores, granted_cores())))
+
+
+def granted_cores(groups: Path = Path("/sys/fs/cgroup")) -> float:
+    """Processor time that the control group grants, in cores; infinite where it sets no limit."""
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):
+        try:
+            quota, period, *_ = " ".join((groups / name).read_text("ascii") for name in files).split()
+            if quota != "max" and int(quota) > 0:
+                return int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return math.inf
 
 
 def split(total: int, parts: int) -> list[slice]:

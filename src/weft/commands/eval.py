@@ -160,7 +160,7 @@ def _own_split(run: Path) -> str:
 def _own_text(run: Path, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """The token ids of a held-out text of the run, and which stand for unknown words: maps of files."""
     if not tokens_path(run, split).exists():
-        raise MissingFileError(f"{run} has no {split} text: name a text to evaluate, or leave --split out")
+        raise MissingFileError(f"{run} has no {split} text: name a text in its place, or another --split")
     return open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Annotated
 
 import typer
 
-from weft.backends.fusing import PRECISIONS, fused, why_not_fused
+from weft.backends.fusing import PRECISIONS, fused, saying_when_compiling, why_not_fused
 from weft.commands.option_types import one_of, whole_number
 from weft.errors import InputError, WeftError
 from weft.language_model import LanguageModel
@@ -53,7 +54,14 @@ def kernels_of(
             "--threads and --precision are for the fused kernels, and the plain ones are used: leave them out, or give "
             "--kernels fused"
         )
-    return fused(threads, precision) if kernels == "fused" else nullcontext()
+    return _fused_and_saying_so(threads, precision) if kernels == "fused" else nullcontext()
+
+
+@contextmanager
+def _fused_and_saying_so(threads: int | None, precision: str) -> Iterator[None]:
+    # Not bound to the stream as it is now: a bar on it may put another one in its place meanwhile.
+    with fused(threads, precision), saying_when_compiling(lambda line: print(line, file=sys.stderr, flush=True)):
+        yield
 
 
 def kernels_for_lines(

@@ -15,7 +15,7 @@ from weft.commands.run_option import RUNS
 from weft.commands.setting_options import with_settings
 from weft.commands.training_summary import final_losses, measured, summary
 from weft.errors import InputError
-from weft.experiment import stated_settings, train_run
+from weft.experiment import CHANGEABLE, Trained, stated_settings, train_run
 from weft.recipes import Recipe, duration, find_recipe
 from weft.reporting import OnStream
 
@@ -55,7 +55,7 @@ def train_command(
 
     A setting without a default is chosen for the text, and the choice explained. Ctrl-C saves; --resume goes on.
     """
-    stated = stated_on_command_line(config, recipe, text, settings)
+    stated = stated_on_command_line(config, recipe, text, settings, resume=resume)
     follows = find_recipe(recipe) if recipe is not None else None
     own_text = bool(text or settings.get("data"))
     run = out or RUNS / (follows.name if follows and not own_text else default_name(stated.get("data", ()), resume))
@@ -68,13 +68,19 @@ def train_command(
     for line in summary(trained, losses):
         typer.echo(line)
     if follows:
-        typer.echo(_verdict(follows, stated, measured(follows.measure, losses)))
-        for line in _further(follows, stated, run):
+        changed = follows.changed(_settings_that_count(follows, stated, trained))
+        typer.echo(_verdict(follows, changed, measured(follows.measure, losses)))
+        for line in [] if changed else _variants(follows, run):
             typer.echo(line, err=True)
 
 
-def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> str:
-    changed = recipe.changed(stated)
+def _settings_that_count(recipe: Recipe, stated: dict[str, Any], trained: Trained) -> dict[str, Any]:
+    """The run's settings by which it is the recipe's run or another: it may have been started with other ones."""
+    kept = trained.model.config.by_name()
+    return {name: kept[name] for name in dict.fromkeys((*recipe.settings, *stated, *CHANGEABLE))}
+
+
+def _verdict(recipe: Recipe, changed: list[str], reached: float | None) -> str:
     if changed:
         return f"the figure of recipe {recipe.name} does not apply: {', '.join(changed)} changed"
     if reached is None:
@@ -82,21 +88,20 @@ def _verdict(recipe: Recipe, stated: dict[str, Any], reached: float | None) -> s
     return recipe.verdict(reached)
 
 
-def _further(recipe: Recipe, stated: dict[str, Any], run: Path) -> list[str]:
+def _variants(recipe: Recipe, run: Path) -> list[str]:
     """The recipe's other evaluations, as a person can ask for them."""
     command = ["weft", "eval", "--run", str(run)]
-    variants = () if recipe.changed(stated) else recipe.variants
-    return [f"{each.name}, expected {each.result}: {shlex.join([*command, *each.options])}" for each in variants]
+    return [f"{each.name}, expected {each.result}: {shlex.join([*command, *each.options])}" for each in recipe.variants]
 
 
 def stated_on_command_line(
-    config: Path | None, recipe: str | None, text: list[str] | None, settings: dict[str, Any]
+    config: Path | None, recipe: str | None, text: list[str] | None, settings: dict[str, Any], *, resume: bool = False
 ) -> dict[str, Any]:
     """What a person states: by a file or recipe, by options that win over it, and the text as an argument."""
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
     given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    return stated_settings(config, recipe, text or None, given)
+    return stated_settings(config, recipe, text or None, given, resume=resume)
 
 
 def default_name(data: tuple[str, ...], resume: bool) -> str:

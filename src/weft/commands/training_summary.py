@@ -11,6 +11,7 @@ from weft.experiment import Trained
 from weft.language_model import LanguageModel
 from weft.layers import Loss
 from weft.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
+from weft.reporting import loss_is_estimated
 from weft.run_folder import tokens_path
 from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
@@ -51,7 +52,7 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
                 f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, [ids])))})"
             )
     if len(lines) == 1 and "train" in losses:
-        estimated = "" if trained.model.model.output.exact else " (estimated from samples)"
+        estimated = " (estimated from samples)" if loss_is_estimated(trained.model.model) else ""
         lines.append(
             f"training perplexity {perplexity_text(perplexity(losses['train']))}{estimated}; nothing was held out"
         )

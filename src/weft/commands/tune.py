@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_o
 from weft.commands.option_types import at_least_one, whole_number
 from weft.commands.run_option import RunOption, chosen_run
 from weft.commands.text_argument import TEXT_HELP, check_split
-from weft.errors import InputError
+from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, load
@@ -115,6 +116,10 @@ def _best_rule(
     for tried, loss in zip(rules, losses_of_rules(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
         reporter.note(f"lr {tried.lr:g}, decay {tried.decay:g}: {_shown(loss)}")
         losses.append(loss)
+    if not any(math.isfinite(perplexity(loss)) for loss in losses):
+        raise TrainingDivergedError(
+            "the weights ran off with every learning rate that was tried: adapt by the other rule, or by a cache alone"
+        )
     return rules[best(losses)]
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from weft.backends.fusing import why_not_fused
+from weft.backends.fusing import why_not_bfloat16, why_not_fused
 from weft.config import Config, ModelConfig, TrainingConfig
 from weft.config_file import read_config, write_config
 from weft.errors import CheckpointError, MissingFileError
@@ -59,6 +59,8 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
 def window_config(config: Config, size: int) -> Config:
     """The configuration of a run with one window layer in place of its recurrent layers."""
     training = config.training
+    if training.precision == "bfloat16" and (why_not_fused() or why_not_bfloat16()):
+        training = replace(training, precision="float32")
     if training.kernels == "fused" and why_not_fused() is not None:
         training = replace(training, kernels="plain", threads=None)
     return replace(config, model=_one_window(config.model, size), training=training)
@@ -90,7 +92,8 @@ def _is_of(folder: Path, config: Config) -> bool:
 
 
 def _outcome(config: Config) -> Config:
-    plain = replace(config.training, kernels="plain", threads=None, save_every=TrainingConfig.save_every)
+    training = config.training
+    plain = replace(training, kernels="plain", threads=None, precision="float32", save_every=TrainingConfig.save_every)
     return replace(config, training=plain)
 
 

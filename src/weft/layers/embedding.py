@@ -32,6 +32,7 @@ class Embedding(Layer):
 
     def backward(self, dx: Array) -> None:
         (dW,) = self.grads
+        check_shape("dx", dx, (self.ids.shape[0], dW.shape[1]))
         dW[...] = 0
         self.backend.add_rows(dW, self.ids, dx)
 

@@ -78,16 +78,20 @@ class TimeRecurrent(Layer):
         self.stateful = stateful
         self.weight_dropout: WeightDropout | None = None
         self._tape: Any = None
+        self._shape: tuple[int, ...] = ()
         self.reset_state()
         for name in self.cell.state_names:
             setattr(self, f"d{name}", None)
 
     def forward(self, xs: Array) -> Array:
         self._tape = None  # the old block's intermediates go before the new ones come
+        if 0 in xs.shape[:2]:
+            raise InputError(f"a block has at least one stream and one step, got xs of shape {tuple(xs.shape)}")
         self._kernel = self._block_kernel(xs)
         self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
         hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self._checked(xs, self._initial_state(xs)))
         self.set_state(*state)
+        self._shape = tuple(hs.shape)
         return hs
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
@@ -99,7 +103,10 @@ class TimeRecurrent(Layer):
                 f"{type(self).__name__}.backward takes the gradients of all of {', '.join(self.cell.state_names)}"
                 f" at the last state or none, got {len(dstate)}"
             )
+        check_shape("dhs", dhs, self._shape)
         dstate = dstate or self.cell.zero_state(dhs.shape[0])
+        for name, size, gradient in zip(self.cell.state_names, self.cell.state_sizes, dstate, strict=True):
+            check_shape(f"d{name}", gradient, (dhs.shape[0], size))
         dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self._tape)
         if self.weight_dropout:
             self.weight_dropout.backward(self.grads[1])

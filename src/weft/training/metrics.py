@@ -27,7 +27,7 @@ class EpochMetrics:
     valid_nats_per_token: float | None
     valid_perplexity: float | None
     lr: float
-    """Learning rate of the last step."""
+    """The schedule's learning rate at the last step, before it is scaled by the length of a random block."""
     tokens_per_second: float
     """Tokens trained on, by the seconds below."""
     seconds: float

@@ -53,7 +53,7 @@ class Stepper:
 
 
 def steps_per_epoch(blocks: BlockSource, config: TrainingConfig) -> int:
-    """Steps that make one pass through the text; raises InputError if it has too few blocks for one."""
+    """Whole steps in one pass through the text; raises InputError if it has too few blocks for one."""
     if config.accumulate > blocks.blocks_per_epoch:
         raise InputError(
             f"a step is to accumulate {config.accumulate:,} blocks, but the text has only {blocks.blocks_per_epoch:,}: "

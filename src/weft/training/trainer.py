@@ -172,7 +172,7 @@ class Trainer:
         return "interrupted" if stop.made else None
 
     def _take_step(self) -> float:
-        """One step; returns its learning rate."""
+        """One step; returns the schedule's learning rate at it."""
         began = time.perf_counter()
         lr = self.schedule.lr(self.step)
         loss = self.stepper.take(lr)

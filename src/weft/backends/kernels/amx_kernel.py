@@ -11,7 +11,7 @@
 
 With three terms a number (see `tiles`) the products of terms i and j with i + j <= 4 are added, six of nine: what is
 left out is below the last bit of a float32. They are taken in an order in which only one factor changes from one to the
-next; the smallest come first.
+next, and the first is loaded once.
 """
 
 from __future__ import annotations

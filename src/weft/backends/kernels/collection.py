@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
-from weft.backends.kernels.matrix_product import MatrixProduct
 from weft.backends.kernels.output_kernel import FusedOutput
 from weft.backends.kernels.output_part import LibraryPart, OneTermPart, PairPart, PanelPart, Part, TilePart
 from weft.backends.kernels.processor import has_amx
@@ -25,13 +24,11 @@ ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
 
 @dataclass(frozen=True)
 class Kernels:
-    """The fused kernels, sharing the threads of `workers`."""
+    """The fused kernels, which share the threads of some workers."""
 
-    workers: Workers
     blocks: dict[str, FusedBlock]
     output: FusedOutput
     update: FusedUpdate
-    product: MatrixProduct
     rounding: float
 
     @classmethod
@@ -44,8 +41,7 @@ class Kernels:
             "gru": GRUKernel(workers, ways.products, ways.small_products),
         }
         output = FusedOutput(workers, ways.part, ways.small_part)
-        product = MatrixProduct(workers, ways.products)
-        return cls(workers, blocks, output, FusedUpdate(workers), product, ROUNDING[precision])
+        return cls(blocks, output, FusedUpdate(workers), ROUNDING[precision])
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class FusedOutput:
         """ln(exp beside + Σ_v exp x_v) of every row, over all v but the one left out, and dh; see `OutputKernel`."""
         nothing = np.full(len(h), -1)
         parts, rows = self._parts(h, nothing, left_out, W, b, _kept(len(h) * W.shape[1]))
-        log_sum = np.logaddexp(self._first_sweep(parts, nothing, -1)[1], beside)
+        with np.errstate(divide="ignore"):  # the sample can be empty
+            log_sum = np.logaddexp(self._first_sweep(parts, nothing, -1)[1], beside)
         return log_sum, self._second_sweep(parts, rows, log_sum, scale, dW, db)
 
     def _second_sweep(
@@ -112,6 +113,8 @@ class FusedOutput:
         """Every worker's part, and which rows it has: columns are shared out, or rows if the vocabulary is small."""
         (R, H), V = h.shape, W.shape[1]
         h, t, left_out = np.ascontiguousarray(h), np.ascontiguousarray(t), np.ascontiguousarray(left_out)
+        if not (W.flags.c_contiguous or W.flags.f_contiguous):
+            W = W.copy(order="K")  # as `zeros_like` lays out its gradient
         count = 1 if R * H * V < SMALL_WORK else self.workers.count
         by_columns = V >= R or V >= LARGE_VOCABULARY
         kind = self.part if self.part.fewest_rows <= R else self.small_part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -44,9 +45,20 @@ FEATURES = {
 
 def usable_instructions() -> list[str]:
     """The sets of instructions that this processor can run and weft knows, the mightiest first."""
-    features = binding.get_host_cpu_features()
+    features = _features()
     names = [name for name, needed in FEATURES.items() if all(features.get(feature, False) for feature in needed)]
     return [name for name in names if name != "amx" or _may_use_tiles()]
+
+
+def _features() -> dict[str, bool]:
+    """What the compiler says of this processor; of some systems it knows nothing."""
+    try:
+        features = dict(binding.get_host_cpu_features())
+    except RuntimeError:
+        features = {}
+    if platform.machine().lower() in ("aarch64", "arm64"):
+        features.setdefault("neon", True)  # there is none without
+    return features
 
 
 @cache
@@ -90,6 +102,8 @@ def why_not() -> str | None:
     """Why kernels cannot be compiled on this machine, or None if they can."""
     if numba.config.DISABLE_JIT:
         return "compiling is switched off by NUMBA_DISABLE_JIT"
+    if sys.platform == "win32":
+        return "they need a system like Linux or macOS; on Windows there is its subsystem for Linux"
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
 
 

@@ -187,7 +187,7 @@ class TileProducts(LibraryProducts):
             return
         a = left.tiles = left.tiles or Tiles(self.terms, left.role + " left").set_left(left.array)
         b = right.tiles = right.tiles or Tiles(self.terms, right.role + " right").set_right(right.array)
-        multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out, True)
+        multiply_into(a.cells, a.height, a.rows, b.cells, b.rows, out)
 
     def _is_small(self, left: Factor, right: Factor) -> bool:
         M, N = left.array.shape[0], right.array.shape[1]

@@ -11,6 +11,18 @@ import numpy as np
 
 from weft.backends.kernels.compiling import compiled
 
+TRACE = np.float32(1e-30)
+"""A remembered number below which it is as good as none."""
+
+
+@compiled
+def without_traces(x: Any) -> Any:
+    """x, or 0 where it is so small that the processor would take a hundred times as long over it before long.
+
+    What an optimizer remembers of a row without a gradient becomes smaller with every step.
+    """
+    return np.float32(0) if abs(x) < TRACE else x
+
 
 @compiled
 def adamw_rows(
@@ -26,12 +38,12 @@ def adamw_rows(
             k += 1
             for j in range(g.size):
                 g_j = factor * g[j]
-                m_r[j] += towards * (g_j - m_r[j])
-                v_r[j] = beta * v_r[j] + rest * (g_j * g_j)
+                m_r[j] = without_traces(m_r[j] + towards * (g_j - m_r[j]))
+                v_r[j] = without_traces(beta * v_r[j] + rest * (g_j * g_j))
         else:
             for j in range(w_r.size):
-                m_r[j] *= keep_m
-                v_r[j] *= beta
+                m_r[j] = without_traces(m_r[j] * keep_m)
+                v_r[j] = without_traces(v_r[j] * beta)
         for j in range(w_r.size):
             w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
 

@@ -1,9 +1,9 @@
 """How the workers share the work of a block: streams, each worker on its own, or hidden units, all in step.
 
-Where the recurrent weights fit a core's cache, every worker takes some of the streams through the whole block. Where
-they do not, or where there are few streams, the workers take the same streams and some of the hidden units each, with
-all gates of these: a core then reads its share of the weights at every step instead of all. They meet once a step,
-since each needs the whole h (backward, the whole da) of the step before.
+As a rule every worker takes some of the streams through the whole block. Where there are fewer streams than workers,
+and on tiles where the recurrent weights do not fit a core's cache, the workers take the same streams and some of the
+hidden units each, with all gates of these: a core then reads its share of the weights at every step instead of all.
+They meet once a step, since each needs the whole h (backward, the whole da) of the step before.
 """
 
 from __future__ import annotations
@@ -33,10 +33,6 @@ class Units:
         if self.count == self.H:
             return np.array([(gates[0] * self.H, len(gates) * self.H)], np.int64)
         return np.array([(gate * self.H + self.first, self.count) for gate in gates], np.int64)
-
-    def slice(self) -> slice:
-        """The units as a slice of H."""
-        return slice(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True)

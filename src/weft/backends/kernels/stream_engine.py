@@ -13,7 +13,7 @@ from weft.backends.kernels.atomics import LINE, call
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out, crew
 from weft.backends.kernels.held_memory import aligned
-from weft.backends.kernels.stream_layout import STATE_PARTS, Layout
+from weft.backends.kernels.stream_layout import Layout
 from weft.backends.kernels.stream_plan import CHUNKS
 from weft.backends.kernels.stream_step import (
     CONSTANTS,
@@ -82,9 +82,8 @@ class StreamEngine:
         output: Floats | None, bias: Floats, threads: int,
     ) -> None:  # fmt: skip
         self.threads = threads
-        self.vocabulary, self.hidden_size = len(bias), len(layers[0][1])
+        self.vocabulary = len(bias)
         self.layout = Layout(kind, cell, embedding, layers, output, bias)
-        self.parts = STATE_PARTS[cell] * len(layers)
         self._function = part_in(self.layout.weights.dtype.name)
         self._own = threading.local()
 

@@ -89,6 +89,6 @@ def multiply_tiles(a: Any, height: Any, M: Any, b: Any, N: Any, c: Any, c_row: A
 
 
 @compiled
-def multiply_into(a: Any, height: Any, M: Any, b: Any, N: Any, C: Any, fresh: Any) -> None:
-    """The same into an array C (M, N) whose rows are contiguous."""
-    multiply_tiles(a, height, M, b, N, pointer_to(C, 0), C.strides[0] // 4, fresh)
+def multiply_into(a: Any, height: Any, M: Any, b: Any, N: Any, C: Any) -> None:
+    """C = A B for an array C (M, N) whose rows are contiguous."""
+    multiply_tiles(a, height, M, b, N, pointer_to(C, 0), C.strides[0] // 4, True)

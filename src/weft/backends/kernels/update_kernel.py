@@ -16,7 +16,7 @@ from numba import carray, types
 from numpy.typing import NDArray
 
 from weft.backends.kernels.compiling import compiled, intrinsic
-from weft.backends.kernels.row_updates import adamw_rows, add_rows
+from weft.backends.kernels.row_updates import adamw_rows, add_rows, without_traces
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 
@@ -267,7 +267,7 @@ def _momentum(places: Any, sizes: Any, first: Any, last: Any, mu: Any, lr: Any, 
         w, g = part(places, sizes, row, 0, start, first, last), part(places, sizes, row, 1, start, first, last)
         v = part(places, sizes, row, 2, start, first, last)
         for j in range(w.size):
-            v[j] = mu * v[j] + factor * g[j]
+            v[j] = without_traces(mu * v[j] + factor * g[j])
             w[j] -= lr * v[j]
         start += sizes[row]
 
@@ -284,7 +284,7 @@ def _adamw(
         kept = keep[row]
         for j in range(w.size):
             g_j = factor * g[j]
-            m[j] += towards * (g_j - m[j])
-            v[j] = beta * v[j] + rest * (g_j * g_j)
+            m[j] = without_traces(m[j] + towards * (g_j - m[j]))
+            v[j] = without_traces(beta * v[j] + rest * (g_j * g_j))
             w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
         start += sizes[row]

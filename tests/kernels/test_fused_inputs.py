@@ -1,0 +1,135 @@
+"""Parameters however they lie in memory, processes that fork and threads that overlap: the numbers stay right."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.backends import random_generator
+from weft.backends.fusing import fused, why_not_fused
+from weft.layers import TimeLSTM, TimeOutputWithLoss
+from weft.model import RNNLM
+from weft.training.optimizer import AdamW, Momentum
+
+ROUNDING: Any = {"rtol": 1e-4, "atol": 3e-6}
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
+N, T, D, H, V = 4, 5, 30, 40, 130
+
+
+def normal(*shape: int, seed: int = 0) -> Any:
+    return random_generator(seed).normal(size=shape).astype(np.float32)
+
+
+def by_columns(array: Any) -> Any:
+    return np.asfortranarray(array)
+
+
+def every_other(array: Any) -> Any:
+    wide = np.zeros((array.shape[0], 2 * array.shape[1]), array.dtype)
+    wide[:, ::2] = array
+    return wide[:, ::2]
+
+
+def of_a_larger_one(array: Any) -> Any:
+    wide = np.zeros((array.shape[0], array.shape[1] + 7), array.dtype)
+    wide[:, :-7] = array
+    return wide[:, :-7]
+
+
+in_any_place = pytest.mark.parametrize("placed", [by_columns, every_other, of_a_larger_one])
+
+
+@in_any_place
+def test_recurrent_weights_may_lie_as_they_like(placed: Any) -> None:
+    def gradients(place: Any) -> list[Any]:
+        Wx, Wh = place(normal(D, 4 * H) / 5), place(normal(H, 4 * H, seed=1) / 6)
+        layer = TimeLSTM(Wx, Wh, normal(4 * H, seed=2))
+        layer.forward(normal(N, T, D, seed=3))
+        return [layer.backward(normal(N, T, H, seed=4)), *layer.grads]
+
+    expected = gradients(np.ascontiguousarray)
+    with fused(2):
+        for ours, plain in zip(gradients(placed), expected, strict=True):
+            np.testing.assert_allclose(ours, plain, **ROUNDING)
+
+
+def test_parameters_of_two_kinds_of_numbers_are_not_read_as_one() -> None:
+    layer = TimeLSTM(normal(D, 4 * H) / 5, (normal(H, 4 * H, seed=1) / 6).astype(np.float64), normal(4 * H, seed=2))
+    xs = normal(N, T, D, seed=3)
+    expected = layer.forward(xs)
+    with fused(1):
+        np.testing.assert_allclose(layer.forward(xs), expected, **ROUNDING)
+
+
+@in_any_place
+def test_output_weights_may_lie_as_they_like(placed: Any) -> None:
+    def gradients(place: Any) -> list[Any]:
+        layer = TimeOutputWithLoss(place(normal(H, V) / 6), normal(V, seed=1))
+        nats = layer.forward(normal(N, T, H, seed=2), random_generator(3).integers(0, V, (N, T)))
+        return [nats, layer.backward(), *layer.grads]
+
+    expected = gradients(np.ascontiguousarray)
+    with fused(2):
+        for ours, plain in zip(gradients(placed), expected, strict=True):
+            np.testing.assert_allclose(ours, plain, **ROUNDING)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_workers_of_its_own() -> None:
+    model, ids = RNNLM(V, D, H, 1, seed=0), np.zeros((N, T), np.int64)
+    with fused(2):
+        expected = model.loss(ids, ids).nats
+        model.backward()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that of forking beside threads
+            child = os.fork()
+        if child == 0:
+            alarm = threading.Timer(30, os._exit, [2])
+            alarm.daemon = True
+            alarm.start()
+            same = model.loss(ids, ids).nats == expected
+            model.backward()
+            os._exit(0 if same else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def library_threads() -> list[int]:
+    from threadpoolctl import threadpool_info
+
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_the_librarys_threads_come_back_when_the_last_one_leaves() -> None:
+    before = library_threads()
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with fused(1):
+            entered.set()
+            leave.wait(30)
+
+    other = threading.Thread(target=stay)
+    with fused(1):
+        other.start()
+        assert entered.wait(30)
+    assert set(library_threads()) <= {1}
+    leave.set()
+    other.join()
+    assert library_threads() == before
+
+
+@pytest.mark.parametrize("make", [AdamW, Momentum])
+def test_what_is_remembered_of_a_row_without_a_gradient_ends_at_zero(make: Any) -> None:
+    weights = {"w": normal(2, 70)}
+    with fused(1):
+        optimizer = make(weights)
+        optimizer.update({"w": normal(2, 70, seed=1)}, 1e-3)
+        for _ in range(1000):
+            optimizer.update({"w": np.zeros((2, 70), np.float32)}, 1e-3)
+    remembered = next(iter(optimizer.state().values()))
+    assert not remembered.any()
