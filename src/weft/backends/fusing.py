@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,8 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
 
     precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
     the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
-    for the linear algebra library, which uses one thread for each of them as long as anybody is within. Raises
-    InputError where the kernels cannot run so, and for fewer threads than 1.
+    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError where the kernels cannot
+    run so, and for fewer threads than 1.
     """
     reason = why_not_fused()
     if reason is not None:
@@ -70,34 +70,25 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
         default_backend.active.reset(before)
 
 
-class _LibraryThreads:
-    """How many are within `one_library_thread`, and what takes its limit back when the last one leaves."""
-
-    def __init__(self) -> None:
-        self.lock, self.within = threading.Lock(), 0
-        self.limit: AbstractContextManager[Any] = nullcontext()
-
-
-_library_threads = _LibraryThreads()
+_limiting = threading.Lock()
 
 
 @contextmanager
 def one_library_thread() -> Iterator[None]:
-    """Within the block, the linear algebra library multiplies on one thread: with more it would fight the workers."""
+    """Within the block, the linear algebra library multiplies on one thread: with more it would fight the workers.
+
+    The limit is one for the whole process, so that who comes while it is set leaves it to the one who set it.
+    """
     from threadpoolctl import threadpool_limits
 
-    threads = _library_threads
-    with threads.lock:
-        if not threads.within:
-            threads.limit = threadpool_limits(limits=1, user_api="blas")
-        threads.within += 1
-    try:
+    if not _limiting.acquire(blocking=False):
         yield
+        return
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
-        with threads.lock:
-            threads.within -= 1
-            if not threads.within:
-                threads.limit.__exit__(None, None, None)
+        _limiting.release()
 
 
 @contextmanager
