@@ -1,10 +1,8 @@
-"""Parameters however they lie in memory, processes that fork and threads that overlap: the numbers stay right."""
+"""Parameters however they lie in memory, threads that overlap: the numbers stay right, and everything comes back."""
 
 from __future__ import annotations
 
-import os
 import threading
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 from weft.backends import random_generator
 from weft.backends.fusing import fused, why_not_fused
 from weft.layers import TimeLSTM, TimeOutputWithLoss
-from weft.model import RNNLM
 from weft.training.optimizer import AdamW, Momentum
 
 ROUNDING: Any = {"rtol": 1e-4, "atol": 3e-6}
@@ -77,26 +74,6 @@ def test_output_weights_may_lie_as_they_like(placed: Any) -> None:
     with fused(2):
         for ours, plain in zip(gradients(placed), expected, strict=True):
             np.testing.assert_allclose(ours, plain, **ROUNDING)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_forked_process_has_workers_of_its_own() -> None:
-    model, ids = RNNLM(V, D, H, 1, seed=0), np.zeros((N, T), np.int64)
-    with fused(2):
-        expected = model.loss(ids, ids).nats
-        model.backward()
-        model.reset_state()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # that of forking beside threads
-            child = os.fork()
-        if child == 0:
-            alarm = threading.Timer(30, os._exit, [2])
-            alarm.daemon = True
-            alarm.start()
-            same = model.loss(ids, ids).nats == expected
-            model.backward()
-            os._exit(0 if same else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def library_threads() -> list[int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,20 @@ def test_tasks_that_wait_for_each_other_may_come_from_many_threads(monkeypatch: 
     for thread in callers:
         thread.join()
     assert len(done) == 4 * 5 * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_workers_of_its_own() -> None:
+    workers, done = Workers(2), threading.Event()
+    workers.run([done.set, done.set])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that of forking beside threads
+        child = os.fork()
+    if child == 0:
+        threading.Timer(10, os._exit, [1]).start()
+        workers.run([done.set, done.set])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
 
     precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
     the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
-    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError where the kernels cannot
-    run so, and for fewer threads than 1.
+    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError
+    where the kernels cannot run so, and for fewer threads than 1.
     """
     reason = why_not_fused()
     if reason is not None:
