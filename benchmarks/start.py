@@ -20,12 +20,14 @@ IMPORTS = ["import weft", "from weft import load", "import torch", "import onnxr
 SMALL = ["--tokenizer=word", "--hidden-size=8", "--embedding-size=8", "--batch-size=2", "--bptt=10", "--epochs=1"]
 
 
-def start_seconds(repeats: int) -> dict[str, float]:
-    """Median seconds: of imports from within the process, of `weft score` from the command to its end."""
+def start_seconds(setting: Setting) -> dict[str, float]:
+    """Median seconds: of imports from within the process, of `weft score` from the command to its end; and, once and
+    not in the smallest setting, of compiling the kernels that a training needs."""
+    compiling = {} if setting.tiny else {"compiling the kernels": compiling_seconds()}
     with tempfile.TemporaryDirectory() as folder:
         score = partial(command_seconds, "score", "--run", str(small_run(Path(folder))), "i say hello .")
         runs: dict[str, Callable[[], float]] = {code: partial(import_seconds, code) for code in IMPORTS}
-        return median_seconds(runs | {"weft score": score}, repeats)
+        return median_seconds(runs | {"weft score": score}, setting.repeats) | compiling
 
 
 def median_seconds(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
@@ -34,14 +36,24 @@ def median_seconds(runs: dict[str, Callable[[], float]], repeats: int) -> dict[s
     return {name: statistics.median(each[name] for each in rounds[1:]) for name in runs}
 
 
+def compiling_seconds() -> float:
+    """How much longer `weft train` takes where no kernel is kept from earlier."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "text.txt")
+        text.write_text(TEXT, encoding="utf-8")
+        arguments = ["train", str(text), *SMALL, "--kernels=fused", "--overwrite", f"--out={folder}/run"]
+        first, again = (command_seconds(*arguments, NUMBA_CACHE_DIR=f"{folder}/kernels") for _ in range(2))
+        return first - again
+
+
 def import_seconds(code: str) -> float:
     timed = f"import time; began = time.perf_counter(); {code}; print(time.perf_counter() - began)"
     return float(output([sys.executable, "-c", timed]))
 
 
-def command_seconds(*arguments: str) -> float:
+def command_seconds(*arguments: str, **variables: str) -> float:
     began = time.perf_counter()
-    weft(*arguments)
+    weft(*arguments, **variables)
     return time.perf_counter() - began
 
 
@@ -53,15 +65,15 @@ def small_run(folder: Path) -> Path:
     return run
 
 
-def weft(*arguments: str) -> str:
-    return output([sys.executable, "-m", "weft", *arguments])
+def weft(*arguments: str, **variables: str) -> str:
+    return output([sys.executable, "-m", "weft", *arguments], **variables)
 
 
-def output(command: list[str]) -> str:
-    """What a command prints; raises CalledProcessError when it fails."""
-    environment = {name: value for name, value in os.environ.items() if name != "WEFT_RUN"}
+def output(command: list[str], **variables: str) -> str:
+    """What a command prints, with these environment variables; raises CalledProcessError when it fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "WEFT_RUN"} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def cases(setting: Setting) -> list[Case]:
-    return [Case("cold start", lambda: Row("cold start", "seconds", start_seconds(setting.repeats)))]
+    return [Case("cold start", lambda: Row("cold start", "seconds", start_seconds(setting)))]

@@ -2,7 +2,7 @@
 
     P(w_1 … w_m) = Π_t P(w_t | w_1 … w_{t-1})
 
-    TimeEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> OutputLayer
+    TimeRowEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> OutputLayer
 
 ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). Training carries the state in the layers;
 everything else passes it as a value: `step` and `log_probabilities` take a state, return the next, and touch nothing.
@@ -26,7 +26,6 @@ from weft.layers import (
     Regularization,
     RowGradient,
     Stack,
-    TimeEmbedding,
     TimeRecurrent,
     TimeRowEmbedding,
     layer_normalized,
@@ -107,8 +106,7 @@ class RNNLM:
             return values.astype(dtype)
 
         output_type = self.output_settings.layer
-        embedding = TimeEmbedding if tied and not output_type.by_rows else TimeRowEmbedding
-        self.embedding = embedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
+        self.embedding = TimeRowEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):
             values = layer_type.cell_type.initial_parameters(self.rng, inputs, size, **settings)
@@ -183,8 +181,6 @@ class RNNLM:
         twin = self.with_parameters(self.named_parameters())
         twin.output_settings = OutputSettings()
         twin.output = self.output.exactly()
-        if self.tied:
-            twin.embedding = TimeEmbedding(self.embedding.params[0])
         twin.params = list(twin.named_parameters().values())
         return twin
 
@@ -224,7 +220,8 @@ class RNNLM:
         dembedded = self.stack.backward(self.output.backward())
         self.embedding.backward(self.embedding_dropout.backward(dembedded))
         if self.tied:
-            self.embedding.grads[0] = self.output.tied_gradient(self.embedding.grads[0])
+            (rows,) = self.embedding.grads
+            self.embedding.grads[0] = self.output.tied_gradient(rows)
 
     def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
         """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array
 from weft.layers.layer import check_shape
 from weft.layers.output_layer import OutputLayer
+from weft.layers.row_gradient import RowGradient
 from weft.layers.softmax import counted
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ class TimeOutputWithLoss(OutputLayer):
         W, b = self.params
         return W, b
 
-    def tied_gradient(self, dE: Array) -> Array:
-        dE += self.grads[0].T
-        return dE
+    def tied_gradient(self, dE: RowGradient) -> Array | RowGradient:
+        whole = self.grads[0].T
+        self.backend.add_rows(whole, dE.rows, dE.values)
+        return whole
 
     def scores_size(self, rows: int) -> int:
         return rows * self.vocab_size

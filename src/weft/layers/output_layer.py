@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weft.backends import Array, OutputKernel
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
+from weft.layers.row_gradient import RowGradient
 from weft.layers.sliced_output import SlicedOutput
 from weft.layers.softmax import NOTHING, Loss, checked_labels
 
@@ -102,8 +103,11 @@ class OutputLayer(Layer, ABC):
     def affine(self) -> tuple[Array, Array] | None:
         """W (H, V) and b (V,), where the scores are h W + b; None where they are not."""
 
-    def tied_gradient(self, dE: Array) -> Array:
-        """The gradient of a tied embedding: dE, what came to it through the inputs, and what came through here."""
+    def tied_gradient(self, dE: RowGradient) -> Array | RowGradient:
+        """The gradient of a tied embedding: dE, what came to it through the inputs, and what came through here.
+
+        It may be in the memory of this layer's own gradient.
+        """
         raise not_tied(self.kind)
 
     @abstractmethod

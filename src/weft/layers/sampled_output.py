@@ -148,7 +148,7 @@ class TimeSampledOutputWithLoss(OutputLayer):
         W, b = self.params
         return W.T, b
 
-    def tied_gradient(self, dE: Array) -> Array:
+    def tied_gradient(self, dE: RowGradient) -> Array | RowGradient:
         return dE.plus(self.grads[0])
 
     def scores_size(self, rows: int) -> int:
