@@ -104,6 +104,10 @@ def why_not() -> str | None:
         return "compiling is switched off by NUMBA_DISABLE_JIT"
     if sys.platform == "win32":
         return "they need a system like Linux or macOS; on Windows there is its subsystem for Linux"
+    asked = os.environ.get("WEFT_SIMD")
+    if asked and asked not in usable_instructions():
+        known = ", ".join(FEATURES)
+        return f"WEFT_SIMD is {asked!r}, which is none of {known} or is not what this processor has"
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
 
 
