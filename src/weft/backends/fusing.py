@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weft.backends import default_backend
 from weft.backends.workers import Workers, available_cores
@@ -91,20 +91,8 @@ def one_library_thread() -> Iterator[None]:
         _limiting.release()
 
 
-@contextmanager
-def saying_when_compiling(say: Callable[[str], None]) -> Iterator[None]:
+def saying_when_compiling(say: Callable[[str], None]) -> AbstractContextManager[None]:
     """Within the block, `say` is told once, as soon as a kernel has to be compiled."""
-    from numba.core import event
+    from weft.backends.kernels.compiling import once_compiling
 
-    class Saying(event.Listener):  # type: ignore[misc]
-        said = False
-
-        def on_start(self, _event: Any) -> None:
-            if not self.said:
-                self.said = True
-                say("compiling the fused kernels; they are kept for the next time")
-
-        def on_end(self, _event: Any) -> None: ...
-
-    with event.install_listener("numba:compile", Saying()):
-        yield
+    return once_compiling(lambda: say("compiling the fused kernels; they are kept for the next time"))

@@ -8,13 +8,15 @@ they may use.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
+from numba.core import event
 
 from weft.backends.kernels.processor import chosen_instructions
 
@@ -61,3 +63,21 @@ def mark(folder: Path) -> str:
     """Eight digits that stand for the Python files of a folder as they are, and for the chosen instructions."""
     states = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(folder.glob("*.py"))]
     return hashlib.blake2b(repr((states, chosen_instructions())).encode(), digest_size=4).hexdigest()
+
+
+@contextmanager
+def once_compiling(act: Callable[[], None]) -> Iterator[None]:
+    """Within the block, `act` is called once, when something has to be compiled."""
+
+    class Acting(event.Listener):  # type: ignore[misc]
+        done = False
+
+        def on_start(self, _event: Any) -> None:
+            if not self.done:
+                self.done = True
+                act()
+
+        def on_end(self, _event: Any) -> None: ...
+
+    with event.install_listener("numba:compile", Acting()):
+        yield
