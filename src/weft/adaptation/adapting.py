@@ -86,7 +86,7 @@ class AdaptingModel:
         hs = reading.go_on(ids[None])
         logs = reading.distributions(hs, ids[None])
         if np.isnan(logs).any():
-            raise run_off()
+            raise _run_off()
         return backend_of(hs).asarray(logs), reading.state((ids[None], hs))
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -182,7 +182,7 @@ class _Pass:
             nats = -self.working.output.log_probabilities(hs, ts) if measured is None else None
         numbers = self._log_probabilities(nats, hs, ts) if measured is None else self._measured(hs, ts, measured)
         if not np.isfinite(numbers[:, 0]).all():
-            raise run_off()
+            raise _run_off()
         self.remember(hs, ts)
         if self.dynamic is not None and whole:
             self._update(self.dynamic)
@@ -284,7 +284,7 @@ def _check_batch(batch_size: int | None) -> None:
         )
 
 
-def run_off() -> TrainingDivergedError:
+def _run_off() -> TrainingDivergedError:
     return TrainingDivergedError(
         "the probabilities are no longer finite numbers: the weights ran off while they followed the text; "
         "lower the learning rate of dynamic evaluation"

@@ -59,7 +59,7 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
 def window_config(config: Config, size: int) -> Config:
     """The configuration of a run with one window layer in place of its recurrent layers."""
     training = config.training
-    if training.precision == "bfloat16" and (why_not_fused() or why_not_bfloat16()):
+    if training.precision == "bfloat16" and why_not_bfloat16() is not None:
         training = replace(training, precision="float32")
     if training.kernels == "fused" and why_not_fused() is not None:
         training = replace(training, kernels="plain", threads=None)
