@@ -213,6 +213,8 @@ class RNNLM:
 
     def forward(self, xs: Array) -> Array:
         """The training pass up to what the output layer sees: xs (N, T) -> hs (N, T, H), with dropout."""
+        if self.embedding_dropout.ratio == 0 and self.stack.reads_rows(*xs.shape):
+            return self.stack.forward(self.embedding.forward_rows(xs))
         return self.stack.forward(self.embedding_dropout.forward(self.embedding.forward(xs), xs))
 
     def backward(self) -> None:

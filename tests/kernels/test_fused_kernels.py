@@ -71,13 +71,36 @@ def test_a_block_equals_the_plain_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with fused(threads):
-        from weft.backends.kernels import block as block_module
         from weft.backends.kernels import products, recurrent_weights
 
-        monkeypatch.setattr(block_module, "SMALL_WORK", 0)
+        let_workers_carry_blocks(monkeypatch)
         monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
         monkeypatch.setattr(products, "CACHED_BYTES", cached)
         monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", worth_sharing)
+        ours = block(time_layer(cell), sizes, "float32")
+    for name, expected in block(time_layer(cell), sizes, "float64").items():
+        assert ours[name].dtype == np.float32
+        np.testing.assert_allclose(ours[name], expected, err_msg=name, **ROUNDING)
+
+
+def let_workers_carry_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small they are, and where there are no tiles too, whose blocks threads carry otherwise together."""
+    from weft.backends.kernels import block, panel_block
+
+    monkeypatch.setattr(block, "SMALL_WORK", 0)
+    monkeypatch.setattr(panel_block.PanelBlock, "forward", lambda own, *given: own.otherwise.forward(*given))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_a_block_that_threads_carry_together_equals_the_plain_loop(
+    cell: str, threads: int, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fused(threads):
+        from weft.backends.kernels import panel_block
+
+        monkeypatch.setattr(panel_block, "SHARED_WORK", 0)
         ours = block(time_layer(cell), sizes, "float32")
     for name, expected in block(time_layer(cell), sizes, "float64").items():
         assert ours[name].dtype == np.float32
@@ -101,11 +124,13 @@ def test_the_output_layer_equals_the_plain_one(
     for grad in layer.grads:
         grad += 99
     with fused(threads):
-        from weft.backends.kernels import output_kernel, output_part
+        from weft.backends.kernels import output_kernel, output_part, panel_output
 
         monkeypatch.setattr(output_part.TilePart, "fewest_rows", 0)
         monkeypatch.setattr(output_kernel, "KEPT_BYTES", kept_bytes)
         monkeypatch.setattr(output_kernel, "SMALL_WORK", 0)
+        monkeypatch.setattr(panel_output, "KEPT_BYTES", kept_bytes)
+        monkeypatch.setattr(panel_output, "SHARED_WORK", 0)
         layer.forward(hs.astype("f"), ts)
         logs = layer.log_probabilities(hs.astype("f"), ts)
     assert layer.loss.tokens == plain.loss.tokens
@@ -205,7 +230,7 @@ def test_nobody_waits_for_a_worker_that_failed(
         from weft.backends.kernels import block as block_module
         from weft.backends.kernels import recurrent_weights
 
-        monkeypatch.setattr(block_module, "SMALL_WORK", 0)
+        let_workers_carry_blocks(monkeypatch)
         monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", 0)
         copying = getattr(block_module, where)
 

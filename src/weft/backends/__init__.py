@@ -6,6 +6,7 @@ import numpy as np
 
 from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
 from weft.backends.numpy_backend import NumpyBackend
+from weft.backends.row_inputs import RowInputs
 from weft.errors import InputError
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "BlockKernel",
     "NumpyBackend",
     "OutputKernel",
+    "RowInputs",
     "State",
     "UpdateKernel",
     "backend_of",

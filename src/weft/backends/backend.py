@@ -32,6 +32,7 @@ class BlockKernel(Protocol):
     def backward(self, cell: Any, dhs: Array, dstate: State, tape: Any) -> tuple[Array, State]:
         """dhs (N, T, H), gradient at the last state -> dxs (N, T, D), gradient at the initial state.
 
+        Where the inputs were `RowInputs` (see `Backend.reads_rows`), the first is the gradient of their values (U, D).
         Parameter gradients are written into `cell.grads`.
         """
 
@@ -153,6 +154,12 @@ class Backend(Protocol):
     def add_rows(self, target: Array, rows: Array, values: Array) -> None:
         """target[rows[k]] += values[k] for every k, in place; a row named twice receives both."""
 
+    def take_rows(self, W: Array, rows: Array) -> Array:
+        """W[rows] (K, D) for rows (K,) of W (V, D), all of them in [0, V)."""
+
+    def distinct(self, ids: Array, count: int) -> tuple[Array, Array]:
+        """The different ids (N, T), all below `count`, ascending (U,), and the place of each id among them (N, T)."""
+
     def sum_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
         """The different numbers among `rows`, ascending (U,), and the sum of the values (U, D) of each."""
 
@@ -175,6 +182,9 @@ class Backend(Protocol):
 
     def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
         """The fused kernel for a cell and blocks of such a shape, or None: the plain loop runs."""
+
+    def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
+        """Whether the inputs of blocks of such a shape may be `RowInputs`."""
 
     def update_kernel(self, dtype: Any) -> UpdateKernel | None:
         """Fused updates for a precision, or None: they are array arithmetic."""

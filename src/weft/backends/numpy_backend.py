@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from weft.backends.backend import BlockKernel, OutputKernel, UpdateKernel
 
 if TYPE_CHECKING:
+    from weft.backends.kernels.block import FusedBlock
     from weft.backends.kernels.collection import Kernels
+    from weft.backends.kernels.panel_block import PanelBlock
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]
@@ -51,7 +53,21 @@ class NumpyBackend:
         target[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
         return None
 
+    def take_rows(self, W: Floats, rows: Integers) -> Floats:
+        if self.kernels and W.dtype == np.float32 and W.flags.c_contiguous:
+            return self.kernels.update.take_rows(W, rows)
+        taken: Floats = self.xp.take(W, rows, axis=0)
+        return taken
+
+    def distinct(self, ids: Integers, count: int) -> tuple[Integers, Integers]:
+        if self.kernels:
+            return self.kernels.update.distinct(ids, count)
+        different, places = np.unique(ids, return_inverse=True)
+        return different, places.reshape(ids.shape)
+
     def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
+        if self.kernels and values.dtype == np.float32:
+            return self.kernels.update.sum_rows(rows, values)
         different, place = np.unique(rows, return_inverse=True)
         sums = np.zeros((len(different), values.shape[1]), values.dtype)
         self.add_rows(sums, place, values)
@@ -89,6 +105,13 @@ class NumpyBackend:
         return 8 * float(np.finfo(dtype).eps)
 
     def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
+        return self._fused_block(cell, streams, steps)
+
+    def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
+        kernel = self._fused_block(cell, streams, steps)
+        return kernel is not None and kernel.reads_rows(cell, streams, steps)
+
+    def _fused_block(self, cell: Any, streams: int, steps: int) -> FusedBlock | PanelBlock | None:
         if not self.kernels or not all(map(_can_be_read, cell.params)):
             return None
         kernel = self.kernels.blocks.get(cell.name)

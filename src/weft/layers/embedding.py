@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends import Array
+from weft.backends import Array, RowInputs
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
 from weft.layers.row_gradient import RowGradient
+
+MOST_DISTINCT, FEWEST_IDS = 0.75, 200
+"""Share of different ids in a block up to which working with these alone is faster, and how many ids are worth it."""
 
 
 class Embedding(Layer):
@@ -39,12 +42,15 @@ class Embedding(Layer):
     def rows(self, ids: Array) -> Array:
         """The embeddings of ids of any shape; raises InputError for an id outside [0, V)."""
         (W,) = self.params
-        V, D = W.shape
+        self._check(ids)
+        flat = self.backend.take_rows(W, self.xp.reshape(ids, (-1,)))
+        return self.xp.reshape(flat, (*ids.shape, W.shape[1]))
+
+    def _check(self, ids: Array) -> None:
+        (W,) = self.params
         lowest, highest = int(self.xp.min(ids)), int(self.xp.max(ids))
-        if lowest < 0 or highest >= V:
-            raise InputError(f"token ids must lie in [0, {V}), got {lowest if lowest < 0 else highest}")
-        flat = self.xp.take(W, self.xp.reshape(ids, (-1,)), axis=0)
-        return self.xp.reshape(flat, (*ids.shape, D))
+        if lowest < 0 or highest >= W.shape[0]:
+            raise InputError(f"token ids must lie in [0, {W.shape[0]}), got {lowest if lowest < 0 else highest}")
 
 
 class TimeEmbedding(Embedding):
@@ -65,9 +71,30 @@ class TimeRowEmbedding(TimeEmbedding):
     def __init__(self, W: Array) -> None:
         super().__init__(W)
         none = self.xp.asarray([], dtype=self.xp.int64)
+        self._different: Array | None = None
         self.grads: list[Any] = [RowGradient(tuple(W.shape), none, W[:0])]
+
+    def forward_rows(self, ids: Array) -> Array | RowInputs:
+        """`forward`, as `RowInputs` if ids repeat often enough; `backward` then takes the gradient of the values."""
+        check_shape("ids", ids, ("N", "T"))
+        (W,) = self.params
+        if ids.shape[0] * ids.shape[1] < FEWEST_IDS:
+            return self.forward(ids)
+        self._check(ids)
+        different, places = self.backend.distinct(ids, W.shape[0])
+        if different.shape[0] > MOST_DISTINCT * ids.shape[0] * ids.shape[1]:
+            return self.forward(ids)
+        self._different = different
+        return RowInputs(self.xp.take(W, different, axis=0), places)
+
+    def forward(self, ids: Array) -> Array:
+        self._different = None
+        return super().forward(ids)
 
     def backward(self, dxs: Array) -> None:
         (W,) = self.params
+        if self._different is not None:
+            self.grads[0] = RowGradient(tuple(W.shape), self._different, dxs)
+            return
         rows, sums = self.backend.sum_rows(self.ids, self.xp.reshape(dxs, (-1, W.shape[1])))
         self.grads[0] = RowGradient(tuple(W.shape), rows, sums)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from weft.backends import Array, State
+from weft.backends import Array, RowInputs, State
 from weft.errors import InputError
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.dropout import TimeDropout
@@ -78,7 +78,11 @@ class Stack:
         """Whether the layers are all of one size and each reads nothing but the one below it."""
         return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
 
-    def forward(self, xs: Array) -> Array:
+    def reads_rows(self, streams: int, steps: int) -> bool:
+        """Whether `forward` takes `RowInputs` of such a shape; `backward` then gives the gradient of their values."""
+        return self.dropouts[0].ratio == 0 and self.layers[0].reads_rows(streams, steps)
+
+    def forward(self, xs: Array | RowInputs) -> Array:
         """A training pass, with dropout; the hidden states go on from the call before."""
         ys = xs
         for dropout, layer, residual in zip(self.dropouts[:-1], self.layers, self.residual, strict=True):

@@ -21,7 +21,7 @@ PATIENCE = 2048
 LONG = 8
 """So many times that, a wait is longer than any work that is shared out: who is waited for must have lost its core."""
 
-_give_core_away = types.ExternalFunction("sched_yield", types.int32())
+give_core_away = types.ExternalFunction("sched_yield", types.int32())
 
 
 def _address_of(kind: Any) -> Any:
@@ -123,6 +123,6 @@ def wait_for(word: Any, value: Any) -> Any:
         pause()
         looks += 1
         if looks == PATIENCE:
-            _give_core_away()
+            give_core_away()
             looks, offers = 0, offers + 1
     return offers >= LONG

@@ -119,6 +119,10 @@ class FusedBlock(ABC):
         """
         return streams > 1 or cell.params[1].size <= steps * PACKED_A_STEP
 
+    def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
+        """Whether the inputs of a block of such a shape may be `RowInputs`."""
+        return False
+
     def forward(self, cell: Any, xs: Floats, state: State) -> tuple[Floats, State, list[Group]]:
         Wx, Wh, b = cell.params
         N, T, _D = xs.shape

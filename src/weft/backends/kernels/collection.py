@@ -5,16 +5,22 @@ The first call of each compiles it, which takes seconds; the result is kept on d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from weft.backends.kernels import gru_kernel, lstm_kernel, rnn_kernel
 from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.gru_kernel import GRUKernel
 from weft.backends.kernels.lstm_kernel import LSTMKernel
 from weft.backends.kernels.output_kernel import FusedOutput
-from weft.backends.kernels.output_part import LibraryPart, OneTermPart, PairPart, PanelPart, Part, TilePart
+from weft.backends.kernels.output_part import LibraryPart, OneTermPart, TilePart
+from weft.backends.kernels.panel_block import PanelBlock, Passes
+from weft.backends.kernels.panel_output import PanelOutput
+from weft.backends.kernels.panels import FLOATS, PAIRS
 from weft.backends.kernels.processor import has_amx
-from weft.backends.kernels.products import LibraryProducts, PairProducts, PanelProducts, Products, TileProducts
+from weft.backends.kernels.products import LibraryProducts, PairProducts, PanelProducts, TileProducts
 from weft.backends.kernels.rnn_kernel import RNNKernel
+from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_kernel import FusedUpdate
 from weft.backends.workers import Workers
 
@@ -22,43 +28,43 @@ ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
 """How far apart a state worked out in two ways may be: 8 eps, and a rounding of a factor, as which it is fed back."""
 
 
+CELLS: dict[str, tuple[type[FusedBlock], Passes]] = {
+    "rnn": (RNNKernel, rnn_kernel.PASSES),
+    "lstm": (LSTMKernel, lstm_kernel.PASSES),
+    "gru": (GRUKernel, gru_kernel.PASSES),
+}
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The fused kernels, which share the threads of some workers."""
 
-    blocks: dict[str, FusedBlock]
-    output: FusedOutput
+    blocks: Mapping[str, FusedBlock | PanelBlock]
+    output: FusedOutput | PanelOutput
     update: FusedUpdate
     rounding: float
 
     @classmethod
     def on(cls, workers: Workers, precision: str) -> Kernels:
         """All kernels on these workers; precision: "float32" or "bfloat16" factors of the matrix products."""
-        ways = ways_to_multiply(precision)
-        blocks: dict[str, FusedBlock] = {
-            "rnn": RNNKernel(workers, ways.products, ways.small_products),
-            "lstm": LSTMKernel(workers, ways.products, ways.small_products),
-            "gru": GRUKernel(workers, ways.products, ways.small_products),
-        }
-        output = FusedOutput(workers, ways.part, ways.small_part)
-        return cls(blocks, output, FusedUpdate(workers), ROUNDING[precision])
+        make = on_tiles if has_amx() else on_panels
+        return make(workers, precision)
 
 
-@dataclass(frozen=True)
-class WaysToMultiply:
-    """The products of the recurrent layers and of the output layer, and those for blocks of little work or few rows."""
-
-    products: Products
-    small_products: Products
-    part: type[Part]
-    small_part: type[Part]
+def on_tiles(workers: Workers, precision: str) -> Kernels:
+    """The kernels where there are matrix tiles; blocks of little work and few rows are multiplied in float32."""
+    terms, part = (1, OneTermPart) if precision == "bfloat16" else (3, TilePart)
+    products, small = TileProducts(terms), LibraryProducts()
+    blocks = {name: kernel(workers, products, small) for name, (kernel, _passes) in CELLS.items()}
+    return Kernels(blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers), ROUNDING[precision])
 
 
-def ways_to_multiply(precision: str) -> WaysToMultiply:
-    """How a precision is multiplied on this processor."""
-    if has_amx():
-        terms, part = (1, OneTermPart) if precision == "bfloat16" else (3, TilePart)
-        return WaysToMultiply(TileProducts(terms), LibraryProducts(), part, LibraryPart)
-    if precision == "bfloat16":
-        return WaysToMultiply(PairProducts(), PanelProducts(), PairPart, PanelPart)
-    return WaysToMultiply(PanelProducts(), PanelProducts(), PanelPart, PanelPart)
+def on_panels(workers: Workers, precision: str) -> Kernels:
+    """The kernels where there are vectors only."""
+    kind, products = (PAIRS, PairProducts()) if precision == "bfloat16" else (FLOATS, PanelProducts())
+    together, small = Together(workers.count), PanelProducts()
+    blocks = {
+        name: PanelBlock(passes, together, kind, kernel(workers, products, small))
+        for name, (kernel, passes) in CELLS.items()
+    }
+    return Kernels(blocks, PanelOutput(together, kind), FusedUpdate(workers), ROUNDING[precision])

@@ -78,11 +78,12 @@ class Crew:
         self._started = False
         self._alone = self._penalty = 0
 
-    def engage(self) -> bool:
-        """Whether the caller has the helpers, until it calls `release`."""
+    def engage(self, patient: bool = False) -> bool:
+        """Whether the caller has the helpers, until it calls `release`; patient: it can wait for those that lose their
+        cores."""
         if self.count == 1 or not self._free.acquire(blocking=False):
             return False
-        if self._alone:
+        if self._alone and not patient:
             self._alone -= 1
             self._free.release()
             return False

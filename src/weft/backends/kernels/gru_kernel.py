@@ -18,12 +18,25 @@ import numpy as np
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
 from weft.backends.kernels.block import Floats, FusedBlock, Group, rows
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.panel_block import Passes
+from weft.backends.kernels.panel_passes import (
+    add_up,
+    alone,
+    group_of,
+    pack_share,
+    recurrent_gradient,
+    streams_of,
+    to_stream_major,
+)
+from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.products import Factor
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
+from weft.backends.kernels.together import SHARES, all_done, first_share, next_share, part_of
 
 ZR, C = [0, 1], [2]
 
@@ -114,6 +127,88 @@ def gru_steps_backward(
     meet(meeting)
 
 
+@compiled
+def gru_forward(
+    number: Any, tasks: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any,
+    hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+) -> None:  # fmt: skip
+    """A block forward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
+    (h,), (s,), (of_zr, of_c) = states, kept, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh[:, : 2 * H], False, of_zr[0][0], share, shares)
+        pack_share(Wh[:, 2 * H :], False, of_c[0][0], share, shares)
+        share = next_share(tasks, 0, number)
+    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
+    all_done(tasks, 0)
+    share = first_share(tasks, 3, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        h_own = group_of(h, N, share, shares)
+        h_own[0] = before[0][own]
+        gru_steps(
+            of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], alone(), b,
+            group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
+        )  # fmt: skip
+        to_stream_major(h_own[1:], hs[own])
+        after[0][own] = h_own[-1]
+        share = next_share(tasks, 3, number)
+    all_done(tasks, 3)
+
+
+@compiled
+def gru_backward(
+    number: Any, tasks: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
+    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
+    right_words: Any,
+) -> None:  # fmt: skip
+    """A block backward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
+    (h,), (s,), (dh,), (of_zr, of_c) = states, kept, dstates, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh[:, : 2 * H], True, of_zr[0][0], share, shares)
+        pack_share(Wh[:, 2 * H :], True, of_c[0][0], share, shares)
+        share = next_share(tasks, 0, number)
+    all_done(tasks, 0)
+    share = first_share(tasks, 1, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        dbs[share] = 0
+        gru_steps_backward(
+            of_zr[0], of_c[0], of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], alone(), dbs[share],
+            group_of(a, N, share, shares), group_of(h, N, share, shares), dh[own], np.empty_like(dh[own]), dhs[own],
+            0, H,
+        )  # fmt: skip
+        share = next_share(tasks, 1, number)
+    all_done(tasks, 1)
+    share = first_share(tasks, 2, number)
+    while share >= 0:
+        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        recurrent_gradient(h, N, a, dWh[:, : 2 * H], share, shares, left_words, right_words)
+        recurrent_gradient(s, N, a[:, 2 * H :], dWh[:, 2 * H :], share, shares, left_words, right_words)
+        add_up(dbs, db, share, shares)
+        share = next_share(tasks, 2, number)
+    all_done(tasks, 2)
+    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+
+
+_forward, _backward = part_of(gru_forward), part_of(gru_backward)
+
+
+@compiled
+def gru_forward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _forward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
+@compiled
+def gru_backward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _backward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
 class GRUKernel(FusedBlock):
     """A block of `weft.layers.gru`; `extra` is [s]."""
 
@@ -157,3 +252,6 @@ class GRUKernel(FusedBlock):
             if start < stop:
                 part = Factor(da.array[:, start - columns.start : stop - columns.start], "da of a gate")
                 group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
+
+
+PASSES = Passes(3, 1, [(0, 2), (2, 1)], (gru_forward, gru_forward_opened), (gru_backward, gru_backward_opened))

@@ -19,11 +19,24 @@ import numpy as np
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
 from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.panel_block import Passes
+from weft.backends.kernels.panel_passes import (
+    add_up,
+    alone,
+    group_of,
+    pack_share,
+    recurrent_gradient,
+    streams_of,
+    to_stream_major,
+)
+from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
+from weft.backends.kernels.together import SHARES, all_done, first_share, next_share, part_of
 
 GATES = [0, 1, 2, 3]
 
@@ -128,6 +141,85 @@ def lstm_steps_backward(
     meet(meeting)
 
 
+@compiled
+def lstm_forward(
+    number: Any, tasks: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any,
+    hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+) -> None:  # fmt: skip
+    """A block forward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
+    (h, c), (tanh_c,), ((factor, columns, segments, rooms),) = states, kept, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh, False, factor[0], share, shares)
+        share = next_share(tasks, 0, number)
+    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
+    all_done(tasks, 0)
+    share = first_share(tasks, 3, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        h_own = group_of(h, N, share, shares)
+        c_own = group_of(c, N, share, shares)
+        h_own[0], c_own[0] = before[0][own], before[1][own]
+        lstm_steps(
+            factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, c_own,
+            group_of(tanh_c, N, share, shares), 0, H,
+        )  # fmt: skip
+        to_stream_major(h_own[1:], hs[own])
+        after[0][own], after[1][own] = h_own[-1], c_own[-1]
+        share = next_share(tasks, 3, number)
+    all_done(tasks, 3)
+
+
+@compiled
+def lstm_backward(
+    number: Any, tasks: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
+    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
+    right_words: Any,
+) -> None:  # fmt: skip
+    """A block backward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
+    (h, c), (tanh_c,), (dh, dc), ((factor, columns, segments, rooms),) = states, kept, dstates, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh, True, factor[0], share, shares)
+        share = next_share(tasks, 0, number)
+    all_done(tasks, 0)
+    share = first_share(tasks, 1, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        dbs[share] = 0
+        lstm_steps_backward(
+            factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
+            group_of(c, N, share, shares), group_of(tanh_c, N, share, shares), dh[own], dc[own], dhs[own], 0, H,
+        )  # fmt: skip
+        share = next_share(tasks, 1, number)
+    all_done(tasks, 1)
+    share = first_share(tasks, 2, number)
+    while share >= 0:
+        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        recurrent_gradient(h, N, a, dWh, share, shares, left_words, right_words)
+        add_up(dbs, db, share, shares)
+        share = next_share(tasks, 2, number)
+    all_done(tasks, 2)
+    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+
+
+_forward, _backward = part_of(lstm_forward), part_of(lstm_backward)
+
+
+@compiled
+def lstm_forward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _forward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
+@compiled
+def lstm_backward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _backward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
 class LSTMKernel(FusedBlock):
     """A block of `weft.layers.lstm`; `extra` is [tanh c]."""
 
@@ -161,3 +253,6 @@ class LSTMKernel(FusedBlock):
             factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[1],
             group.extra[0], dh, dc, dhs, own.first, own.count,
         )  # fmt: skip
+
+
+PASSES = Passes(4, 1, [(0, 4)], (lstm_forward, lstm_forward_opened), (lstm_backward, lstm_backward_opened))

@@ -13,9 +13,8 @@ import threading
 from typing import Any
 
 import numpy as np
-from numba import types
 
-from weft.backends.kernels.atomics import add, read
+from weft.backends.kernels.atomics import add, give_core_away, read
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 
@@ -23,8 +22,6 @@ PATIENCE = 20_000
 """Looks at the counter before a core is offered to others; about 50 microseconds."""
 
 ARRIVALS, WORKERS, ABANDONED = range(3)
-
-_give_core_away = types.ExternalFunction("sched_yield", types.int32())
 
 
 class Meeting:
@@ -59,5 +56,5 @@ def meet(words: Any) -> None:
             if looks == PATIENCE:
                 if read(shift(counter, ABANDONED)) != 0:
                     return
-                _give_core_away()
+                give_core_away()
                 looks = 0

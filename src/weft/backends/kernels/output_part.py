@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels import output_panels, output_tiles
+from weft.backends.kernels import output_tiles
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.output_sweeps import BELOW_ALL, leave_out, take_scores, to_gradients
-from weft.backends.kernels.panels import FLOATS, PAIRS, left_room, panel_shape
 from weft.backends.kernels.tiles import Tiles
 
 Floats = NDArray[np.float32]
@@ -102,51 +99,6 @@ class StridedWeights(Part):
     def weights(self) -> tuple[Floats, bool]:
         """W, or its transpose if that is what lies in memory, and whether it is."""
         return (self.W, False) if self.W.flags.c_contiguous else (self.W.T, True)
-
-
-class PanelPart(StridedWeights):
-    """Products of panels of float32."""
-
-    kind: ClassVar[np.dtype[Any]] = FLOATS
-
-    @property
-    def width(self) -> int:
-        # A block's scores have to stay near; their rows are an odd number of pairs of cache lines apart.
-        return 160
-
-    def first_sweep(self) -> None:
-        (W, transposed), (R, H) = self.weights(), self.h.shape
-        output_panels.first_sweep(
-            self.h, W, transposed, self.b, self.t, self.left_out, self.columns.start, self.columns.stop, self.width,
-            self.scores_room(), self.kept is not None, self._room("h", left_room(R, H, self.kind)),
-            self._right_room(), self.largest, self.total, self.target,
-        )  # fmt: skip
-
-    def second_sweep(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats, dh: Floats) -> None:
-        (W, transposed), (R, H) = self.weights(), self.h.shape
-        output_panels.second_sweep(
-            self.h, W, transposed, self.b, self.t, self.left_out, self.columns.start, self.columns.stop, self.width,
-            self.scores_room(), self.kept is not None,
-            self._room("h", left_room(R, H, self.kind)),
-            self._room("dx", max(left_room(R, self.width, self.kind), left_room(self.width, R, self.kind))),
-            self._right_room(), self._room("h right", math.prod(panel_shape(R, H, self.kind))),
-            held("output dW", self.width * H, np.float32).reshape(self.width, H),
-            log_sum, scale, dW.T if transposed else dW, db, dh,
-        )  # fmt: skip
-
-    def _room(self, name: str, words: int) -> NDArray[Any]:
-        return held(f"output {name}", words, self.kind)
-
-    def _right_room(self) -> NDArray[Any]:
-        H = self.h.shape[1]
-        shapes = panel_shape(H, self.width, self.kind), panel_shape(self.width, H, self.kind)
-        return self._room("W", max(math.prod(shape) for shape in shapes))
-
-
-class PairPart(PanelPart):
-    """Products of panels of bfloat16 pairs."""
-
-    kind = PAIRS
 
 
 class TilePart(StridedWeights):

@@ -9,6 +9,7 @@ the words when a kernel is compiled, so that what multiplies is written once.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,17 +42,21 @@ def words_of(K: int, kind: Any) -> int:
     return -(-K // 2) if kind == PAIRS else K
 
 
+@cache
 def panel_shape(K: int, N: int, kind: Any) -> tuple[int, int, int]:
     """The shape of the panels of a right factor (K, N)."""
     return padded(N) // PANEL, words_of(K, kind), PANEL
 
 
-@compiled
 def apart(columns: Any) -> Any:
     """Words from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
 
 
+_apart = compiled(apart)
+
+
+@cache
 def left_room(M: int, K: int, kind: Any) -> int:
     """Words of room that a left factor (M, K) needs, whichever way it lies."""
     by_rows = 0 if kind == FLOATS else M * -(-K // DEPTH) * SIDE
@@ -139,7 +144,7 @@ def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> 
 
 
 def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    distance, whole = apart(M), M // SIDE * SIDE
+    distance, whole = _apart(M), M // SIDE * SIDE
     zeros, first_edge, second_edge = np.zeros(M, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
     for k in range(0, K, 2):
         first, place = shift(a, k * a_row), pointer_to(room, k // 2 * distance)
@@ -156,7 +161,7 @@ def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     """float32 are read in place, or from a copy where too many of their rows would lie in the same sets of a cache."""
     if a_row % FEW_SETS != 0:
         return a, 1, a_row
-    distance, whole = apart(M), M // SIDE * SIDE
+    distance, whole = _apart(M), M // SIDE * SIDE
     for k in range(K):
         row, place = shift(a, k * a_row), pointer_to(room, k * distance)
         for m in range(0, whole, SIDE):

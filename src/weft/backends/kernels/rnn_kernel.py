@@ -11,11 +11,24 @@ from typing import Any
 from weft.backends.kernels.activations import ONE, tanh
 from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.panel_block import Passes
+from weft.backends.kernels.panel_passes import (
+    add_up,
+    alone,
+    group_of,
+    pack_share,
+    recurrent_gradient,
+    streams_of,
+    to_stream_major,
+)
+from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
+from weft.backends.kernels.together import SHARES, all_done, first_share, next_share, part_of
 
 
 @compiled
@@ -65,6 +78,81 @@ def rnn_steps_backward(
     meet(meeting)
 
 
+@compiled
+def rnn_forward(
+    number: Any, tasks: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any,
+    hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+) -> None:  # fmt: skip
+    """A block forward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
+    (h,), ((factor, columns, segments, rooms),) = states, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh, False, factor[0], share, shares)
+        share = next_share(tasks, 0, number)
+    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
+    all_done(tasks, 0)
+    share = first_share(tasks, 3, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        h_own = group_of(h, N, share, shares)
+        h_own[0] = before[0][own]
+        rnn_steps(factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, 0, H)
+        to_stream_major(h_own[1:], hs[own])
+        after[0][own] = h_own[-1]
+        share = next_share(tasks, 3, number)
+    all_done(tasks, 3)
+
+
+@compiled
+def rnn_backward(
+    number: Any, tasks: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
+    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
+    right_words: Any,
+) -> None:  # fmt: skip
+    """A block backward on panels; see `panel_block`."""
+    shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
+    (h,), (dh,), ((factor, columns, segments, rooms),) = states, dstates, loops
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        pack_share(Wh, True, factor[0], share, shares)
+        share = next_share(tasks, 0, number)
+    all_done(tasks, 0)
+    share = first_share(tasks, 1, number)
+    while share >= 0:
+        own = slice(*streams_of(N, share, shares))
+        dbs[share] = 0
+        rnn_steps_backward(
+            factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
+            group_of(h, N, share, shares), dh[own], dhs[own], 0, H,
+        )  # fmt: skip
+        share = next_share(tasks, 1, number)
+    all_done(tasks, 1)
+    share = first_share(tasks, 2, number)
+    while share >= 0:
+        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        recurrent_gradient(h, N, a, dWh, share, shares, left_words, right_words)
+        add_up(dbs, db, share, shares)
+        share = next_share(tasks, 2, number)
+    all_done(tasks, 2)
+    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+
+
+_forward, _backward = part_of(rnn_forward), part_of(rnn_backward)
+
+
+@compiled
+def rnn_forward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _forward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
+@compiled
+def rnn_backward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
+    _backward(tasks, arguments)
+    return carry_out(control, tasks.ctypes.data)
+
+
 class RNNKernel(FusedBlock):
     """A block of `weft.layers.rnn`."""
 
@@ -95,3 +183,6 @@ class RNNKernel(FusedBlock):
             factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[0],
             dstate[0], dhs, own.first, own.count,
         )  # fmt: skip
+
+
+PASSES = Passes(1, 0, [(0, 1)], (rnn_forward, rnn_forward_opened), (rnn_backward, rnn_backward_opened))

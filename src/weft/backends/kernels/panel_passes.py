@@ -1,0 +1,112 @@
+"""What the passes of all cells through a block share, on panels; see `panel_block`.
+
+A pass is one kernel that all threads carry out together (see `together`), each share of it some streams, a group, or
+some columns of a product. A group's rows lie together in the arrays of a block, time-major within the group: a step's
+rows side by side, and all rows of all groups one factor of the products before and after the time loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.meeting import WORKERS
+from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.packed_product import multiply_rows
+from weft.backends.kernels.panels import PANEL, pack, pack_transposed
+
+
+@compiled
+def alone() -> Any:
+    """The words of a meeting (see `meeting`) of one worker."""
+    words = np.zeros(3, np.int64)
+    words[WORKERS] = 1
+    return words
+
+
+@compiled
+def streams_of(N: Any, share: Any, shares: Any) -> Any:
+    """The first stream of a share, and the one after its last."""
+    return N * share // shares, N * (share + 1) // shares
+
+
+@compiled
+def columns_of(N: Any, share: Any, shares: Any) -> Any:
+    """The first of N columns of a share, whole panels, and the one after its last."""
+    panels = (N + PANEL - 1) // PANEL
+    return min(panels * share // shares * PANEL, N), min(panels * (share + 1) // shares * PANEL, N)
+
+
+@compiled
+def group_of(rows: Any, N: Any, share: Any, shares: Any) -> Any:
+    """A group's part (steps, its streams, M) of the rows (steps · N, M) of all groups."""
+    steps = rows.shape[0] // N
+    first, last = streams_of(N, share, shares)
+    return rows[steps * first : steps * last].reshape((steps, last - first, rows.shape[1]))
+
+
+@compiled
+def to_time_major(xs: Any, x: Any) -> None:
+    """x (T, n, at least D) from xs (n, T, D)."""
+    n_streams, T, D = xs.shape
+    for t in range(T):
+        for n in range(n_streams):
+            source, row = xs[n, t], x[t, n]
+            for j in range(D):
+                row[j] = source[j]
+
+
+@compiled
+def to_stream_major(x: Any, xs: Any) -> None:
+    """xs (n, T, D) from x (T, n, at least D)."""
+    n_streams, T, D = xs.shape
+    for n in range(n_streams):
+        for t in range(T):
+            source, row = x[t, n], xs[n, t]
+            for j in range(D):
+                row[j] = source[j]
+
+
+@compiled
+def pack_share(B: Any, transposed: Any, panels: Any, share: Any, shares: Any) -> None:
+    """A share of the panels of B (K, N), or of Bᵀ for B (N, K)."""
+    count = panels.shape[0]
+    first, last = count * share // shares, count * (share + 1) // shares
+    column, distance = first * PANEL, B.strides[0] // 4
+    if transposed:
+        n = min(B.shape[0] - column, (last - first) * PANEL)
+        pack_transposed(pointer_to(B, column * distance), distance, B.shape[1], n, panels[first:last])
+    else:
+        n = min(B.shape[1] - column, (last - first) * PANEL)
+        pack(pointer_to(B, column), distance, B.shape[0], n, panels[first:last])
+
+
+@compiled
+def recurrent_gradient(
+    states: Any, N: Any, da: Any, dWh: Any, share: Any, shares: Any, left_words: Any, right_words: Any
+) -> None:  # fmt: skip
+    """A share of the columns of dW_h = Σ h_{t-1}ᵀ da_t, for states of all steps that W_h multiplied and maybe more."""
+    own = slice(*columns_of(dWh.shape[1], share, shares))
+    T = len(da) // N
+    for group in range(shares):
+        first, last = streams_of(N, group, shares)
+        if first == last:
+            continue
+        start = len(states) // N * first
+        h = states[start : start + T * (last - first)]
+        multiply_rows(
+            h, True, len(h), da[T * first : T * last, own], False, dWh[:, own], group == 0,
+            left_words[share], right_words[share],
+        )  # fmt: skip
+
+
+@compiled
+def add_up(parts: Any, total: Any, share: Any, shares: Any) -> None:
+    """A share of the columns of the sum of all parts (n, M)."""
+    first, last = columns_of(total.size, share, shares)
+    total[first:last] = 0
+    for part in parts:
+        for j in range(first, last):
+            total[j] += part[j]

@@ -1,0 +1,152 @@
+"""A kernel that several threads carry out together, in one call, without Python's lock in between.
+
+Such a kernel is called by every thread with the thread's number and the same arguments. It goes through phases; a
+phase is cut into as many shares as there are threads, and a share is done by whoever claims it first: each thread its
+own, then those of others. The next phase begins when all shares of the last one are done. So a thread that comes late
+keeps nobody waiting, and one that does not come at all is not missed; what a share gives does not depend on who does
+it.
+
+    share = first_share(tasks, PHASE, number)
+    while share >= 0:
+        …
+        share = next_share(tasks, PHASE, number)
+    all_done(tasks, PHASE)
+
+The threads are those of a `crew`, which handing a job to takes a microsecond, not the fifty of waking a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numpy.typing import NDArray
+
+from weft.backends.kernels.atomics import LINE, PATIENCE, add, exchange, give_core_away, pause, read
+from weft.backends.kernels.compiling import compiled, intrinsic
+from weft.backends.kernels.crew import crew
+from weft.backends.kernels.held_memory import aligned
+from weft.backends.kernels.micro_kernel import pointer_to
+
+MOST_PHASES = 6
+FUNCTION, ARGUMENTS, SHARES, FAILED = range(4)
+DONE = LINE
+"""Words of a job; from DONE on a line a phase, the shares done, and then a word a share: whether it is claimed."""
+
+MORE_THAN_ALL = 1 << 40
+"""Shares that count as done in every phase once a thread has failed, so that nobody waits for it."""
+
+WORD = ir.IntType(64)
+
+
+@compiled
+def first_share(tasks: Any, phase: Any, number: Any) -> Any:
+    """A share of the phase that nobody has claimed yet, or -1 if there is none."""
+    count = tasks[SHARES]
+    claims = DONE + LINE * MOST_PHASES + phase * count
+    for n in range(count):
+        share = (number + n) % count
+        if exchange(pointer_to(tasks, claims + share), 1) == 0:
+            return share
+    return -1
+
+
+@compiled
+def next_share(tasks: Any, phase: Any, number: Any) -> Any:
+    """The same, after one share is done."""
+    add(pointer_to(tasks, DONE + LINE * phase), 1)
+    return first_share(tasks, phase, number)
+
+
+@compiled
+def all_done(tasks: Any, phase: Any) -> None:
+    """Return when all shares of the phase are done, or never will be since a thread failed."""
+    done, looks = pointer_to(tasks, DONE + LINE * phase), 0
+    while read(done) < tasks[SHARES]:
+        pause()
+        looks += 1
+        if looks % PATIENCE == 0:
+            give_core_away()
+
+
+def part_of(kernel: Any) -> Any:
+    """An intrinsic (tasks, arguments) that makes the words `tasks` a job for a crew: everybody calls
+    kernel(number, tasks, *arguments). The arguments stay where they are until the caller of the intrinsic returns."""
+
+    @intrinsic
+    def become(typing: Any, tasks: Any, arguments: Any) -> Any:
+        called = types.Dispatcher(kernel).get_call_type(typing, (types.intp, tasks, *arguments.types), {})
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            tasks_type, _arguments_type = signature.args
+            words = context.make_array(tasks_type)(context, builder, args[0]).data
+            room = cgutils.alloca_once_value(builder, context.make_tuple(builder, both, list(args)))
+            function = _calling(context, builder, called, room.type)
+            for word, pointer in ((FUNCTION, function), (ARGUMENTS, room)):
+                builder.store(builder.ptrtoint(pointer, WORD), builder.gep(words, [WORD(word)]))
+            return context.get_dummy_value()
+
+        both = types.Tuple((tasks, arguments))
+        return types.void(tasks, arguments), generate
+
+    def _calling(context: Any, builder: Any, called: Any, place: Any) -> Any:
+        """A function (job, number) that calls the kernel."""
+        kind = ir.FunctionType(ir.VoidType(), [WORD, WORD])
+        function = ir.Function(builder.module, kind, builder.module.get_unique_name(f"part.{kernel.__name__}"))
+        function.linkage = "internal"
+        inside = ir.IRBuilder(function.append_basic_block())
+        job, number = function.args
+        room = inside.load(inside.gep(inside.inttoptr(job, WORD.as_pointer()), [WORD(ARGUMENTS)]))
+        tasks, arguments = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(room, place)), 2)
+        given = cgutils.unpack_tuple(inside, arguments, len(called.args) - 2)
+        compilation = kernel.get_compile_result(called)
+        context.active_code_library.add_linking_library(compilation.library)
+        status, _ = context.call_internal_no_propagate(inside, compilation.fndesc, called, [number, tasks, *given])
+        with cgutils.if_unlikely(inside, status.is_error):
+            words = inside.inttoptr(job, WORD.as_pointer())
+            for word in (FAILED, *range(DONE, DONE + LINE * MOST_PHASES, LINE)):
+                inside.atomic_rmw("add", inside.gep(words, [WORD(word)]), WORD(MORE_THAN_ALL), "seq_cst")
+        inside.ret_void()
+        return function
+
+    return become
+
+
+class Together:
+    """Has kernels carried out by so many threads."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._own = threading.local()
+
+    def run(self, kernel: Any, opened: Any, shares: int, brief: bool, *arguments: Any) -> None:
+        """kernel(number, tasks, *arguments), in so many shares, 1 or one a thread.
+
+        opened: the kernel (control, tasks, arguments) that makes it a job (`part_of`) and has a crew carry it out.
+        brief: the job takes less than a helper that lost its core would be waited for.
+        """
+        tasks, helpers = self._tasks(shares), crew(self.threads)
+        if shares == 1 or not helpers.engage(patient=not brief):
+            kernel(0, tasks, *arguments)
+            return
+        lost = True
+        try:
+            lost = opened(helpers.control, tasks, arguments)
+        finally:
+            helpers.release(brief and lost)
+        if tasks[FAILED]:
+            raise MemoryError(f"a thread of the kernel {kernel.__name__} failed: there may be too little memory")
+
+    def _tasks(self, shares: int) -> NDArray[np.int64]:
+        """The words of a job of phases in so many shares, none of which is claimed."""
+        own: dict[int, NDArray[np.int64]] = self._own.__dict__.setdefault("tasks", {})
+        words = own.get(shares)
+        if words is None:
+            words = own[shares] = aligned(DONE + MOST_PHASES * (LINE + shares), np.int64)
+        words[:] = 0
+        words[SHARES] = shares
+        return words
