@@ -1,7 +1,7 @@
-"""Training steps of PyTorch through `torch.compile`, where it can build them in the time allowed.
+"""Training steps, scoring and streaming through PyTorch's `torch.compile`, where it can build them in the time allowed.
 
-By default it compiles what stands around the recurrent layer and leaves that as it is; told to, it traces the layer
-too, one copy of a step's operations for each of the T steps, which takes minutes for all but small ones.
+What stands around the recurrent layer is compiled and that left as it is; or the layer is traced too, one copy of its
+operations for each of the T steps. That takes minutes for all but small ones; for one token there is nothing to unroll.
 
 Whether a step can be built is tried in a process of its own, which can be stopped; what is built there is kept on disk
 by PyTorch and found again here.
@@ -9,76 +9,81 @@ by PyTorch and found again here.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from benchmarks import ROOT
-from benchmarks.contender import CannotTakePart, Contender, Step
-from benchmarks.training_steps import torch_step_of
-from benchmarks.workloads import Workload
+from benchmarks.contender import CannotTakePart, Case, Contender, Step
 
 LONGEST_REASON = 100
+BUILDING_CALLS = 2
+"""The second time a step meets a state that it has made itself."""
 
 
-def compiled_contenders(seconds: float) -> list[Contender[Workload]]:
-    """Both kinds; building each may take so many seconds for a workload."""
-    return [
-        Contender("PyTorch compiled", partial(compiled_step, unrolled=False, seconds=seconds)),
-        Contender("PyTorch unrolled", partial(compiled_step, unrolled=True, seconds=seconds)),
-    ]
+def compiled_contender(
+    build: Callable[[Case], Step], seconds: float, name: str = "PyTorch compiled"
+) -> Contender[Case]:
+    """Takes part where `build`, which another process must be able to unpickle, makes a step in so many seconds."""
+    return Contender(name, partial(built_within, seconds, build))
 
 
-def compiled_step(workload: Workload, unrolled: bool, seconds: float) -> Step:
-    """The step, built. Raises CannotTakePart without a C++ compiler, and when building fails or takes too long."""
-    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+def built_within(seconds: float, build: Callable[[Case], Step], case: Case) -> Step:
+    """What `build` makes. Raises CannotTakePart without a C++ compiler, and when building fails or takes too long."""
+    if not has_compiler():
         raise CannotTakePart("torch.compile needs a C++ compiler, and there is none")
-    case = json.dumps({"workload": asdict(workload), "unrolled": unrolled})
-    command = [sys.executable, "-m", "benchmarks.compiled", case]
+    command, task = [sys.executable, "-m", "benchmarks.compiled"], pickle.dumps(partial(build, case))
     try:
-        tried = subprocess.run(command, capture_output=True, text=True, timeout=seconds, cwd=ROOT)
+        tried = subprocess.run(command, input=task, capture_output=True, timeout=seconds, cwd=ROOT)
     except subprocess.TimeoutExpired:
         raise CannotTakePart(f"torch.compile: not built within {seconds:g} seconds") from None
     if tried.returncode:
-        reason = (tried.stderr.strip().splitlines() or [f"it ended with {tried.returncode}"])[-1]
-        raise CannotTakePart(f"torch.compile: {reason}")
-    return built_step(workload, unrolled)
+        told = tried.stderr.decode(errors="replace").strip().splitlines()
+        raise CannotTakePart(f"torch.compile: {told[-1] if told else f'it ended with {tried.returncode}'}")
+    return build(case)
 
 
-def built_step(workload: Workload, unrolled: bool) -> Step:
-    """The step after it was made twice: the second time it meets a state that it has made itself."""
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, which torch.compile needs."""
+    return any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
+
+
+def compiled(twin: Any, method: str, unrolled: bool = False) -> Any:
+    """A method of a TorchLM through torch.compile, which builds it when it is first called: within `built`."""
     import torch
 
-    from benchmarks.torch_model import TorchLM, torch_twin
+    library: Any = torch
+    if not unrolled:
+        twin.hidden = library.compiler.disable(twin.hidden)
+    # Cases share the code of the model; what was built for one must not make the next one's sizes variable.
+    return library.compile(getattr(twin, method), dynamic=False, isolate_recompiles=True)
 
-    def loss(model: TorchLM, inputs: Any, targets: Any, state: Any) -> Any:
-        return model.loss(inputs, targets, state)
 
-    # What was compiled belongs to the code of a function: a new one shares nothing with other workloads.
-    loss.__code__ = loss.__code__.replace(co_name=f"loss_{workload.name}_{unrolled}")
-    twin = torch_twin(workload.model(), workload.cell)
-    step = torch_step_of(twin, partial(torch.compile(loss), twin), workload)
+def built(step: Step) -> Step:
+    """The step after BUILDING_CALLS calls."""
+    import torch._dynamo
+    import torch._inductor
+
     dynamo: Any = torch._dynamo.config
     inductor: Any = torch._inductor.config
     # In this process only: helpers that go on compiling would disturb what is timed next.
-    with dynamo.patch(allow_rnn=unrolled), inductor.patch(compile_threads=1):
-        step()
-        step()
+    with dynamo.patch(allow_rnn=True), inductor.patch(compile_threads=1):
+        for _ in range(BUILDING_CALLS):
+            step()
     return step
 
 
 def main() -> None:
-    """Build one step; what goes wrong is one line on standard error."""
-    case = json.loads(sys.argv[1])
+    """Build one step, which comes through standard input; what goes wrong is one line on standard error."""
     logging.disable()
     try:
-        built_step(Workload(**case["workload"]), case["unrolled"])
+        pickle.load(sys.stdin.buffer)()
     except Exception as error:
         sys.exit(one_line(error))
 

@@ -11,7 +11,7 @@ from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
 
 Case = TypeVar("Case")
 Step = Callable[[], Any]
-Context = Callable[[], AbstractContextManager[None]]
+Context = Callable[[], AbstractContextManager[Any]]
 
 FUSED, BFLOAT16, INT8 = OURS = ("weft fused", "weft bf16", "weft int8")
 """The contenders whose figures the others' are divided by."""
@@ -42,6 +42,13 @@ def fused_bfloat16() -> AbstractContextManager[None]:
     if reason := why_not_bfloat16():
         raise CannotTakePart(reason)
     return fused(precision="bfloat16")
+
+
+def torch_bfloat16() -> AbstractContextManager[Any]:
+    """PyTorch's autocast; while it lasts, weights that are not trained are cast only once."""
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16)
 
 
 def counterpart(peer: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
-from benchmarks.training_steps import CONTENDERS
+from benchmarks.training_steps import contenders
 from benchmarks.workloads import SMALL, TINY, Workload
 
 POINTS_A_ROW = 4
@@ -33,13 +33,13 @@ def cases(setting: Setting) -> list[Case]:
 
     def case(axis: str, size: int) -> Case:
         workload = grown(base, axis, size)
-        return Case(f"{axis}={size}", lambda: row(axis, size, workload, setting.seconds / POINTS_A_ROW))
+        return Case(f"{axis}={size}", lambda: row(axis, size, workload, setting))
 
     return [case(axis, size) for axis in sizes for size in sizes[axis]]
 
 
-def row(axis: str, size: int, workload: Workload, seconds: float) -> Row:
-    result = compare(workload, CONTENDERS, seconds)
+def row(axis: str, size: int, workload: Workload, setting: Setting) -> Row:
+    result = compare(workload, contenders(setting.further_build_seconds), setting.seconds / POINTS_A_ROW)
     tokens = workload.N * workload.T
     facts = {"axis": axis, "size": size, "shape": workload.shape}
     return timed_row(f"{axis}={size}", "microseconds_per_token", tokens, result, **facts)

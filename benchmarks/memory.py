@@ -1,4 +1,7 @@
-"""Memory of training steps: every contender in a process of its own, the median of some."""
+"""Memory of training steps: every contender in a process of its own, the median of some.
+
+torch.compile does not take part: what its compiler needs in the same process would be most of the difference.
+"""
 
 from __future__ import annotations
 

@@ -10,21 +10,29 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32
-from benchmarks.training_steps import torch_step_of, weft_step
+from benchmarks.training_steps import torch_bfloat16_step_of, torch_step_of, weft_step
 from benchmarks.workloads import TINY, Workload
 
 STEPS = 3
 
 
 def torch_step(workload: Workload) -> Step:
+    model = torch_model(workload)
+    return torch_step_of(model, model.loss, workload)
+
+
+def torch_bfloat16_step(workload: Workload) -> Step:
+    return torch_bfloat16_step_of(torch_model(workload), workload)
+
+
+def torch_model(w: Workload) -> Any:
     """As in training, without ever holding a model of weft's."""
     from benchmarks.torch_model import TorchLM
 
-    w = workload
-    model = TorchLM(w.V, w.D, w.H, w.layers, w.cell)
-    return torch_step_of(model, model.loss, w)
+    return TorchLM(w.V, w.D, w.H, w.layers, w.cell)
 
 
 CONTENDERS = [
@@ -32,6 +40,7 @@ CONTENDERS = [
     Contender(BFLOAT16, weft_step, fused_bfloat16),
     Contender("weft plain", weft_step),
     Contender("PyTorch f32", torch_step),
+    Contender("PyTorch bf16", torch_bfloat16_step),
 ]
 
 

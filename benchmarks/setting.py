@@ -19,6 +19,11 @@ class Setting:
     tiny: bool = False
 
     @property
+    def further_build_seconds(self) -> float:
+        """`build_seconds` of all parts but training: none in the smallest setting, where builds take longest of all."""
+        return 0.0 if self.tiny else self.build_seconds
+
+    @property
     def repeats(self) -> int:
         """Fresh processes of each kind."""
         return 1 if self.tiny else 5

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contender import BFLOAT16, FUSED, INT8, CannotTakePart, Contender, Step
+from benchmarks.compiled import built, compiled, compiled_contender
+from benchmarks.contender import BFLOAT16, FUSED, INT8, CannotTakePart, Contender, Step, torch_bfloat16
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
@@ -62,18 +64,32 @@ def weft_reader_of(model: Steps, streams: int) -> Reader:
 
 
 def torch_reader(workload: Workload) -> Reader:
-    import torch
-
     from benchmarks.torch_model import torch_twin
 
     twin = torch_twin(workload.model(), workload.cell)
+    return torch_reader_of(twin, twin.forward, workload)
+
+
+def compiled_reader(workload: Workload) -> Reader:
+    from benchmarks.torch_model import torch_twin
+
+    twin = torch_twin(workload.model(), workload.cell)
+    return torch_reader_of(twin, compiled(twin, "forward", unrolled=True), workload)
+
+
+def torch_reader_of(twin: Any, forward: Callable[..., Any], workload: Workload) -> Reader:
+    """A reader by a PyTorch model whose scores `forward` gives."""
+    import torch
+
+    from benchmarks.torch_model import inference
+
     state = twin.zero_state(workload.N)
 
     def read(ids: NDArray[np.int64]) -> Any:
         nonlocal state
-        with torch.inference_mode():
-            scores, state = twin(torch.from_numpy(ids)[:, None], state)
-        return scores[:, 0].numpy()
+        with inference():
+            scores, state = forward(torch.from_numpy(ids)[:, None], state)
+        return scores[:, 0].float().numpy()
 
     return read
 
@@ -105,27 +121,32 @@ def reader_of(session: Any, workload: Workload) -> Reader:
     return read
 
 
-def timed(make: Callable[[Workload], Reader]) -> Callable[[Workload], Step]:
-    """From what makes a reader to what makes a step that reads one random token a session."""
-
-    def make_step(workload: Workload) -> Step:
-        read = make(workload)
-        ids = cycle(list(np.random.default_rng(0).integers(0, workload.V, (1000, workload.N))))
-        return lambda: read(next(ids))
-
-    return make_step
+def reading(make: Callable[[Workload], Reader], workload: Workload) -> Step:
+    """A step by the reader that `make` makes: it reads one random token a session."""
+    read = make(workload)
+    ids = cycle(list(np.random.default_rng(0).integers(0, workload.V, (1000, workload.N))))
+    return lambda: read(next(ids))
 
 
-READERS: dict[str, Callable[[Workload], Reader]] = {
-    FUSED: weft_float32_reader,
-    BFLOAT16: weft_bfloat16_reader,
-    INT8: weft_int8_reader,
-    "weft plain": weft_plain_reader,
-    "PyTorch f32": torch_reader,
-    "ONNX f32": onnx_reader,
-    "ONNX int8": onnx_int8_reader,
-}
-CONTENDERS = [Contender(name, timed(make)) for name, make in READERS.items()]
+def compiled_reading(workload: Workload) -> Step:
+    return built(reading(compiled_reader, workload))
+
+
+CONTENDERS = [
+    Contender(FUSED, partial(reading, weft_float32_reader)),
+    Contender(BFLOAT16, partial(reading, weft_bfloat16_reader)),
+    Contender(INT8, partial(reading, weft_int8_reader)),
+    Contender("weft plain", partial(reading, weft_plain_reader)),
+    Contender("ONNX f32", partial(reading, onnx_reader)),
+    Contender("ONNX int8", partial(reading, onnx_int8_reader)),
+    Contender("PyTorch f32", partial(reading, torch_reader)),
+    Contender("PyTorch bf16", partial(reading, torch_reader), torch_bfloat16),
+]
+
+
+def contenders(build_seconds: float) -> list[Contender[Workload]]:
+    """With the reading through torch.compile, where that builds it within so many seconds."""
+    return [*CONTENDERS, compiled_contender(compiled_reading, build_seconds)]
 
 
 def cases(setting: Setting) -> list[Case]:
@@ -136,7 +157,7 @@ def cases(setting: Setting) -> list[Case]:
         name = f"{workload.name}, batch {workload.N}"
 
         def row() -> Row:
-            result = compare(workload, CONTENDERS, setting.seconds)
+            result = compare(workload, contenders(setting.further_build_seconds), setting.seconds)
             return timed_row(name, unit, workload.N, result, shape=workload.shape)
 
         return Case(name, row)

@@ -26,8 +26,12 @@ class TorchLM(torch.nn.Module):
 
     def forward(self, ids: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
         """Scores (N, T, V) of the tokens that follow `ids` (N, T), and the state after them."""
-        hs, state = self.recurrent(self.embedding(ids), state)
+        hs, state = self.hidden(self.embedding(ids), state)
         return self.output(hs), state
+
+    def hidden(self, xs: torch.Tensor, state: Any) -> Any:
+        """The recurrent layers alone, so that torch.compile can leave them out."""
+        return self.recurrent(xs, state)
 
     def loss(self, ids: torch.Tensor, targets: torch.Tensor, state: Any, reduction: str = "mean") -> Any:
         """Cross-entropy of the targets (N, T) in nats, and the state after them."""
@@ -71,6 +75,11 @@ def gates_in_order(array: Any, order: list[int]) -> Any:
     """The equal blocks of the last axis in another order."""
     blocks = np.split(array, len(order), axis=-1)
     return np.concatenate([blocks[index] for index in order], axis=-1)
+
+
+def inference() -> Any:
+    """A context without gradients: inference mode; under autocast another, in which cast weights are kept."""
+    return torch.no_grad() if torch.is_autocast_enabled("cpu") else torch.inference_mode()
 
 
 def detached(state: Any) -> Any:

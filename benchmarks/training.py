@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.compiled import compiled_contenders
 from benchmarks.machine import sgemm_rate
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
-from benchmarks.training_steps import CONTENDERS
+from benchmarks.training_steps import contenders, unrolled_contender
 from benchmarks.workloads import TINY, TRAINING, Workload
 
 
@@ -21,7 +20,8 @@ def cases(setting: Setting) -> list[Case]:
 def row(workload: Workload, setting: Setting) -> Row:
     """The times of a step, and the share of NumPy's rate that its matrix products alone would account for."""
     rate = sgemm_rate()
-    result = compare(workload, [*CONTENDERS, *compiled_contenders(setting.build_seconds)], setting.seconds)
+    everyone = [*contenders(setting.build_seconds), unrolled_contender(setting.build_seconds)]
+    result = compare(workload, everyone, setting.seconds)
     shares = {name: round(workload.product_flop / time / rate, 3) for name, time in result.seconds.items()}
     return timed_row(
         workload.name,

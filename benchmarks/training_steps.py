@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import Any
 
-from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32
+from benchmarks.compiled import built, compiled, compiled_contender
+from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32, torch_bfloat16
 from benchmarks.workloads import Workload
 from weft.model import RNNLM
 from weft.training.gradients import clip_factor, global_norm
@@ -43,17 +45,26 @@ def torch_step(workload: Workload) -> Step:
 
 
 def torch_bfloat16_step(workload: Workload) -> Step:
-    import torch
-
     from benchmarks.torch_model import torch_twin
 
-    twin = torch_twin(workload.model(), workload.cell)
+    return torch_bfloat16_step_of(torch_twin(workload.model(), workload.cell), workload)
+
+
+def torch_bfloat16_step_of(twin: Any, workload: Workload) -> Step:
+    """The training step of a PyTorch model under autocast."""
 
     def loss(inputs: Any, targets: Any, state: Any) -> Any:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch_bfloat16():
             return twin.loss(inputs, targets, state)
 
     return torch_step_of(twin, loss, workload)
+
+
+def compiled_step(workload: Workload, unrolled: bool = False) -> Step:
+    from benchmarks.torch_model import torch_twin
+
+    twin = torch_twin(workload.model(), workload.cell)
+    return built(torch_step_of(twin, compiled(twin, "loss", unrolled), workload))
 
 
 def torch_step_of(twin: Any, loss_of: TorchLoss, workload: Workload) -> Step:
@@ -87,3 +98,13 @@ CONTENDERS = [
     Contender("PyTorch f32", torch_step),
     Contender("PyTorch bf16", torch_bfloat16_step),
 ]
+
+
+def contenders(build_seconds: float) -> list[Contender[Workload]]:
+    """With the step through torch.compile, where that builds it within so many seconds."""
+    return [*CONTENDERS, compiled_contender(compiled_step, build_seconds)]
+
+
+def unrolled_contender(build_seconds: float) -> Contender[Workload]:
+    """The step through torch.compile with its recurrent layers unrolled."""
+    return compiled_contender(partial(compiled_step, unrolled=True), build_seconds, "PyTorch unrolled")

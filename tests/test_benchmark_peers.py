@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import scoring, training_steps
-from benchmarks.compiled import LONGEST_REASON, compiled_step, one_line
-from benchmarks.contender import CannotTakePart, Contender
+from benchmarks import memory_process, scoring, streaming, training_steps
+from benchmarks.contender import CannotTakePart, Contender, Step
 from benchmarks.growth import grown
 from benchmarks.memory_process import needs
-from benchmarks.streaming import READERS
 from benchmarks.workloads import TINY, TRAINING, Workload
 from weft.backends import default_backend
 
 SMALL = replace(TINY, layers=2, D=6)
+TEXT = scoring.Text(replace(SMALL, N=1), 50)
 TOLERANCE = {"bf16": 1e-2, "int8": 2e-2}
 
 
@@ -33,32 +32,58 @@ def test_everybodys_first_training_step_has_the_same_loss(workload: Workload, co
     assert running(contender, workload) == pytest.approx(expected, rel=tolerance(contender.name))
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_everybody_streams_to_the_same_scores(name: str) -> None:
-    model = SMALL.model()
-    state = model.zero_state(SMALL.N)
-    ids = np.random.default_rng(1).integers(0, SMALL.V, (5, SMALL.N))
-    try:
-        read = READERS[name](SMALL)
-    except CannotTakePart as reason:
-        pytest.skip(str(reason))
-    for row in ids:
-        expected, state = model.step(row, state)
-        np.testing.assert_allclose(read(row), expected, atol=tolerance(name))
+@pytest.mark.parametrize("contender", streaming.CONTENDERS, ids=lambda contender: contender.name)
+def test_everybody_streams_to_the_same_scores(contender: Contender[Workload]) -> None:
+    expected = streaming.reading(streaming.weft_plain_reader, SMALL)
+    read = prepared(contender, SMALL)
+    for _ in range(5):
+        with contender.context():
+            np.testing.assert_allclose(read(), expected(), atol=tolerance(contender.name))
 
 
 @pytest.mark.parametrize("contender", scoring.CONTENDERS, ids=lambda contender: contender.name)
 def test_one_stream_of_text_costs_everybody_the_same(contender: Contender[scoring.Text]) -> None:
-    text = scoring.Text(replace(SMALL, N=1), 50)
-    expected = scoring.weft_scoring(text)()
-    assert running(contender, text) == pytest.approx(expected, rel=tolerance(contender.name))
+    expected = scoring.weft_scoring(TEXT)()
+    assert running(contender, TEXT) == pytest.approx(expected, rel=tolerance(contender.name))
+
+
+@pytest.mark.parametrize(
+    ("contenders", "case"),
+    [
+        (training_steps.CONTENDERS, SMALL),
+        (memory_process.CONTENDERS, SMALL),
+        (scoring.CONTENDERS, TEXT),
+        (streaming.CONTENDERS, SMALL),
+    ],
+    ids=["training", "memory", "scoring", "streaming"],
+)
+def test_pytorch_under_autocast_is_close_to_float32_and_is_not_float32(
+    contenders: list[Contender[Any]], case: Any
+) -> None:
+    by_name = {contender.name: contender for contender in contenders}
+    float32, bfloat16 = (seeded(by_name[f"PyTorch {precision}"], case) for precision in ("f32", "bf16"))
+    difference = np.abs(float32 - bfloat16).max() / np.abs(float32).max()
+    assert 1e-6 < difference < 1e-2
+
+
+def seeded(contender: Contender[Any], case: Any) -> Any:
+    """What the first call gives; models that PyTorch initialises are the same every time."""
+    torch.manual_seed(0)
+    return np.asarray(running(contender, case))
 
 
 def running(contender: Contender[Any], case: Any) -> Any:
     """What the first call of a contender gives; the test is skipped where it cannot take part."""
+    step = prepared(contender, case)
+    with contender.context():
+        return step()
+
+
+def prepared(contender: Contender[Any], case: Any) -> Step:
+    """The step of a contender; the test is skipped where it cannot take part."""
     try:
         with contender.context():
-            return contender.make(case)()
+            return contender.make(case)
     except CannotTakePart as reason:
         pytest.skip(str(reason))
 
@@ -86,28 +111,3 @@ def test_working_memory_is_what_a_step_brings() -> None:
 
     found = needs(Contender("some", step_that_needs), SMALL)
     assert 45 < found["working_megabytes"] < found["peak_megabytes"]
-
-
-def test_without_a_compiler_torch_compile_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
-    with pytest.raises(CannotTakePart, match="C\\+\\+ compiler"):
-        compiled_step(TINY, unrolled=False, seconds=1)
-
-
-def test_a_build_that_fails_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: name)
-    with pytest.raises(CannotTakePart, match=r"^torch\.compile: InputError: unknown cell 'unheard of'"):
-        compiled_step(replace(TINY, cell="unheard of"), unrolled=False, seconds=100)
-
-
-def test_a_build_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: name)
-    with pytest.raises(CannotTakePart, match=r"^torch\.compile: not built within 0\.01 seconds$"):
-        compiled_step(TINY, unrolled=False, seconds=0.01)
-
-
-def test_a_long_story_is_cut() -> None:
-    error = RuntimeError("outer")
-    error.__cause__ = ValueError("word " * 100 + "\nsecond line")
-    assert one_line(error).startswith("ValueError: word word")
-    assert len(one_line(error)) == LONGEST_REASON

@@ -6,20 +6,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import ROOT
+from benchmarks import ROOT, memory_process, scoring, streaming
 from benchmarks.__main__ import main
-from benchmarks.compiled import compiled_contenders
+from benchmarks.contender import Contender
 from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
 from benchmarks.parts import PARTS, chosen
 from benchmarks.plot import PER_TOKEN, draw
 from benchmarks.readme import BEGIN, END, README, REFERENCE, section, with_figures
-from benchmarks.row import RATIO
+from benchmarks.row import RATIO, UNITS
 from benchmarks.setting import Setting
-from benchmarks.streaming import READERS
-from benchmarks.training_steps import CONTENDERS
+from benchmarks.training_steps import contenders, unrolled_contender
 from weft.errors import InputError
 
 TINY = Setting(tiny=True)
@@ -34,13 +34,21 @@ def test_the_smallest_setting_has_a_figure_or_a_reason_for_everyone(tmp_path: Pa
     for part in PARTS:
         assert [row["case"] for row in figures[part.name]] == [case.name for case in part.cases(TINY)]
         assert part.about in run.stdout
+    everyone: dict[str, list[Contender[Any]]] = {
+        "training": [*contenders(0), unrolled_contender(0)],
+        "scoring": scoring.contenders(0),
+        "streaming": streaming.contenders(0),
+        "memory": memory_process.CONTENDERS,
+        "growth": contenders(0),
+    }
+    for part_name, expected in everyone.items():
+        row = figures[part_name][0]
+        measured = next(row[unit] for unit in (*UNITS, "peak_megabytes") if unit in row)
+        assert sorted([*measured, *row["missing"]]) == sorted(contender.name for contender in expected)
     (training,) = figures["training"]
-    everyone = [contender.name for contender in (*CONTENDERS, *compiled_contenders(0))]
-    assert sorted([*training["milliseconds_per_step"], *training["missing"]]) == sorted(everyone)
-    streaming = figures["streaming"][0]
-    assert sorted([*streaming["microseconds_per_token"], *streaming["missing"]]) == sorted(READERS)
     assert training["products_share_of_sgemm_rate"].keys() == training["milliseconds_per_step"].keys()
-    assert {"weft plain", "PyTorch f32"} <= figures["memory"][0]["working_megabytes_above_parameters"].keys()
+    working = figures["memory"][0]["working_megabytes_above_parameters"]
+    assert {"weft plain", "PyTorch f32", "PyTorch bf16"} <= working.keys()
     assert {row["axis"] for row in figures["growth"]} == set("VHTN")
     assert {"processor", "cores", "python", "versions", "sgemm_gflop_per_second"} <= figures["machine"].keys()
     for measured in ("milliseconds_per_step", "tokens_per_second", "microseconds_per_token", "peak_megabytes"):
