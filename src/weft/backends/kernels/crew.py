@@ -5,7 +5,8 @@ cut into chunks that whoever is there takes one after another (see `stream_step`
 left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
 
 The control words: TURN is odd while a job is open; JOB, its address; BUSY, how many helpers are at it; AWAKE, how many
-look out. A job's words begin with the address of a function (job, number) that takes part in it.
+look out; WANTED, whether a job is about to come, so that nobody falls asleep. A job's words begin with the address of a
+function (job, number) that takes part in it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 
-TURN, JOB, BUSY, AWAKE, CONTROL = (LINE * n for n in range(5))
-LOOK_OUT_SECONDS = 300e-6
+TURN, JOB, BUSY, AWAKE, WANTED, CONTROL = (LINE * n for n in range(6))
+LOOK_OUT_SECONDS = 600e-6
 FEWEST_ALONE, MOST_ALONE = 4, 2000
 """How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
 
@@ -36,7 +37,13 @@ def look_out(control: Any, number: Any, most: Any) -> None:
     words = pointer_to(control, 0)
     add(shift(words, AWAKE), 1)
     last = looks = 0
-    while looks < most:
+    while True:
+        if looks >= most:
+            add(shift(words, AWAKE), -1)
+            if read(shift(words, WANTED)) == 0:
+                return
+            add(shift(words, AWAKE), 1)
+            looks = 0
         turn = read(shift(words, TURN))
         if turn % 2 == 0 or turn == last:
             pause()
@@ -48,7 +55,14 @@ def look_out(control: Any, number: Any, most: Any) -> None:
             call(words_at(job)[0], job, number)
         add(shift(words, BUSY), -1)
         last, looks = turn, 0
-    add(shift(words, AWAKE), -1)
+
+
+@compiled
+def want(control: Any) -> Any:
+    """Say that a job is about to come; how many look out, none of whom falls asleep before it has been released."""
+    words = pointer_to(control, 0)
+    write(shift(words, WANTED), 1)
+    return read(shift(words, AWAKE))
 
 
 @compiled
@@ -92,13 +106,14 @@ class Crew:
 
     def release(self, lost: bool) -> None:
         """The job is done; lost: a helper was waited for long."""
+        self.control[WANTED] = 0
         self._penalty = min(2 * self._penalty + FEWEST_ALONE, MOST_ALONE) if lost else max(self._penalty - 1, 0)
         self._alone = self._penalty if lost else 0
         self._free.release()
 
     def _wake(self) -> None:
         """Send for the helpers that sleep."""
-        if int(self.control[AWAKE]) == self.count - 1:
+        if want(self.control) == self.count - 1:
             return
         if not self._started:
             self._start()

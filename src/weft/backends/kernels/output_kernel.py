@@ -7,8 +7,8 @@ The scores are cut into blocks of rows and of the vocabulary that stay in the ca
 block, of which a row's largest and the sum of exponentials are kept up to date (when a larger score comes, the sum so
 far is scaled down). Second sweep: dx of a block from its scores, in place, and at once its share of dW, db and dh.
 Between the sweeps the scores stay in memory where they fit KEPT_BYTES, and else are computed once more: the largest
-array of a language model then never exists. Workers take columns of their own, so that dW is written once, or rows
-where the vocabulary is small.
+array of a language model then never exists. (On panels what stays are the exponentials.) Workers take columns of their
+own, so that dW is written once, or rows where the vocabulary is small.
 """
 
 from __future__ import annotations

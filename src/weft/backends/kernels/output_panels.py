@@ -12,7 +12,13 @@ import numpy as np
 
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.output_sweeps import leave_out, take_scores, to_gradients
+from weft.backends.kernels.output_sweeps import (
+    exponentials_to_gradients,
+    leave_out,
+    take_exponentials,
+    take_scores,
+    to_gradients,
+)
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import left, left_transposed, pack, pack_transposed, panels_in
 from weft.backends.kernels.tile_packing import CELLS, SIDE, copy_vector, transpose_tile
@@ -49,12 +55,12 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
 @compiled
 def first_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, left_words: Any, right_words: Any, largest: Any, total: Any, target: Any,
+    scores: Any, keep: Any, highest: Any, left_words: Any, right_words: Any, largest: Any, total: Any, target: Any,
 ) -> None:  # fmt: skip
     """Every row's record (see `take_scores`) over the columns from `start` to `stop`, `width` at a time.
 
     left_out: see `leave_out`; scores: room for all scores where they are to be kept, else for those of one block;
-    left_words, right_words: room for factors.
+    highest (blocks, R): where they are, see `take_exponentials`; left_words, right_words: room for factors.
     """
     R, H = h.shape
     rows = left(pointer_to(h, 0), H, R, H, left_words)
@@ -64,13 +70,17 @@ def first_sweep(
         x = scores[place : place + R * n].reshape((R, n))
         multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, pointer_to(x, 0), n, True)
         leave_out(x, left_out, first)
-        take_scores(x, b[first : first + n], t, first, largest, total, target)
+        own_b = b[first : first + n]
+        if keep:
+            take_exponentials(x, own_b, t, first, largest, total, target, highest[(first - start) // width])
+        else:
+            take_scores(x, own_b, t, first, largest, total, target)
 
 
 @compiled
 def second_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
+    scores: Any, keep: Any, highest: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
     own_dW: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
     """dW and db of the columns are overwritten, dh (R, H) is added to.
@@ -86,16 +96,18 @@ def second_sweep(
         place = R * (first - start) if keep else 0
         x = scores[place : place + R * n].reshape((R, n))
         x_start, own_b = pointer_to(x, 0), b[first : first + n]
-        if not keep:
+        own_db = db[first : first + n]
+        own_db[:] = 0
+        if keep:
+            exponentials_to_gradients(x, highest[(first - start) // width], t, first, log_sum, scale, own_db)
+        else:
             multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, x_start, n, True)
             leave_out(x, left_out, first)
             for r in range(R):
                 row = x[r]
                 for j in range(n):
                     row[j] += own_b[j]
-        own_db = db[first : first + n]
-        own_db[:] = 0
-        to_gradients(x, t, first, log_sum, scale, own_db)
+            to_gradients(x, t, first, log_sum, scale, own_db)
         dx_transposed = left_transposed(x_start, n, n, R, x_words)
         if transposed:
             multiply(dx_transposed, n, R, h_panels, H, pointer_to(dW, first * H), H, True)

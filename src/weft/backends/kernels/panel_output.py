@@ -57,11 +57,12 @@ def scores_of(scores: Any, keep: Any, first: Any, last: Any, start: Any, stop: A
 @compiled
 def output_first(
     number: Any, tasks: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
-    ignore_label: Any, width: Any, scores: Any, keep: Any, left_words: Any, right_words: Any, largest: Any, total: Any,
-    target: Any, nats: Any, log_sum: Any,
+    ignore_label: Any, width: Any, scores: Any, keep: Any, highest: Any, left_words: Any, right_words: Any,
+    largest: Any, total: Any, target: Any, nats: Any, log_sum: Any,
 ) -> None:  # fmt: skip
     """The nats (R,) and ln Σ exp x_v (R,) of every row. largest, total, target (shares, R): records, see
-    `take_scores`; scores, left_words, right_words (shares, …): room."""
+    `take_scores`; highest (shares, blocks, R): see `take_exponentials`; scores, left_words, right_words (shares, …):
+    room."""
     shares, R, V = tasks[SHARES], len(h), len(b)
     share = first_share(tasks, 0, number)
     while share >= 0:
@@ -70,8 +71,8 @@ def output_first(
         own = slice(first, last)
         output_panels.first_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width,
-            scores_of(scores, keep, first, last, start, stop, V, share), keep, left_words[share], right_words[share],
-            largest[share, own], total[share, own], target[share, own],
+            scores_of(scores, keep, first, last, start, stop, V, share), keep, highest[share, :, own],
+            left_words[share], right_words[share], largest[share, own], total[share, own], target[share, own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
     all_done(tasks, 0)
@@ -93,8 +94,8 @@ def output_first(
 @compiled
 def output_second(
     number: Any, tasks: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
-    width: Any, scores: Any, keep: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any, block_dW: Any,
-    log_sum: Any, scale: Any, dW: Any, db: Any, dWs: Any, dbs: Any, dhs: Any,
+    width: Any, scores: Any, keep: Any, highest: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
+    block_dW: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dWs: Any, dbs: Any, dhs: Any,
 ) -> None:  # fmt: skip
     """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
     give by rows; all others (shares, …): room."""
@@ -107,7 +108,7 @@ def output_second(
         apart = by_rows and share > 0
         output_panels.second_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width,
-            scores_of(scores, keep, first, last, start, stop, V, share), keep,
+            scores_of(scores, keep, first, last, start, stop, V, share), keep, highest[share, :, own],
             left_words[share], x_words[share], right_words[share], h_words[share], block_dW[share],
             log_sum[own], scale[own], dWs[share - 1] if apart else dW, dbs[share - 1] if apart else db, dh[own],
         )  # fmt: skip
@@ -194,6 +195,9 @@ class Sweeps:
         self.keep = keep and R * V * 4 <= KEPT_BYTES
         size = -(-R * V // self.shares) if self.keep else R * min(self.width, V)
         self.scores = self._room("scores", size + 1, np.dtype(np.float32))
+        blocks = -(-V // self.width) if self.keep else 1
+        self.highest = self._room("highest", blocks * R, np.dtype(np.float32))[:, : blocks * R]
+        self.highest = self.highest.reshape(self.shares, blocks, R)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
@@ -204,8 +208,8 @@ class Sweeps:
         self.together.run(
             output_first, output_first_opened, self.shares, self.brief,
             self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label,
-            self.width, self.scores, self.keep, self._room("h", left_room(R, H, kind), kind), self._right_room(),
-            largest, total, target, nats, log_sum,
+            self.width, self.scores, self.keep, self.highest,
+            self._room("h", left_room(R, H, kind), kind), self._right_room(), largest, total, target, nats, log_sum,
         )  # fmt: skip
         return nats, log_sum
 
@@ -217,7 +221,7 @@ class Sweeps:
         self.together.run(
             output_second, output_second_opened, self.shares, self.brief,
             self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, self.width, self.scores,
-            self.keep,
+            self.keep, self.highest,
             self._room("h", left_room(R, H, kind), kind),
             self._room("dx", max(left_room(R, self.width, kind), left_room(self.width, R, kind)), kind),
             self._right_room(), self._room("h right", math.prod(panel_shape(R, H, kind)), kind),
