@@ -6,11 +6,15 @@ from typing import Any
 
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.together import all_done, first_share, next_share, part_of
+from weft.backends.kernels.together import LOST, OPENING, all_done, become_job, first_share, next_share
 
 
 @compiled
-def failing(number: Any, tasks: Any, out: Any) -> None:
+def failing(number: Any, tasks: Any, control: Any, out: Any) -> None:
+    if number == OPENING:
+        become_job(tasks, control, (out,))
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     share = first_share(tasks, 0, number)
     while share >= 0:
         out[share] = 1
@@ -18,12 +22,3 @@ def failing(number: Any, tasks: Any, out: Any) -> None:
             raise ValueError
         share = next_share(tasks, 0, number)
     all_done(tasks, 0)
-
-
-_failing = part_of(failing)
-
-
-@compiled
-def failing_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _failing(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)

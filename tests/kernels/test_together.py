@@ -67,8 +67,8 @@ def test_few_different_inputs_are_multiplied_once_each(everything_shared: None) 
 
 
 def test_nobody_waits_for_a_thread_that_failed() -> None:
-    from together_case import failing, failing_opened
+    from together_case import failing
     from weft.backends.kernels.together import Together
 
     with pytest.raises(MemoryError, match="a thread of the kernel failing"):
-        Together(2).run(failing, failing_opened, 2, False, np.zeros(2))
+        Together(2).run(failing, 2, False, np.zeros(2))

@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
+from llvmlite import binding
+from numba import types
 from numba.core import event
 
 from weft.backends.kernels.processor import chosen_instructions
@@ -56,6 +58,32 @@ def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, *
         return compiler(*arguments, cache=True, **options)(function)
     except RuntimeError:  # Numba found no place for it
         return compiler(*arguments, **options)(function)
+
+
+def called_by_name(name: str, function: Callable[..., Any], signature: Any, later: bool = False) -> Any:
+    """`function` compiled now. Kernels call it by its name, as they would one of a C library: compiled once, it is not
+    compiled again into each of them. later: it is compiled by the first call of `compile_what_was_left`, before which
+    no kernel that calls it may be."""
+    _left.append((name, function, signature))
+    if not later:
+        _name(*_left.pop())
+    return types.ExternalFunction(name, signature)
+
+
+def compile_what_was_left() -> None:
+    """Compile what was to be compiled later."""
+    while _left:
+        _name(*_left.pop(0))
+
+
+def _name(name: str, function: Callable[..., Any], signature: Any) -> None:
+    compilation = kept_on_disk(numba.cfunc, function, signature)
+    _named.append(compilation)  # it has to live as long as its callers
+    binding.add_symbol(name, compilation.address)
+
+
+_left: list[tuple[str, Callable[..., Any], Any]] = []
+_named: list[Any] = []
 
 
 @cache

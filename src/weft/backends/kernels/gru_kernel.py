@@ -25,6 +25,7 @@ from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
     add_up,
     alone,
+    copy_rows,
     group_of,
     pack_share,
     recurrent_gradient,
@@ -36,7 +37,7 @@ from weft.backends.kernels.products import Factor
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import SHARES, all_done, first_share, next_share, part_of
+from weft.backends.kernels.together import LOST, OPENING, SHARES, all_done, become_job, first_share, next_share
 
 ZR, C = [0, 1], [2]
 
@@ -129,10 +130,17 @@ def gru_steps_backward(
 
 @compiled
 def gru_forward(
-    number: Any, tasks: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any,
-    hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any,
+    states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (xs, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words, right_words),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
     (h,), (s,), (of_zr, of_c) = states, kept, loops
     share = first_share(tasks, 0, number)
@@ -146,24 +154,31 @@ def gru_forward(
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
-        h_own[0] = before[0][own]
+        copy_rows(before[0][own], h_own[0])
         gru_steps(
             of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], alone(), b,
             group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
         )  # fmt: skip
         to_stream_major(h_own[1:], hs[own])
-        after[0][own] = h_own[-1]
+        copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
     all_done(tasks, 3)
 
 
 @compiled
 def gru_backward(
-    number: Any, tasks: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
+    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
     dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
     right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (dhs, Wx, Wh, x, a, states, kept, dxs, dstates, dbs, dWx, dWh, db, loops, left_words, right_words),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
     (h,), (s,), (dh,), (of_zr, of_c) = states, kept, dstates, loops
     share = first_share(tasks, 0, number)
@@ -192,21 +207,6 @@ def gru_backward(
         share = next_share(tasks, 2, number)
     all_done(tasks, 2)
     project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
-
-
-_forward, _backward = part_of(gru_forward), part_of(gru_backward)
-
-
-@compiled
-def gru_forward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _forward(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
-
-
-@compiled
-def gru_backward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _backward(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
 
 
 class GRUKernel(FusedBlock):
@@ -254,4 +254,4 @@ class GRUKernel(FusedBlock):
                 group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
 
 
-PASSES = Passes(3, 1, [(0, 2), (2, 1)], (gru_forward, gru_forward_opened), (gru_backward, gru_backward_opened))
+PASSES = Passes(3, 1, [(0, 2), (2, 1)], gru_forward, gru_backward)

@@ -26,6 +26,7 @@ from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
     add_up,
     alone,
+    copy_rows,
     group_of,
     pack_share,
     recurrent_gradient,
@@ -36,7 +37,7 @@ from weft.backends.kernels.panel_projection import input_gradient, project, proj
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import SHARES, all_done, first_share, next_share, part_of
+from weft.backends.kernels.together import LOST, OPENING, SHARES, all_done, become_job, first_share, next_share
 
 GATES = [0, 1, 2, 3]
 
@@ -143,10 +144,17 @@ def lstm_steps_backward(
 
 @compiled
 def lstm_forward(
-    number: Any, tasks: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any,
-    hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any,
+    states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (xs, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words, right_words),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
     (h, c), (tanh_c,), ((factor, columns, segments, rooms),) = states, kept, loops
     share = first_share(tasks, 0, number)
@@ -160,24 +168,33 @@ def lstm_forward(
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
         c_own = group_of(c, N, share, shares)
-        h_own[0], c_own[0] = before[0][own], before[1][own]
+        copy_rows(before[0][own], h_own[0])
+        copy_rows(before[1][own], c_own[0])
         lstm_steps(
             factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, c_own,
             group_of(tanh_c, N, share, shares), 0, H,
         )  # fmt: skip
         to_stream_major(h_own[1:], hs[own])
-        after[0][own], after[1][own] = h_own[-1], c_own[-1]
+        copy_rows(h_own[-1], after[0][own])
+        copy_rows(c_own[-1], after[1][own])
         share = next_share(tasks, 3, number)
     all_done(tasks, 3)
 
 
 @compiled
 def lstm_backward(
-    number: Any, tasks: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
+    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
     dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
     right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (dhs, Wx, Wh, x, a, states, kept, dxs, dstates, dbs, dWx, dWh, db, loops, left_words, right_words),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
     (h, c), (tanh_c,), (dh, dc), ((factor, columns, segments, rooms),) = states, kept, dstates, loops
     share = first_share(tasks, 0, number)
@@ -203,21 +220,6 @@ def lstm_backward(
         share = next_share(tasks, 2, number)
     all_done(tasks, 2)
     project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
-
-
-_forward, _backward = part_of(lstm_forward), part_of(lstm_backward)
-
-
-@compiled
-def lstm_forward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _forward(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
-
-
-@compiled
-def lstm_backward_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _backward(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
 
 
 class LSTMKernel(FusedBlock):
@@ -255,4 +257,4 @@ class LSTMKernel(FusedBlock):
         )  # fmt: skip
 
 
-PASSES = Passes(4, 1, [(0, 4)], (lstm_forward, lstm_forward_opened), (lstm_backward, lstm_backward_opened))
+PASSES = Passes(4, 1, [(0, 4)], lstm_forward, lstm_backward)

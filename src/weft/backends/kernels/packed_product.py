@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.micro_kernel import pointer_to
+from numba import carray, types
+
+from weft.backends.kernels.compiling import called_by_name, compiled, overloading
+from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import (
     PANEL,
@@ -18,6 +20,8 @@ from weft.backends.kernels.panels import (
     words_of,
 )
 
+ANY_SIZE = 1 << 40
+"""Of room whose size the caller has seen to."""
 NEAR_WORDS = 50_000
 """About how many words of packed panels are at hand at a time."""
 
@@ -27,7 +31,6 @@ def right_room(K: int, kind: Any) -> int:
     return max(NEAR_WORDS, words_of(K, kind) * PANEL)
 
 
-@compiled
 def multiply_rows(
     A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
@@ -35,20 +38,6 @@ def multiply_rows(
 
     left_words, right_words: room for A, and for the columns of B that are packed and used at a time.
     """
-    M, N = C.shape
-    if N == 0:
-        return
-    a, a_row, b_row, c_row = pointer_to(A, 0), A.strides[0] // 4, B.strides[0] // 4, C.strides[0] // 4
-    factor = left_transposed(a, a_row, M, K, left_words) if A_transposed else left(a, a_row, M, K, left_words)
-    width = columns_at_once(K, N, right_words)
-    for first in range(0, N, width):
-        n = min(width, N - first)
-        some = panels_in(right_words, K, n)
-        if B_transposed:
-            pack_transposed(pointer_to(B, first * b_row), b_row, K, n, some)
-        else:
-            pack(pointer_to(B, first), b_row, K, n, some)
-        multiply(factor, M, K, some, n, pointer_to(C, first), c_row, fresh)
 
 
 @compiled
@@ -56,3 +45,56 @@ def columns_at_once(K: Any, N: Any, right_words: Any) -> Any:
     """How many columns of a right factor (K, N) are packed and multiplied with before the next: they stay near."""
     panels = max(1, NEAR_WORDS // (word_count(K, right_words) * PANEL))
     return min(panels * PANEL, (N + PANEL - 1) // PANEL * PANEL)
+
+
+def _multiply(a, a_row, a_transposed, M, K, b, b_row, b_transposed, N, c, c_row, fresh, left_words, right_words):  # type: ignore[no-untyped-def]
+    if N == 0:
+        return
+    left_room, right_room = carray(left_words, ANY_SIZE), carray(right_words, ANY_SIZE)
+    factor = left_transposed(a, a_row, M, K, left_room) if a_transposed else left(a, a_row, M, K, left_room)
+    width = columns_at_once(K, N, right_room)
+    for first in range(0, N, width):
+        n = min(width, N - first)
+        some = panels_in(right_room, K, n)
+        if b_transposed:
+            pack_transposed(shift(b, first * b_row), b_row, K, n, some)
+        else:
+            pack(shift(b, first), b_row, K, n, some)
+        multiply(factor, M, K, some, n, shift(c, first), c_row, fresh)
+
+
+def _signature(words: Any) -> Any:
+    matrix, words = (types.CPointer(types.float32), types.intp), types.CPointer(words)
+    flag, size = types.boolean, types.intp
+    return types.void(*matrix, flag, size, size, *matrix, flag, size, *matrix, flag, words, words)
+
+
+_floats = called_by_name("weft_multiply_rows_floats", _multiply, _signature(types.float32))
+_pairs = called_by_name("weft_multiply_rows_pairs", _multiply, _signature(types.int32), later=True)
+
+
+@overloading(multiply_rows)
+def _choose(
+    A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any, right_words: Any
+) -> Any:  # fmt: skip
+    def floats(
+        A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any,
+        right_words: Any,
+    ) -> None:  # fmt: skip
+        _floats(
+            pointer_to(A, 0), A.strides[0] // 4, A_transposed, C.shape[0], K, pointer_to(B, 0), B.strides[0] // 4,
+            B_transposed, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh,
+            pointer_to(left_words, 0), pointer_to(right_words, 0),
+        )  # fmt: skip
+
+    def pairs(
+        A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any,
+        right_words: Any,
+    ) -> None:  # fmt: skip
+        _pairs(
+            pointer_to(A, 0), A.strides[0] // 4, A_transposed, C.shape[0], K, pointer_to(B, 0), B.strides[0] // 4,
+            B_transposed, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh,
+            pointer_to(left_words, 0), pointer_to(right_words, 0),
+        )  # fmt: skip
+
+    return floats if left_words.dtype == types.float32 else pairs

@@ -47,8 +47,8 @@ class Passes:
     gates: int
     kept: int
     factors: Sequence[tuple[int, int]]
-    forward: tuple[Any, Any]
-    backward: tuple[Any, Any]
+    forward: Any
+    backward: Any
 
 
 @dataclass
@@ -102,7 +102,7 @@ class PanelBlock:
             for index, (first, count) in enumerate(self.passes.factors)
         ]
         self.together.run(
-            *self.passes.forward, manner.shares, manner.brief,
+            self.passes.forward, manner.shares, manner.brief,
             inputs, Wx, Wh, b, before, rows, a, states, kept, hs, after, tuple(loops), left, right,
         )  # fmt: skip
         return hs, after, Tape(x, a, states, kept)
@@ -125,7 +125,7 @@ class PanelBlock:
             for index, (first_gate, count) in enumerate(self.passes.factors)
         ]
         self.together.run(
-            *self.passes.backward, manner.shares, manner.brief,
+            self.passes.backward, manner.shares, manner.brief,
             np.ascontiguousarray(dhs), Wx, Wh, tape.x, tape.a, tape.states, tape.kept, dxs, first, dbs, *cell.grads,
             tuple(loops), left, right,
         )  # fmt: skip

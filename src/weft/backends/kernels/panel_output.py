@@ -22,7 +22,16 @@ from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panel_passes import columns_of, streams_of
 from weft.backends.kernels.panels import left_room, panel_shape
 from weft.backends.kernels.tile_packing import SIDE
-from weft.backends.kernels.together import SHARES, Together, all_done, first_share, next_share, part_of
+from weft.backends.kernels.together import (
+    LOST,
+    OPENING,
+    SHARES,
+    Together,
+    all_done,
+    become_job,
+    first_share,
+    next_share,
+)
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -56,19 +65,28 @@ def scores_of(scores: Any, keep: Any, first: Any, last: Any, start: Any, stop: A
 
 @compiled
 def output_first(
-    number: Any, tasks: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
     ignore_label: Any, width: Any, scores: Any, keep: Any, highest: Any, left_words: Any, right_words: Any,
     largest: Any, total: Any, target: Any, nats: Any, log_sum: Any,
 ) -> None:  # fmt: skip
     """The nats (R,) and ln Σ exp x_v (R,) of every row. largest, total, target (shares, R): records, see
     `take_scores`; highest (shares, blocks, R): see `take_exponentials`; scores, left_words, right_words (shares, …):
     room."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (by_rows, h, W, transposed, b, t, left_out, ignore_label, width, scores, keep, highest, left_words,
+             right_words, largest, total, target, nats, log_sum),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, R, V = tasks[SHARES], len(h), len(b)
     share = first_share(tasks, 0, number)
     while share >= 0:
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
-        largest[share], total[share], target[share] = BELOW_ALL, 0, 0
         own = slice(first, last)
+        for r in range(R):
+            largest[share, r], total[share, r], target[share, r] = BELOW_ALL, 0, 0
         output_panels.first_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width,
             scores_of(scores, keep, first, last, start, stop, V, share), keep, highest[share, :, own],
@@ -93,18 +111,28 @@ def output_first(
 
 @compiled
 def output_second(
-    number: Any, tasks: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
     width: Any, scores: Any, keep: Any, highest: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
     block_dW: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dWs: Any, dbs: Any, dhs: Any,
 ) -> None:  # fmt: skip
     """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
     give by rows; all others (shares, …): room."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (by_rows, h, W, transposed, b, t, left_out, width, scores, keep, highest, left_words, x_words, right_words,
+             h_words, block_dW, log_sum, scale, dW, db, dWs, dbs, dhs),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
     shares, R, V = tasks[SHARES], len(h), len(b)
     share = first_share(tasks, 0, number)
     while share >= 0:
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
         own, dh = slice(first, last), dhs[0] if by_rows else dhs[share]
-        dh[own] = 0
+        for r in range(first, last):
+            for j in range(dh.shape[1]):
+                dh[r, j] = 0
         apart = by_rows and share > 0
         output_panels.second_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width,
@@ -119,31 +147,19 @@ def output_second(
         if by_rows:
             for row in range(*streams_of(len(dW), share, shares)):
                 for part in range(shares - 1):
-                    dW[row] += dWs[part, row]
+                    for j in range(dW.shape[1]):
+                        dW[row, j] += dWs[part, row, j]
             first, last = streams_of(V, share, shares)
             for part in range(shares - 1):
-                db[first:last] += dbs[part, first:last]
+                for j in range(first, last):
+                    db[j] += dbs[part, j]
         else:
             for r in range(*streams_of(R, share, shares)):
                 for part in range(1, shares):
-                    dhs[0, r] += dhs[part, r]
+                    for j in range(dhs.shape[2]):
+                        dhs[0, r, j] += dhs[part, r, j]
         share = next_share(tasks, 1, number)
     all_done(tasks, 1)
-
-
-_first, _second = part_of(output_first), part_of(output_second)
-
-
-@compiled
-def output_first_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _first(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
-
-
-@compiled
-def output_second_opened(control: Any, tasks: Any, arguments: Any) -> Any:
-    _second(tasks, arguments)
-    return carry_out(control, tasks.ctypes.data)
 
 
 class PanelOutput:
@@ -206,7 +222,7 @@ class Sweeps:
         largest, total, target = records[: 3 * R * self.shares].reshape(3, self.shares, R)
         nats, log_sum = np.empty(R, np.float32), np.empty(R, np.float32)
         self.together.run(
-            output_first, output_first_opened, self.shares, self.brief,
+            output_first, self.shares, self.brief,
             self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label,
             self.width, self.scores, self.keep, self.highest,
             self._room("h", left_room(R, H, kind), kind), self._right_room(), largest, total, target, nats, log_sum,
@@ -219,7 +235,7 @@ class Sweeps:
         dW = dW.T if self.transposed else dW
         dhs = np.empty((1 if self.by_rows else self.shares, R, H), np.float32)
         self.together.run(
-            output_second, output_second_opened, self.shares, self.brief,
+            output_second, self.shares, self.brief,
             self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, self.width, self.scores,
             self.keep, self.highest,
             self._room("h", left_room(R, H, kind), kind),

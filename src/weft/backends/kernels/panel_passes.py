@@ -48,6 +48,15 @@ def group_of(rows: Any, N: Any, share: Any, shares: Any) -> Any:
 
 
 @compiled
+def copy_rows(rows: Any, place: Any) -> None:
+    """place (n, M) <- rows (n, M)"""
+    for n in range(len(rows)):
+        source, row = rows[n], place[n]
+        for j in range(source.size):
+            row[j] = source[j]
+
+
+@compiled
 def to_time_major(xs: Any, x: Any) -> None:
     """x (T, n, at least D) from xs (n, T, D)."""
     n_streams, T, D = xs.shape

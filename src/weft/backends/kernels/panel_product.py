@@ -18,13 +18,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import binding
-from numba import cfunc, types
+from numba import types
 
-from weft.backends.kernels.compiling import kept_on_disk, overloading
+from weft.backends.kernels.compiling import called_by_name, overloading
 from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
-from weft.backends.kernels.processor import has_amx, has_bfloat16, host_tiling
+from weft.backends.kernels.processor import host_tiling
 
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
@@ -75,7 +74,6 @@ def _multiply(a, a_row, a_k, M, K, panels, panel_distance, N, c, c_row, fresh): 
                             c_start[row * c_row + n] = before + room[row * PANEL + n]
 
 
-# Kernels call it by its name, as they would a C library: compiled once, it is not compiled again into each of them.
 _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp
 
 
@@ -85,13 +83,8 @@ def _signature(words: Any) -> Any:
     )  # fmt: skip
 
 
-_of_floats = kept_on_disk(cfunc, _multiply, _signature(_floats))
-binding.add_symbol("weft_multiply_floats", _of_floats.address)
-if has_bfloat16() and not has_amx():
-    _of_pairs = kept_on_disk(cfunc, _multiply, _signature(_pairs))
-    binding.add_symbol("weft_multiply_pairs", _of_pairs.address)
-_floats_by_name = types.ExternalFunction("weft_multiply_floats", _signature(_floats))
-_pairs_by_name = types.ExternalFunction("weft_multiply_pairs", _signature(_pairs))
+_floats_by_name = called_by_name("weft_multiply_floats", _multiply, _signature(_floats))
+_pairs_by_name = called_by_name("weft_multiply_pairs", _multiply, _signature(_pairs), later=True)
 
 
 def multiply(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import called_by_name, compiled, overloading
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.processor import host_tiling
 from weft.backends.kernels.tile_packing import CELLS, DEPTH, SIDE, copy_vector, pack_pair, pack_row, transpose_tile
@@ -107,16 +107,6 @@ def _left_transposed(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     return columns if room.dtype == types.float32 else pairs_of_columns
 
 
-@overloading(pack)
-def _pack(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    return pack_floats if panels.dtype == types.float32 else pack_pairs
-
-
-@overloading(pack_transposed)
-def _pack_transposed(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    return pack_transposed_floats if panels.dtype == types.float32 else pack_transposed_pairs
-
-
 @compiled
 def panels_in(room: Any, K: Any, N: Any) -> Any:
     """Panels of a right factor (K, N) at the beginning of the room."""
@@ -171,73 +161,6 @@ def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     return pointer_to(room, 0), 1, distance
 
 
-def pack_floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-    whole, distance = N // PANEL, panels.strides[0] // 4
-    for first in range(0, whole, TOGETHER):
-        last = min(whole, first + TOGETHER)
-        for k in range(K):
-            for i in range(first, last):
-                row, place = shift(b, k * b_row + i * PANEL), pointer_to(panels, i * distance + k * PANEL)
-                for n in range(0, PANEL, SIDE):
-                    copy_vector(shift(row, n), shift(place, n))
-    if whole * PANEL < N:
-        for k in range(K):
-            row, place = shift(b, k * b_row + whole * PANEL), pointer_to(panels, whole * distance + k * PANEL)
-            for n in range(PANEL):
-                place[n] = row[n] if whole * PANEL + n < N else 0
-
-
-def pack_pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-    whole, distance = N // PANEL, panels.strides[0] // 4
-    zeros, first_edge, second_edge = np.zeros(N, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    for start in range(0, whole, TOGETHER):
-        stop = min(whole, start + TOGETHER)
-        for k in range(0, K, 2):
-            first = shift(b, k * b_row)
-            second = shift(first, b_row) if k + 1 < K else pointer_to(zeros, 0)
-            for i in range(start, stop):
-                place = pointer_to(panels, i * distance + k // 2 * PANEL)
-                for n in range(0, PANEL, SIDE):
-                    pack_pair(shift(first, i * PANEL + n), shift(second, i * PANEL + n), shift(place, n), 1)
-    if whole * PANEL < N:
-        for k in range(0, K, 2):
-            first = shift(b, k * b_row)
-            second = shift(first, b_row) if k + 1 < K else pointer_to(zeros, 0)
-            place = pointer_to(panels, whole * distance + k // 2 * PANEL)
-            for n in range(whole * PANEL, (whole + 1) * PANEL, SIDE):
-                edge = _with_zeros(shift(first, n), N - n, first_edge)
-                pack_pair(edge, _with_zeros(shift(second, n), N - n, second_edge), shift(place, n - whole * PANEL), 1)
-
-
-def pack_transposed_floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-    tile, edge, zeros = np.zeros(CELLS, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    start = pointer_to(tile, 0)
-    for i in range(panels.shape[0]):
-        for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
-            for k in range(0, K, SIDE):
-                depth = min(SIDE, K - k)
-                for n in range(SIDE):
-                    row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
-                    copy_vector(_with_zeros(row, depth, edge), shift(start, n * SIDE))
-                _put_turned(
-                    start, depth, pointer_to(panels, i * (panels.strides[0] // 4) + k * PANEL + column - i * PANEL)
-                )
-
-
-def pack_transposed_pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-    tile, edge, zeros = np.zeros(CELLS, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
-    start = pointer_to(tile, 0)
-    for i in range(panels.shape[0]):
-        for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
-            for k in range(0, K, DEPTH):
-                depth = min(DEPTH, K - k)
-                for n in range(SIDE):
-                    row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
-                    pack_row(_with_zeros(row, depth, edge), shift(start, n * SIDE), 1)
-                place = pointer_to(panels, i * (panels.strides[0] // 4) + k // 2 * PANEL + column - i * PANEL)
-                _put_turned(start, (depth + 1) // 2, place)
-
-
 @compiled
 def _put_turned(tile: Any, depth: Any, place: Any) -> None:
     """The first `depth` columns of a tile of 16 x 16 words as rows of a panel."""
@@ -254,3 +177,102 @@ def _with_zeros(source: Any, count: Any, edge: Any) -> Any:
     for j in range(edge.size):
         edge[j] = source[j] if j < count else 0
     return pointer_to(edge, 0)
+
+
+def _pack_floats(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
+    whole = N // PANEL
+    for first in range(0, whole, TOGETHER):
+        last = min(whole, first + TOGETHER)
+        for k in range(K):
+            for i in range(first, last):
+                row, place = shift(b, k * b_row + i * PANEL), shift(panels, i * distance + k * PANEL)
+                for n in range(0, PANEL, SIDE):
+                    copy_vector(shift(row, n), shift(place, n))
+    if whole * PANEL < N:
+        for k in range(K):
+            row, place = shift(b, k * b_row + whole * PANEL), shift(panels, whole * distance + k * PANEL)
+            for n in range(PANEL):
+                place[n] = row[n] if whole * PANEL + n < N else 0
+
+
+def _pack_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
+    whole = N // PANEL
+    zeros, first_edge, second_edge = np.zeros(N, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
+    for start in range(0, whole, TOGETHER):
+        stop = min(whole, start + TOGETHER)
+        for k in range(0, K, 2):
+            first = shift(b, k * b_row)
+            second = shift(first, b_row) if k + 1 < K else pointer_to(zeros, 0)
+            for i in range(start, stop):
+                place = shift(panels, i * distance + k // 2 * PANEL)
+                for n in range(0, PANEL, SIDE):
+                    pack_pair(shift(first, i * PANEL + n), shift(second, i * PANEL + n), shift(place, n), 1)
+    if whole * PANEL < N:
+        for k in range(0, K, 2):
+            first = shift(b, k * b_row)
+            second = shift(first, b_row) if k + 1 < K else pointer_to(zeros, 0)
+            place = shift(panels, whole * distance + k // 2 * PANEL)
+            for n in range(whole * PANEL, (whole + 1) * PANEL, SIDE):
+                edge = _with_zeros(shift(first, n), N - n, first_edge)
+                pack_pair(edge, _with_zeros(shift(second, n), N - n, second_edge), shift(place, n - whole * PANEL), 1)
+
+
+def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
+    tile, edge, zeros = np.zeros(CELLS, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
+    start = pointer_to(tile, 0)
+    for i in range((N + PANEL - 1) // PANEL):
+        for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
+            for k in range(0, K, SIDE):
+                depth = min(SIDE, K - k)
+                for n in range(SIDE):
+                    row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
+                    copy_vector(_with_zeros(row, depth, edge), shift(start, n * SIDE))
+                _put_turned(start, depth, shift(panels, i * distance + k * PANEL + column - i * PANEL))
+
+
+def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
+    tile, edge, zeros = np.zeros(CELLS, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
+    start = pointer_to(tile, 0)
+    for i in range((N + PANEL - 1) // PANEL):
+        for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
+            for k in range(0, K, DEPTH):
+                depth = min(DEPTH, K - k)
+                for n in range(SIDE):
+                    row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
+                    pack_row(_with_zeros(row, depth, edge), shift(start, n * SIDE), 1)
+                place = shift(panels, i * distance + k // 2 * PANEL + column - i * PANEL)
+                _put_turned(start, (depth + 1) // 2, place)
+
+
+def _signature(words: Any) -> Any:
+    return types.void(types.CPointer(types.float32), *[types.intp] * 3, types.CPointer(words), types.intp)
+
+
+_floats = called_by_name("weft_pack_floats", _pack_floats, _signature(types.float32))
+_floats_transposed = called_by_name("weft_pack_transposed_floats", _pack_transposed_floats, _signature(types.float32))
+_pairs = called_by_name("weft_pack_pairs", _pack_pairs, _signature(types.int32), later=True)
+_pairs_transposed = called_by_name(
+    "weft_pack_transposed_pairs", _pack_transposed_pairs, _signature(types.int32), later=True
+)
+
+
+@overloading(pack)
+def _choose_pack(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
+    def floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        _floats(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+
+    def pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        _pairs(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+
+    return floats if panels.dtype == types.float32 else pairs
+
+
+@overloading(pack_transposed)
+def _choose_pack_transposed(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
+    def floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        _floats_transposed(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+
+    def pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        _pairs_transposed(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+
+    return floats if panels.dtype == types.float32 else pairs

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels import panels
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compile_what_was_left, compiled
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.panel_product import multiply
@@ -131,6 +131,9 @@ class PairProducts(PanelProducts):
     """Panels of pairs; each worker makes pairs of its own columns of a step's left factor."""
 
     kind = PAIRS
+
+    def __init__(self) -> None:
+        compile_what_was_left()
 
     def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
         _first, count, tile = rows[-1].tolist()

@@ -1,10 +1,17 @@
 """A kernel that several threads carry out together, in one call, without Python's lock in between.
 
-Such a kernel is called by every thread with the thread's number and the same arguments. It goes through phases; a
-phase is cut into as many shares as there are threads, and a share is done by whoever claims it first: each thread its
-own, then those of others. The next phase begins when all shares of the last one are done. So a thread that comes late
-keeps nobody waiting, and one that does not come at all is not missed; what a share gives does not depend on who does
-it.
+Such a kernel is called by every thread with the thread's number and the same arguments; the first call has OPENING in
+place of a number, and makes all of it a job for a crew:
+
+    if number == OPENING:
+        become_job(tasks, control, (…))
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
+
+It goes through phases; a phase is cut into as many shares as there are threads, and a share is done by whoever claims
+it first: each thread its own, then those of others. The next phase begins when all shares of the last one are done. So
+a thread that comes late keeps nobody waiting, and one that does not come at all is not missed; what a share gives does
+not depend on who does it.
 
     share = first_share(tasks, PHASE, number)
     while share >= 0:
@@ -12,7 +19,7 @@ it.
         share = next_share(tasks, PHASE, number)
     all_done(tasks, PHASE)
 
-The threads are those of a `crew`, which handing a job to takes a microsecond, not the fifty of waking a thread.
+Handing a job to a crew takes a microsecond, where waking a thread takes fifty.
 """
 
 from __future__ import annotations
@@ -33,10 +40,11 @@ from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to
 
 MOST_PHASES = 6
-FUNCTION, ARGUMENTS, SHARES, FAILED = range(4)
+FUNCTION, ARGUMENTS, SHARES, FAILED, LOST = range(5)
 DONE = LINE
 """Words of a job; from DONE on a line a phase, the shares done, and then a word a share: whether it is claimed."""
 
+OPENING = -1
 MORE_THAN_ALL = 1 << 40
 """Shares that count as done in every phase once a thread has failed, so that nobody waits for it."""
 
@@ -73,47 +81,44 @@ def all_done(tasks: Any, phase: Any) -> None:
             give_core_away()
 
 
-def part_of(kernel: Any) -> Any:
-    """An intrinsic (tasks, arguments) that makes the words `tasks` a job for a crew: everybody calls
-    kernel(number, tasks, *arguments). The arguments stay where they are until the caller of the intrinsic returns."""
+@intrinsic
+def become_job(typing: Any, tasks: Any, control: Any, arguments: Any) -> Any:
+    """Make the words `tasks` a job for a crew: everybody calls the kernel that this is called in, with its own number,
+    `tasks`, `control` and the other arguments, which stay where they are until the kernel returns."""
 
-    @intrinsic
-    def become(typing: Any, tasks: Any, arguments: Any) -> Any:
-        called = types.Dispatcher(kernel).get_call_type(typing, (types.intp, tasks, *arguments.types), {})
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = context.make_array(tasks)(context, builder, args[0]).data
+        given = types.Tuple((tasks, control, *arguments.types))
+        values = [*args[:2], *cgutils.unpack_tuple(builder, args[2], len(arguments))]
+        room = cgutils.alloca_once(builder, context.get_value_type(given))
+        for place, value in enumerate(values):
+            builder.store(value, cgutils.gep_inbounds(builder, room, 0, place))
+        function = _calling(context, builder, given, room.type)
+        for word, pointer in ((FUNCTION, function), (ARGUMENTS, room)):
+            builder.store(builder.ptrtoint(pointer, WORD), builder.gep(words, [WORD(word)]))
+        return context.get_dummy_value()
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            tasks_type, _arguments_type = signature.args
-            words = context.make_array(tasks_type)(context, builder, args[0]).data
-            room = cgutils.alloca_once_value(builder, context.make_tuple(builder, both, list(args)))
-            function = _calling(context, builder, called, room.type)
-            for word, pointer in ((FUNCTION, function), (ARGUMENTS, room)):
-                builder.store(builder.ptrtoint(pointer, WORD), builder.gep(words, [WORD(word)]))
-            return context.get_dummy_value()
+    return types.void(tasks, control, arguments), generate
 
-        both = types.Tuple((tasks, arguments))
-        return types.void(tasks, arguments), generate
 
-    def _calling(context: Any, builder: Any, called: Any, place: Any) -> Any:
-        """A function (job, number) that calls the kernel."""
-        kind = ir.FunctionType(ir.VoidType(), [WORD, WORD])
-        function = ir.Function(builder.module, kind, builder.module.get_unique_name(f"part.{kernel.__name__}"))
-        function.linkage = "internal"
-        inside = ir.IRBuilder(function.append_basic_block())
-        job, number = function.args
-        room = inside.load(inside.gep(inside.inttoptr(job, WORD.as_pointer()), [WORD(ARGUMENTS)]))
-        tasks, arguments = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(room, place)), 2)
-        given = cgutils.unpack_tuple(inside, arguments, len(called.args) - 2)
-        compilation = kernel.get_compile_result(called)
-        context.active_code_library.add_linking_library(compilation.library)
-        status, _ = context.call_internal_no_propagate(inside, compilation.fndesc, called, [number, tasks, *given])
-        with cgutils.if_unlikely(inside, status.is_error):
-            words = inside.inttoptr(job, WORD.as_pointer())
-            for word in (FAILED, *range(DONE, DONE + LINE * MOST_PHASES, LINE)):
-                inside.atomic_rmw("add", inside.gep(words, [WORD(word)]), WORD(MORE_THAN_ALL), "seq_cst")
-        inside.ret_void()
-        return function
-
-    return become
+def _calling(context: Any, builder: Any, given: Any, place: Any) -> Any:
+    """A function (job, number) that calls the function which is being built."""
+    kind = ir.FunctionType(ir.VoidType(), [WORD, WORD])
+    function = ir.Function(builder.module, kind, builder.module.get_unique_name("part"))
+    function.linkage = "internal"
+    inside = ir.IRBuilder(function.append_basic_block())
+    job, number = function.args
+    words = inside.inttoptr(job, WORD.as_pointer())
+    room = inside.inttoptr(inside.load(inside.gep(words, [WORD(ARGUMENTS)])), place)
+    values = [inside.load(cgutils.gep_inbounds(inside, room, 0, place)) for place in range(len(given))]
+    status, _ = context.call_conv.call_function(
+        inside, builder.function, types.none, (types.intp, *given.types), [number, *values]
+    )
+    with cgutils.if_unlikely(inside, status.is_error):
+        for word in (FAILED, *range(DONE, DONE + LINE * MOST_PHASES, LINE)):
+            inside.atomic_rmw("add", inside.gep(words, [WORD(word)]), WORD(MORE_THAN_ALL), "seq_cst")
+    inside.ret_void()
+    return function
 
 
 class Together:
@@ -123,21 +128,20 @@ class Together:
         self.threads = threads
         self._own = threading.local()
 
-    def run(self, kernel: Any, opened: Any, shares: int, brief: bool, *arguments: Any) -> None:
-        """kernel(number, tasks, *arguments), in so many shares, 1 or one a thread.
+    def run(self, kernel: Any, shares: int, brief: bool, *arguments: Any) -> None:
+        """kernel(number, tasks, control, *arguments), in so many shares, 1 or one a thread.
 
-        opened: the kernel (control, tasks, arguments) that makes it a job (`part_of`) and has a crew carry it out.
-        brief: the job takes less than a helper that lost its core would be waited for.
+        brief: the job takes less than a helper that lost its core would be waited for. Raises MemoryError where a
+        thread fails.
         """
         tasks, helpers = self._tasks(shares), crew(self.threads)
         if shares == 1 or not helpers.engage(patient=not brief):
-            kernel(0, tasks, *arguments)
+            kernel(0, tasks, helpers.control, *arguments)
             return
-        lost = True
         try:
-            lost = opened(helpers.control, tasks, arguments)
+            kernel(OPENING, tasks, helpers.control, *arguments)
         finally:
-            helpers.release(brief and lost)
+            helpers.release(brief and bool(tasks[LOST]))
         if tasks[FAILED]:
             raise MemoryError(f"a thread of the kernel {kernel.__name__} failed: there may be too little memory")
 
