@@ -77,24 +77,16 @@ _pairs = called_by_name("weft_multiply_rows_pairs", _multiply, _signature(types.
 def _choose(
     A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any, right_words: Any
 ) -> Any:  # fmt: skip
-    def floats(
+    by_name = _floats if left_words.dtype == types.float32 else _pairs
+
+    def call(
         A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any,
         right_words: Any,
     ) -> None:  # fmt: skip
-        _floats(
+        by_name(
             pointer_to(A, 0), A.strides[0] // 4, A_transposed, C.shape[0], K, pointer_to(B, 0), B.strides[0] // 4,
             B_transposed, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh,
             pointer_to(left_words, 0), pointer_to(right_words, 0),
         )  # fmt: skip
 
-    def pairs(
-        A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any,
-        right_words: Any,
-    ) -> None:  # fmt: skip
-        _pairs(
-            pointer_to(A, 0), A.strides[0] // 4, A_transposed, C.shape[0], K, pointer_to(B, 0), B.strides[0] // 4,
-            B_transposed, C.shape[1], pointer_to(C, 0), C.strides[0] // 4, fresh,
-            pointer_to(left_words, 0), pointer_to(right_words, 0),
-        )  # fmt: skip
-
-    return floats if left_words.dtype == types.float32 else pairs
+    return call

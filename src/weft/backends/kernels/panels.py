@@ -258,21 +258,19 @@ _pairs_transposed = called_by_name(
 
 @overloading(pack)
 def _choose_pack(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    def floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        _floats(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+    by_name = _floats if panels.dtype == types.float32 else _pairs
 
-    def pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        _pairs(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+    def call(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        by_name(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
 
-    return floats if panels.dtype == types.float32 else pairs
+    return call
 
 
 @overloading(pack_transposed)
 def _choose_pack_transposed(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    def floats(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        _floats_transposed(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+    by_name = _floats_transposed if panels.dtype == types.float32 else _pairs_transposed
 
-    def pairs(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        _pairs_transposed(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+    def call(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+        by_name(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
 
-    return floats if panels.dtype == types.float32 else pairs
+    return call

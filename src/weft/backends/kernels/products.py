@@ -10,7 +10,6 @@ Sums are float32 everywhere.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -21,16 +20,8 @@ from weft.backends.kernels import panels
 from weft.backends.kernels.compiling import compile_what_was_left, compiled
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import (
-    PAIRS,
-    left,
-    left_transposed,
-    pack,
-    pack_transposed,
-    panel_shape,
-    panels_in,
-)
+from weft.backends.kernels.packed_product import multiply_rows, right_room
+from weft.backends.kernels.panels import PAIRS, pack, pack_transposed, panel_shape
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_into
@@ -44,9 +35,6 @@ costs."""
 
 CACHED_BYTES = 1_500_000
 """Recurrent weights up to this size stay in a core's second cache from step to step."""
-
-NEAR_WORDS = 50_000
-"""About how many words of packed panels are at hand at a time."""
 
 
 class Factor:
@@ -118,12 +106,11 @@ class PanelProducts(Products):
 
     def write(self, left: Factor, right: Factor, out: Floats) -> None:
         A, B = left.array, right.array
-        (M, K), N = A.shape, B.shape[1]
-        width = min(panels.padded(N), panels_together(panels.words_of(K, self.kind)) * panels.PANEL)
+        M, K = A.shape
         multiply_matrices(
-            A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out, width,
+            A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out,
             held("left factor", panels.left_room(M, K, self.kind), self.kind),
-            held("right factor", math.prod(panel_shape(K, width, self.kind)), self.kind),
+            held("right factor", right_room(K, self.kind), self.kind),
         )  # fmt: skip
 
 
@@ -229,29 +216,10 @@ def pack_transposed_matrix(B: Any, panels: Any) -> None:
     pack_transposed(pointer_to(B, 0), B.strides[0] // 4, B.shape[1], B.shape[0], panels)
 
 
-def panels_together(words: int) -> int:
-    """How many panels of so many words of k are made and multiplied with before the next: they stay in the caches."""
-    return max(1, NEAR_WORDS // (words * panels.PANEL))
-
-
 @compiled
 def multiply_matrices(
-    A: Any, A_transposed: Any, B: Any, B_transposed: Any, C: Any, width: Any, left_words: Any, right_words: Any
+    A: Any, A_transposed: Any, B: Any, B_transposed: Any, C: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
-    """C = A B, `width` columns at a time; A or B is given by its transpose where so said.
-
-    left_words, right_words: room for A, and for so many columns of B.
-    """
-    M, N = C.shape
+    """C = A B; see `multiply_rows`."""
     K = A.shape[0] if A_transposed else A.shape[1]
-    a, a_row, c_row = pointer_to(A, 0), A.strides[0] // 4, C.strides[0] // 4
-    factor = left_transposed(a, a_row, M, K, left_words) if A_transposed else left(a, a_row, M, K, left_words)
-    b_row = B.strides[0] // 4
-    for first in range(0, N, width):
-        n = min(width, N - first)
-        some = panels_in(right_words, K, n)
-        if B_transposed:
-            pack_transposed(pointer_to(B, first * b_row), b_row, K, n, some)
-        else:
-            pack(pointer_to(B, first), b_row, K, n, some)
-        multiply(factor, M, K, some, n, pointer_to(C, first), c_row, True)
+    multiply_rows(A, A_transposed, K, B, B_transposed, C, True, left_words, right_words)
