@@ -158,7 +158,7 @@ class Backend(Protocol):
         """W[rows] (K, D) for rows (K,) of W (V, D), all of them in [0, V)."""
 
     def distinct(self, ids: Array, count: int) -> tuple[Array, Array]:
-        """The different ids (N, T), all below `count`, ascending (U,), and the place of each id among them (N, T)."""
+        """The different numbers among ids, all below `count`, ascending (U,); the place of each id, in its shape."""
 
     def sum_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
         """The different numbers among `rows`, ascending (U,), and the sum of the values (U, D) of each."""

@@ -60,17 +60,17 @@ class NumpyBackend:
         return taken
 
     def distinct(self, ids: Integers, count: int) -> tuple[Integers, Integers]:
+        flat = ids.reshape(-1)
         if self.kernels:
-            return self.kernels.update.distinct(ids, count)
-        different, places = np.unique(ids, return_inverse=True)
+            different, places = self.kernels.update.distinct(flat, count)
+        else:
+            different, places = np.unique(flat, return_inverse=True)
         return different, places.reshape(ids.shape)
 
     def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
-        if self.kernels and values.dtype == np.float32:
-            return self.kernels.update.sum_rows(rows, values)
-        different, place = np.unique(rows, return_inverse=True)
+        different, places = self.distinct(rows, int(rows.max(initial=-1)) + 1)
         sums = np.zeros((len(different), values.shape[1]), values.dtype)
-        self.add_rows(sums, place, values)
+        self.add_rows(sums, places, values)
         return different, sums
 
     def softmax_loss(self, scores: Floats, targets: Integers, ignore_label: int) -> tuple[Floats, Floats]:

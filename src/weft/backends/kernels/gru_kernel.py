@@ -21,16 +21,16 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
     add_up,
     alone,
     copy_rows,
+    exchange_axes,
     group_of,
-    pack_share,
     recurrent_gradient,
     streams_of,
-    to_stream_major,
 )
 from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.products import Factor
@@ -159,7 +159,7 @@ def gru_forward(
             of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], alone(), b,
             group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
         )  # fmt: skip
-        to_stream_major(h_own[1:], hs[own])
+        exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
     all_done(tasks, 3)

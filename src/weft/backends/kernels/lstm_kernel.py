@@ -22,16 +22,16 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
     add_up,
     alone,
     copy_rows,
+    exchange_axes,
     group_of,
-    pack_share,
     recurrent_gradient,
     streams_of,
-    to_stream_major,
 )
 from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
@@ -174,7 +174,7 @@ def lstm_forward(
             factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, c_own,
             group_of(tanh_c, N, share, shares), 0, H,
         )  # fmt: skip
-        to_stream_major(h_own[1:], hs[own])
+        exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         copy_rows(c_own[-1], after[1][own])
         share = next_share(tasks, 3, number)

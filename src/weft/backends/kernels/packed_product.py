@@ -31,6 +31,20 @@ def right_room(K: int, kind: Any) -> int:
     return max(NEAR_WORDS, words_of(K, kind) * PANEL)
 
 
+@compiled
+def pack_share(B: Any, transposed: Any, panels: Any, share: Any, shares: Any) -> None:
+    """A share of the panels of B (K, N), or of Bᵀ for B (N, K)."""
+    count = panels.shape[0]
+    first, last = count * share // shares, count * (share + 1) // shares
+    column, distance = first * PANEL, B.strides[0] // 4
+    if transposed:
+        n = min(B.shape[0] - column, (last - first) * PANEL)
+        pack_transposed(pointer_to(B, column * distance), distance, B.shape[1], n, panels[first:last])
+    else:
+        n = min(B.shape[1] - column, (last - first) * PANEL)
+        pack(pointer_to(B, column), distance, B.shape[0], n, panels[first:last])
+
+
 def multiply_rows(
     A: Any, A_transposed: Any, K: Any, B: Any, B_transposed: Any, C: Any, fresh: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip

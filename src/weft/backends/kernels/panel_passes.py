@@ -13,9 +13,8 @@ import numpy as np
 
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import WORKERS
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import multiply_rows
-from weft.backends.kernels.panels import PANEL, pack, pack_transposed
+from weft.backends.kernels.panels import PANEL
 
 
 @compiled
@@ -57,39 +56,14 @@ def copy_rows(rows: Any, place: Any) -> None:
 
 
 @compiled
-def to_time_major(xs: Any, x: Any) -> None:
-    """x (T, n, at least D) from xs (n, T, D)."""
-    n_streams, T, D = xs.shape
-    for t in range(T):
-        for n in range(n_streams):
-            source, row = xs[n, t], x[t, n]
-            for j in range(D):
-                row[j] = source[j]
-
-
-@compiled
-def to_stream_major(x: Any, xs: Any) -> None:
-    """xs (n, T, D) from x (T, n, at least D)."""
-    n_streams, T, D = xs.shape
-    for n in range(n_streams):
-        for t in range(T):
-            source, row = x[t, n], xs[n, t]
-            for j in range(D):
-                row[j] = source[j]
-
-
-@compiled
-def pack_share(B: Any, transposed: Any, panels: Any, share: Any, shares: Any) -> None:
-    """A share of the panels of B (K, N), or of Bᵀ for B (N, K)."""
-    count = panels.shape[0]
-    first, last = count * share // shares, count * (share + 1) // shares
-    column, distance = first * PANEL, B.strides[0] // 4
-    if transposed:
-        n = min(B.shape[0] - column, (last - first) * PANEL)
-        pack_transposed(pointer_to(B, column * distance), distance, B.shape[1], n, panels[first:last])
-    else:
-        n = min(B.shape[1] - column, (last - first) * PANEL)
-        pack(pointer_to(B, column), distance, B.shape[0], n, panels[first:last])
+def exchange_axes(source: Any, target: Any) -> None:
+    """target[i, j] <- source[j, i], as many numbers as both have: from (n, T, D) to (T, n, D), or back."""
+    count = min(source.shape[2], target.shape[2])
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            given, row = source[j, i], target[i, j]
+            for k in range(count):
+                row[k] = given[k]
 
 
 @compiled

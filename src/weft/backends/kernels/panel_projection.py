@@ -16,7 +16,7 @@ from numba import types
 
 from weft.backends.kernels.compiling import overloading
 from weft.backends.kernels.packed_product import multiply_rows
-from weft.backends.kernels.panel_passes import columns_of, group_of, streams_of, to_stream_major, to_time_major
+from weft.backends.kernels.panel_passes import columns_of, exchange_axes, group_of, streams_of
 from weft.backends.kernels.together import SHARES, all_done, first_share, next_share
 
 
@@ -41,7 +41,7 @@ def project_all(
     share = first_share(tasks, first_phase, number)
     while share >= 0:
         first, last = streams_of(N, share, shares)
-        to_time_major(xs[first:last], group_of(x, N, share, shares))
+        exchange_axes(xs[first:last], group_of(x, N, share, shares))
         share = next_share(tasks, first_phase, number)
     all_done(tasks, first_phase)
     phase = first_phase + 1
@@ -149,7 +149,7 @@ def project_all_backward(
     share = first_share(tasks, phase, number)
     while share >= 0:
         first, last = streams_of(N, share, shares)
-        to_stream_major(group_of(x, N, share, shares), dxs[first:last])
+        exchange_axes(group_of(x, N, share, shares), dxs[first:last])
         share = next_share(tasks, phase, number)
     all_done(tasks, phase)
 

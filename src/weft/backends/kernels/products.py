@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from weft.backends.kernels import panels
 from weft.backends.kernels.compiling import compile_what_was_left, compiled
 from weft.backends.kernels.held_memory import held
-from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.packed_product import multiply_rows, right_room
-from weft.backends.kernels.panels import PAIRS, pack, pack_transposed, panel_shape
+from weft.backends.kernels.packed_product import multiply_rows, pack_share, right_room
+from weft.backends.kernels.panels import PAIRS, panel_shape
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_into
@@ -198,22 +197,7 @@ def by_rows(matrix: Floats) -> bool:
 
 def into_panels(B: Floats, factor: NDArray[Any]) -> None:
     """Fill the panels of B (K, N), of which one axis is contiguous."""
-    if by_rows(B):
-        pack_matrix(B, factor)
-    else:
-        pack_transposed_matrix(B.T, factor)
-
-
-@compiled
-def pack_matrix(B: Any, panels: Any) -> None:
-    """The panels of B (K, N)."""
-    pack(pointer_to(B, 0), B.strides[0] // 4, B.shape[0], B.shape[1], panels)
-
-
-@compiled
-def pack_transposed_matrix(B: Any, panels: Any) -> None:
-    """The panels of Bᵀ for B (N, K)."""
-    pack_transposed(pointer_to(B, 0), B.strides[0] // 4, B.shape[1], B.shape[0], panels)
+    pack_share(B if by_rows(B) else B.T, not by_rows(B), factor, 0, 1)
 
 
 @compiled

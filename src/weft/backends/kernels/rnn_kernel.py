@@ -14,16 +14,16 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
     add_up,
     alone,
     copy_rows,
+    exchange_axes,
     group_of,
-    pack_share,
     recurrent_gradient,
     streams_of,
-    to_stream_major,
 )
 from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
@@ -106,7 +106,7 @@ def rnn_forward(
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
         rnn_steps(factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, 0, H)
-        to_stream_major(h_own[1:], hs[own])
+        exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
     all_done(tasks, 3)

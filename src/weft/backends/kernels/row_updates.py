@@ -58,44 +58,19 @@ def add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
 
 
 @compiled
-def sum_rows(rows: Any, values: Any) -> Any:
-    """The different numbers among `rows` (K,), ascending (U,), and the sum of the values (K, D) of each (U, D)."""
-    highest = -1
-    for k in range(rows.size):
-        highest = max(highest, rows[k])
-    places = np.zeros(highest + 1, np.int32)
-    for k in range(rows.size):
-        places[rows[k]] = 1
-    count = 0
-    for row in range(highest + 1):
-        count += places[row]
-        places[row] *= count  # one more than where its sum will stand
-    different, sums = np.empty(count, rows.dtype), np.zeros((count, values.shape[1]), values.dtype)
-    for k in range(rows.size):
-        place = places[rows[k]] - 1
-        different[place] = rows[k]
-        total, value = sums[place], values[k]
-        for j in range(value.size):
-            total[j] += value[j]
-    return different, sums
-
-
-@compiled
 def distinct(ids: Any, count: Any) -> Any:
-    """The different numbers among ids (N, T), all below `count`, ascending (U,), and the place of each id (N, T)."""
+    """The different numbers among ids (K,), all below `count`, ascending (U,), and the place of each id among them."""
     places = np.zeros(count, np.int32)
-    for row in ids:
-        for number in row:
-            places[number] = 1
+    for number in ids:
+        places[number] = 1
     found = 0
     for number in range(count):
         found += places[number]
-        places[number] *= found
-    different, where = np.empty(found, ids.dtype), np.empty(ids.shape, np.int64)
-    for n in range(ids.shape[0]):
-        for t in range(ids.shape[1]):
-            where[n, t] = places[ids[n, t]] - 1
-            different[where[n, t]] = ids[n, t]
+        places[number] *= found  # one more than its place
+    different, where = np.empty(found, ids.dtype), np.empty(ids.size, np.int64)
+    for k in range(ids.size):
+        where[k] = places[ids[k]] - 1
+        different[where[k]] = ids[k]
     return different, where
 
 

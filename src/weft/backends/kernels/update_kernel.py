@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.atomics import floats_at
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.row_updates import adamw_rows, add_rows, distinct, sum_rows, take_rows, without_traces
+from weft.backends.kernels.row_updates import adamw_rows, add_rows, distinct, take_rows, without_traces
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 
@@ -142,12 +142,8 @@ class FusedUpdate:
         """target[rows[k]] += values[k] for every k, in this order."""
         add_rows(target, rows, values, F(1))
 
-    def sum_rows(self, rows: NDArray[Any], values: Floats) -> tuple[NDArray[Any], Floats]:
-        """The different numbers among `rows`, ascending, and the sum of the values of each."""
-        return sum_rows(rows, values)  # type: ignore[no-any-return]
-
     def distinct(self, ids: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The different numbers among ids (N, T), all below `count`, ascending, and the place of each id (N, T)."""
+        """The different numbers among ids (K,), all below `count`, ascending, and the place of each id among them."""
         return distinct(ids, count)  # type: ignore[no-any-return]
 
     def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
