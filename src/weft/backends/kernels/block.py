@@ -1,5 +1,7 @@
 """What the fused blocks of all cells share: the work before and after the time loop, and its sharing among workers.
 
+So a block runs on matrix tiles, and on panels where it has fewer streams than workers. Any other: see `panel_block`.
+
 A group of streams goes through the block together, carried by one worker or by several that share its hidden units
 (see `sharing`). Its arrays are time-major, (T, N, …), so that the rows of a step lie side by side. Forward: x W_x + b
 for all steps in one product, then the cell's time loop. Backward: the time loop from the last step, which leaves da_t

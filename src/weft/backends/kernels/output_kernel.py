@@ -8,7 +8,8 @@ block, of which a row's largest and the sum of exponentials are kept up to date 
 far is scaled down). Second sweep: dx of a block from its scores, in place, and at once its share of dW, db and dh.
 Between the sweeps the scores stay in memory where they fit KEPT_BYTES, and else are computed once more: the largest
 array of a language model then never exists. (On panels what stays are the exponentials.) Workers take columns of their
-own, so that dW is written once, or rows where the vocabulary is small.
+own, so that dW is written once, or rows where the vocabulary is small. `FusedOutput` is that on matrix tiles; on panels
+it is `panel_output`.
 """
 
 from __future__ import annotations
