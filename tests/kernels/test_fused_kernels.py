@@ -110,7 +110,7 @@ def test_a_block_that_threads_carry_together_equals_the_plain_loop(
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("kept_bytes", [0, 2**30])
 @pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize(("rows", "H", "V"), [(1, 1, 1), (5, 3, 7), (12, 40, 128), (7, 33, 1300)])
+@pytest.mark.parametrize(("rows", "H", "V"), [(1, 1, 1), (5, 3, 7), (12, 40, 128), (7, 33, 1300), (70, 6, 37)])
 def test_the_output_layer_equals_the_plain_one(
     threads: int, kept_bytes: int, tied: bool, rows: int, H: int, V: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

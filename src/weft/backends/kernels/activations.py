@@ -26,6 +26,7 @@ Q1, Q2, Q3, Q4 = F(0.46740207), F(0.025993945), F(0.00033362894), F(8.070744e-07
 E2, E3, E4, E5, E6 = F(0.4999999), F(0.1666642), F(0.041668225), F(0.008374816), F(0.0013836846)
 LOG2_E, LN2_HIGH, LN2_LOW = F(1.44269504), F(0.693359375), F(-2.12194440e-4)
 LOWEST = F(-80)  # far below rounding, and far enough above the denormal numbers, which are slow
+HIGHEST = F(88)  # the next whole number is beyond float32
 ROUND = F(12582912.0)  # 1.5 · 2^23: adding it rounds to a whole number, which then stands in the lowest bits
 EXPONENT, BIAS = np.int32(23), np.int32(127)
 
@@ -68,8 +69,9 @@ def sigmoid(x: Any) -> Any:
 
 @compiled
 def exp(x: Any) -> Any:
-    """exp x of one float32 that is at most 88; below -80 it is that of -80."""
-    x = max(x, LOWEST)
+    """exp x of one float32; below -80 it is that of -80, above 88 that of 88. Not a number if x is not."""
+    x = LOWEST if x < LOWEST else x
+    x = HIGHEST if x > HIGHEST else x
     shifted = x * LOG2_E + ROUND
     k = shifted - ROUND
     r = (x - k * LN2_HIGH) - k * LN2_LOW

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import Meeting
-from weft.backends.kernels.panels import apart
 from weft.backends.kernels.products import Factor, Products
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import Units, shared_units
+from weft.backends.kernels.words import apart
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 

@@ -16,12 +16,12 @@ from weft.backends.kernels.output_kernel import FusedOutput
 from weft.backends.kernels.output_part import LibraryPart, OneTermPart, TilePart
 from weft.backends.kernels.panel_block import PanelBlock, Passes
 from weft.backends.kernels.panel_output import PanelOutput
-from weft.backends.kernels.panels import FLOATS, PAIRS
 from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.products import LibraryProducts, PairProducts, PanelProducts, TileProducts
 from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_kernel import FusedUpdate
+from weft.backends.kernels.words import FLOATS, PAIRS
 from weft.backends.workers import Workers
 
 ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}

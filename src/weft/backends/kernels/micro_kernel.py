@@ -50,19 +50,21 @@ class BFloat(ir.Type):  # type: ignore[misc]
 
 
 def micro_kernel(most_rows: int, vectors: int, width: int) -> Any:
-    """An intrinsic (rows, a, a_row, a_k, b, b_k, K, c, c_row, fresh): C += A B, or C = A B where `fresh`.
+    """An intrinsic (rows, a, a_row, a_k, group, next_group, b, b_k, K, c, c_row, fresh): C += A B, or C = A B where
+    `fresh`.
 
     `rows` rows of C, from 1 to `most_rows`, and `vectors` vectors of columns. a, b: pointers to float32, or to int32,
-    which are pairs of bfloat16; c: to float32; a_row, a_k: distance of A's rows and of its k; b_k: of B's k; c_row: of
-    C's rows, all in elements. K >= 1.
+    which are pairs of bfloat16; c: to float32; a_row, a_k: distance of A's rows and of its k; next_group: from one
+    group of so many k to the next; b_k: of B's k; c_row: of C's rows, all in elements. K >= 1.
     """
 
     @intrinsic
     def kernel(
-        typing: Any, rows: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any, fresh: Any
-    ) -> Any:
+        typing: Any, rows: Any, a: Any, a_row: Any, a_k: Any, group: Any, next_group: Any, b: Any, b_k: Any, K: Any,
+        c: Any, c_row: Any, fresh: Any,
+    ) -> Any:  # fmt: skip
         index, in_pairs = types.intp, b.dtype != types.float32
-        signature = types.void(index, a, index, index, b, index, index, c, index, types.boolean)
+        signature = types.void(index, a, index, index, index, index, b, index, index, c, index, types.boolean)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             rows, *factors = args
@@ -84,7 +86,7 @@ def micro_kernel(most_rows: int, vectors: int, width: int) -> Any:
 
 def _product(
     builder: Any, rows: int, vectors: int, width: int, in_pairs: bool,
-    a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any, fresh: Any,
+    a: Any, a_row: Any, a_k: Any, group: Any, next_group: Any, b: Any, b_k: Any, K: Any, c: Any, c_row: Any, fresh: Any,
 ) -> None:  # fmt: skip
     """The instructions of the picture above, for a fixed number of rows."""
     vector = ir.VectorType(FLOAT, width)
@@ -101,36 +103,52 @@ def _product(
         return value
 
     before = builder.block
-    loop, finished, old, new, done = (
-        builder.function.append_basic_block(name) for name in ("k", "finished", "old", "new", "done")
+    groups, loop, group_end, finished, old, new, done = (
+        builder.function.append_basic_block(name)
+        for name in ("groups", "k", "group_end", "finished", "old", "new", "done")
     )
+    builder.branch(groups)
+    builder.position_at_end(groups)
+    start, a_start = builder.phi(INDEX), builder.phi(a.type)
+    start.add_incoming(INDEX(0), before)
+    a_start.add_incoming(a, before)
+    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+    rest = builder.sub(K, start)
+    own = builder.select(builder.icmp_signed("<", rest, group), rest, group)
+    b_start = builder.gep(b, [builder.mul(start, b_k)])
+    zeros = ir.Constant(vector, [0.0] * width)
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(INDEX)
-    k.add_incoming(INDEX(0), before)
-    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
-    for r in range(rows):
-        for n in range(vectors):
-            sums[r][n].add_incoming(ir.Constant(vector, [0.0] * width), before)
-    b_start = builder.gep(b, [builder.mul(k, b_k)])
-    a_start = builder.gep(a, [builder.mul(k, a_k)])
+    k.add_incoming(INDEX(0), groups)
+    inner = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
+    b_k_start = builder.gep(b_start, [builder.mul(k, b_k)])
+    a_k_start = builder.gep(a_start, [builder.mul(k, a_k)])
     weights = [
-        load(builder.bitcast(builder.gep(b_start, [INDEX(n * width)]), lanes.as_pointer())) for n in range(vectors)
+        load(builder.bitcast(builder.gep(b_k_start, [INDEX(n * width)]), lanes.as_pointer())) for n in range(vectors)
     ]
     undefined = ir.Constant(lanes, ir.Undefined)
     everywhere = ir.Constant(ir.VectorType(LANE, width), [0] * width)
     after = []
     for r in range(rows):
-        x = builder.load(builder.gep(a_start, [builder.mul(INDEX(r), a_row)]))
+        x = builder.load(builder.gep(a_k_start, [builder.mul(INDEX(r), a_row)]))
         x = builder.insert_element(undefined, x, LANE(0))
         x = builder.shuffle_vector(x, undefined, everywhere)
-        after.append([multiply_add(x, weights[n], sums[r][n]) for n in range(vectors)])
+        after.append([multiply_add(x, weights[n], inner[r][n]) for n in range(vectors)])
     following = builder.add(k, INDEX(1))
     k.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", following, own), loop, group_end)
+    builder.position_at_end(group_end)
+    next_start = builder.add(start, group)
+    start.add_incoming(next_start, group_end)
+    a_start.add_incoming(builder.gep(a_start, [next_group]), group_end)
     for r in range(rows):
         for n in range(vectors):
-            sums[r][n].add_incoming(after[r][n], loop)
-    builder.cbranch(builder.icmp_signed("<", following, K), loop, finished)
+            sums[r][n].add_incoming(zeros, before)
+            sums[r][n].add_incoming(after[r][n], group_end)
+            inner[r][n].add_incoming(sums[r][n], groups)
+            inner[r][n].add_incoming(after[r][n], loop)
+    builder.cbranch(builder.icmp_signed("<", next_start, K), groups, finished)
     builder.position_at_end(finished)
     builder.cbranch(fresh, new, old)
     for block in (new, old):

@@ -1,7 +1,12 @@
 """The output layer's two sweeps on panels, each one call; see `output_kernel` for the equations.
 
 W is read through its transpose where that is what lies in memory (tied weights), V rows of H numbers; dW is laid out
-as W is. The panels of a block of columns are made, used and forgotten while they are in the caches.
+as W is. The panels of a block of columns are made, used and forgotten while they are in the caches; what becomes of the
+scores between the products, see `panel_scores`. The factor of a row's softmax is multiplied into h before the products
+and into dh after them, not into every exponential:
+
+    f = scale · exp(base - ln Σ exp x)          d = e - onehot(target) · exp(ln Σ exp x - base)
+    dW = (f h)ᵀ d          db = Σ f d          dh = f (d Wᵀ)
 """
 
 from __future__ import annotations
@@ -10,18 +15,28 @@ from typing import Any
 
 import numpy as np
 
+from weft.backends.kernels.activations import exp
 from weft.backends.kernels.compiling import compiled
-from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.output_sweeps import (
-    exponentials_to_gradients,
-    leave_out,
-    take_exponentials,
-    take_scores,
-    to_gradients,
-)
+from weft.backends.kernels.left_factor import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
+from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import left, left_transposed, pack, pack_transposed, panels_in
-from weft.backends.kernels.tile_packing import CELLS, SIDE, copy_vector, transpose_tile
+from weft.backends.kernels.panel_scores import (
+    ZERO,
+    largest_score,
+    leave_out,
+    put_biases,
+    scale_exponentials,
+    subtract_targets,
+    sum_of,
+    take_targets,
+    to_exponentials,
+)
+from weft.backends.kernels.panels import PANEL, pack, pack_transposed, panels_in, right_of_panels
+
+LARGEST_SUM = np.float32(1e15)
+"""Of a row's exponentials in a block: a larger one means that a score is some 30 above base."""
+FAR_ABOVE = np.float32(60)
+"""How far above base the logarithm of a row's sum may be for its exponential to be a number that float32 has."""
 
 
 @compiled
@@ -53,86 +68,113 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
 
 
 @compiled
+def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) -> Any:
+    """The panels for the scores of n columns from `first` on: at a place of their own where all are kept."""
+    place, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
+    return scores[place : place + R * panels * PANEL].reshape((panels, R, PANEL))
+
+
+@compiled
 def first_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, highest: Any, left_words: Any, right_words: Any, largest: Any, total: Any, target: Any,
+    scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, total: Any, target: Any,
 ) -> None:  # fmt: skip
-    """Every row's record (see `take_scores`) over the columns from `start` to `stop`, `width` at a time.
+    """Every row's base, Σ e and score of its target over the columns from `start` to `stop`, `width` at a time, which
+    is whole panels.
 
-    left_out: see `leave_out`; scores: room for all scores where they are to be kept, else for those of one block;
-    highest (blocks, R): where they are, see `take_exponentials`; left_words, right_words: room for factors.
+    left_out: see `leave_out`; scores: room for those of all columns where they are to be kept, as exponentials, else
+    for those of a block; left_words, right_words: room for factors; sums: see
+    `to_exponentials`.
     """
-    R, H = h.shape
+    (R, H), biases = h.shape, np.empty(width, np.float32)
     rows = left(pointer_to(h, 0), H, R, H, left_words)
     for first in range(start, stop, width):
         n = min(width, stop - first)
-        place = R * (first - start) if keep else 0
-        x = scores[place : place + R * n].reshape((R, n))
-        multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, pointer_to(x, 0), n, True)
-        leave_out(x, left_out, first)
-        own_b = b[first : first + n]
-        if keep:
-            take_exponentials(x, own_b, t, first, largest, total, target, highest[(first - start) // width])
-        else:
-            take_scores(x, own_b, t, first, largest, total, target)
+        x = scores_of(scores, R, start, first, n, keep)
+        put_biases(b[first : first + n], biases)
+        W_panels = weights(W, transposed, first, n, right_words)
+        multiply(rows, R, H, W_panels, x.shape[0] * PANEL, pointer_to(x, 0), PANEL, R * PANEL, True)
+        for r in range(left_out.size):
+            leave_out(x, r, left_out[r], first, n)
+        take_targets(x, biases[:n], t, first, target)
+        if first == start:
+            for r in range(R):
+                base[r] = largest_score(x, biases, r, min(n, PANEL))
+        to_exponentials(x, biases, base, 0, R, sums)
+        for r in range(R):
+            sum_r = sum_of(sums[r])
+            if sum_r > LARGEST_SUM:
+                multiply(
+                    row_of(rows, r),
+                    1,
+                    H,
+                    W_panels,
+                    x.shape[0] * PANEL,
+                    pointer_to(x, r * PANEL),
+                    PANEL,
+                    R * PANEL,
+                    True,
+                )
+                if left_out.size > 0:
+                    leave_out(x, r, left_out[r], first, n)
+                before, base[r] = base[r], largest_score(x, biases, r, n)
+                lowered = exp(before - base[r])
+                total[r] *= lowered
+                if keep:
+                    scale_exponentials(scores_of(scores, R, start, start, first - start, keep), r, lowered)
+                to_exponentials(x, biases, base, r, r + 1, sums)
+                sum_r = sum_of(sums[r])
+            total[r] += sum_r
 
 
 @compiled
 def second_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, highest: Any, left_words: Any, x_words: Any, right_words: Any, h_words: Any,
-    own_dW: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
+    scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, log_sum: Any, scale: Any,
+    factor: Any, scaled_h: Any, h_left_words: Any, h_right_words: Any, x_words: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
-    """dW and db of the columns are overwritten, dh (R, H) is added to.
+    """dW and db of the columns, and dh (R, H), are overwritten.
 
-    x_words: room for dx as a left factor; h_words: for h as the right factor; own_dW (width, H): room.
+    factor (R,), scaled_h (R, some more than H): room for f and f h; h_left_words, h_right_words: for the latter as a
+    left factor, by its columns, and as a right one; x_words: for d as either.
     """
-    R, H = h.shape
-    h_panels = panels_in(h_words, R, H)
-    pack(pointer_to(h, 0), H, R, H, h_panels)
-    rows = left(pointer_to(h, 0), H, R, H, left_words)
+    (R, H), biases = h.shape, np.empty(width, np.float32)
+    for r in range(R):
+        if log_sum[r] - base[r] > FAR_ABOVE:
+            if keep and stop > start:
+                scale_exponentials(scores_of(scores, R, start, start, stop - start, keep), r, exp(base[r] - log_sum[r]))
+            base[r] = log_sum[r]
+        factor[r] = exp(base[r] - log_sum[r]) * scale[r]
+        for j in range(H):
+            scaled_h[r, j] = h[r, j] * factor[r]
+            dh[r, j] = ZERO
+    h_start, distance, h_panels = pointer_to(scaled_h, 0), scaled_h.shape[1], panels_in(h_right_words, R, H)
+    if transposed:
+        pack(h_start, distance, R, H, h_panels)
+    h_columns = left_transposed(h_start, distance, H, R, h_left_words)
+    rows, factors = left(pointer_to(h, 0), H, R, H, left_words), LeftFactor(pointer_to(factor, 0), R, 1, ALL, 0)
     for first in range(start, stop, width):
         n = min(width, stop - first)
-        place = R * (first - start) if keep else 0
-        x = scores[place : place + R * n].reshape((R, n))
-        x_start, own_b = pointer_to(x, 0), b[first : first + n]
-        own_db = db[first : first + n]
-        own_db[:] = 0
-        if keep:
-            exponentials_to_gradients(x, highest[(first - start) // width], t, first, log_sum, scale, own_db)
-        else:
-            multiply(rows, R, H, weights(W, transposed, first, n, right_words), n, x_start, n, True)
-            leave_out(x, left_out, first)
-            for r in range(R):
-                row = x[r]
-                for j in range(n):
-                    row[j] += own_b[j]
-            to_gradients(x, t, first, log_sum, scale, own_db)
-        dx_transposed = left_transposed(x_start, n, n, R, x_words)
+        x = scores_of(scores, R, start, first, n, keep)
+        if not keep:
+            put_biases(b[first : first + n], biases)
+            W_panels = weights(W, transposed, first, n, right_words)
+            multiply(rows, R, H, W_panels, x.shape[0] * PANEL, pointer_to(x, 0), PANEL, R * PANEL, True)
+            for r in range(left_out.size):
+                leave_out(x, r, left_out[r], first, n)
+            to_exponentials(x, biases, base, 0, R, sums)
+        subtract_targets(x, t, first, n, base, log_sum)
+        multiply(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
         if transposed:
-            multiply(dx_transposed, n, R, h_panels, H, pointer_to(dW, first * H), H, True)
+            for i in range(x.shape[0]):
+                tokens, place = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
+                x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_words)
+                multiply(x_columns, tokens, R, h_panels, H, place, H, PANEL, True)
         else:
-            multiply(dx_transposed, n, R, h_panels, H, pointer_to(own_dW, 0), H, True)
-            write_transposed(own_dW, n, H, pointer_to(dW, first), dW.shape[1])
-        dx = left(x_start, n, R, n, x_words)
+            x_panels = right_of_panels(x, x_words)
+            multiply(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
         W_panels = weights_transposed(W, transposed, first, n, right_words)
-        multiply(dx, R, n, W_panels, H, pointer_to(dh, 0), H, False)
-
-
-@compiled
-def write_transposed(A: Any, M: Any, N: Any, place: Any, distance: Any) -> None:
-    """The transpose of A (M, N) as rows of M numbers at an address, `distance` apart."""
-    tile = np.empty(CELLS, np.float32)
-    start = pointer_to(tile, 0)
-    for n in range(0, N, SIDE):
-        for m in range(0, M, SIDE):
-            if m + SIDE <= M and n + SIDE <= N:
-                for r in range(SIDE):
-                    copy_vector(pointer_to(A, (m + r) * N + n), shift(start, r * SIDE))
-                transpose_tile(start)
-                for r in range(SIDE):
-                    copy_vector(shift(start, r * SIDE), shift(place, (n + r) * distance + m))
-                continue
-            for r in range(m, min(M, m + SIDE)):
-                for s in range(n, min(N, n + SIDE)):
-                    place[s * distance + r] = A[r, s]
+        multiply(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
+    for r in range(R):
+        for j in range(H):
+            dh[r, j] *= factor[r]

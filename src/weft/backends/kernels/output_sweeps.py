@@ -61,50 +61,6 @@ def take_scores(x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, ta
             target[r] = row[t[r] - first]
 
 
-@compiled_in_any_order
-def to_exponentials(row: Any, highest: Any) -> Any:
-    """x <- exp(x - highest), and the sum of them."""
-    total = ZERO
-    for j in range(row.size):
-        e = exp(row[j] - highest)
-        row[j] = e
-        total += e
-    return total
-
-
-@compiled
-def take_exponentials(
-    x: Any, b: Any, t: Any, first: Any, largest: Any, total: Any, target: Any, highest_then: Any
-) -> None:  # fmt: skip
-    """As `take_scores`, and the scores become exponentials, less the highest score of their row so far, kept in
-    `highest_then`: what comes after the sweep need not work them out again."""
-    R, C = x.shape
-    for r in range(R):
-        row = x[r]
-        highest = max(largest[r], add_and_find_largest(row, b))
-        if first <= t[r] < first + C:
-            target[r] = row[t[r] - first]
-        total[r] = total[r] * exp(largest[r] - highest) + to_exponentials(row, highest)
-        largest[r] = highest_then[r] = highest
-
-
-@compiled
-def exponentials_to_gradients(
-    x: Any, highest_then: Any, t: Any, first: Any, log_sum: Any, scale: Any, db: Any
-) -> None:  # fmt: skip
-    """What `to_gradients` does, from the exponentials that `take_exponentials` has left."""
-    R, C = x.shape
-    for r in range(R):
-        row, scale_r = x[r], scale[r]
-        factor = exp(highest_then[r] - log_sum[r]) * scale_r
-        for j in range(C):
-            row[j] *= factor
-        if first <= t[r] < first + C:
-            row[t[r] - first] -= scale_r
-        for j in range(C):
-            db[j] += row[j]
-
-
 @compiled
 def leave_out(x: Any, tokens: Any, first: Any) -> None:
     """Take from every row of the scores x (R, C) of the tokens from `first` on the one named, if any is."""

@@ -7,18 +7,11 @@ from typing import Any
 from numba import carray, types
 
 from weft.backends.kernels.compiling import called_by_name, compiled, overloading
+from weft.backends.kernels.left_factor import left, left_transposed
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import (
-    PANEL,
-    left,
-    left_transposed,
-    pack,
-    pack_transposed,
-    panels_in,
-    word_count,
-    words_of,
-)
+from weft.backends.kernels.panels import PANEL, pack, pack_transposed, panels_in
+from weft.backends.kernels.words import word_count, words_of
 
 ANY_SIZE = 1 << 40
 """Of room whose size the caller has seen to."""
@@ -74,7 +67,7 @@ def _multiply(a, a_row, a_transposed, M, K, b, b_row, b_transposed, N, c, c_row,
             pack_transposed(shift(b, first * b_row), b_row, K, n, some)
         else:
             pack(shift(b, first), b_row, K, n, some)
-        multiply(factor, M, K, some, n, shift(c, first), c_row, fresh)
+        multiply(factor, M, K, some, n, shift(c, first), c_row, PANEL, fresh)
 
 
 def _signature(words: Any) -> Any:

@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.packed_product import right_room
-from weft.backends.kernels.panels import FLOATS, apart, left_room, panel_shape
+from weft.backends.kernels.panels import panel_shape
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.together import Together
+from weft.backends.kernels.words import FLOATS, apart
 from weft.backends.row_inputs import RowInputs
 from weft.errors import InputError
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.compiling import called_by_name, overloading
+from weft.backends.kernels.compiling import called_by_name, compiled, overloading
 from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.processor import host_tiling
+from weft.backends.kernels.words import word_count
 
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
@@ -36,10 +37,17 @@ ROW_PIECE_WORDS = 120_000
 LINE = 16
 """Numbers in a cache line."""
 
-_whole, _narrow = micro_kernel(MOST_ROWS, VECTORS, WIDTH), micro_kernel(MOST_ROWS, 1, WIDTH)
+_whole = micro_kernel(MOST_ROWS, VECTORS, WIDTH)
+_narrow, _narrowest = micro_kernel(MOST_ROWS, 1, WIDTH), micro_kernel(MOST_ROWS, 1, WIDTH // 2)
 
 
-def _multiply(a, a_row, a_k, M, K, panels, panel_distance, N, c, c_row, fresh):  # type: ignore[no-untyped-def]
+@compiled
+def start_of_piece(K: Any, number: Any, count: Any) -> Any:
+    """The first k of a piece: a multiple of PANEL, where groups of k (see `LeftFactor`) begin."""
+    return K if number == count else K * number // count // PANEL * PANEL
+
+
+def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
     room = floats_on_stack()
     k_pieces = (K + K_PIECE - 1) // K_PIECE
     rows_at_once = max(ROW_PIECE_WORDS // K, MOST_ROWS) // MOST_ROWS * MOST_ROWS
@@ -50,24 +58,28 @@ def _multiply(a, a_row, a_k, M, K, panels, panel_distance, N, c, c_row, fresh): 
         for i in range((N + PANEL - 1) // PANEL):
             columns = min(PANEL, N - i * PANEL)
             for k_piece in range(k_pieces):
-                k, k_after = K * k_piece // k_pieces, K * (k_piece + 1) // k_pieces
+                k, k_after = start_of_piece(K, k_piece, k_pieces), start_of_piece(K, k_piece + 1, k_pieces)
                 new = fresh and k_piece == 0
                 b = shift(panels, i * panel_distance + k * PANEL)
                 for block in range(blocks):
                     r = first + (last - first) * block // blocks
                     rows = first + (last - first) * (block + 1) // blocks - r
-                    a_start = shift(a, r * a_row + k * a_k)
-                    c_start = shift(c, r * c_row + i * PANEL)
+                    a_start = shift(a, r * a_row + k // group * next_group + k % group * a_k)
+                    c_start = shift(c, r * c_row + i * c_panel)
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
                             send_for(shift(c_start, row * c_row + n))
                     if columns == PANEL:
-                        _whole(rows, a_start, a_row, a_k, b, PANEL, k_after - k, c_start, c_row, new)
+                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, c_start, c_row, new)
                         continue
-                    if columns <= WIDTH:
-                        _narrow(rows, a_start, a_row, a_k, b, PANEL, k_after - k, room, PANEL, True)
+                    if columns <= WIDTH // 2:
+                        _narrowest(
+                            rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True
+                        )
+                    elif columns <= WIDTH:
+                        _narrow(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True)
                     else:
-                        _whole(rows, a_start, a_row, a_k, b, PANEL, k_after - k, room, PANEL, True)
+                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True)
                     for row in range(rows):
                         for n in range(columns):
                             before = 0 if new else c_start[row * c_row + n]
@@ -79,7 +91,7 @@ _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int
 
 def _signature(words: Any) -> Any:
     return types.void(
-        words, _size, _size, _size, _size, words, _size, _size, _floats, _size, types.boolean
+        words, *[_size] * 6, words, _size, _size, _floats, _size, _size, types.boolean
     )  # fmt: skip
 
 
@@ -87,18 +99,24 @@ _floats_by_name = called_by_name("weft_multiply_floats", _multiply, _signature(_
 _pairs_by_name = called_by_name("weft_multiply_pairs", _multiply, _signature(_pairs), later=True)
 
 
-def multiply(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
-    """C (M, N) += A B, or C = A B where fresh. a: what `panels.left` gives; panels: of B (K, N); c: an address."""
+def multiply(left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any) -> None:
+    """C (M, N) += A B, or C = A B where fresh. left: the `LeftFactor` A; panels: of B (K, N); c: the address of C,
+    c_row, c_panel: the distances of its rows, and of the columns that follow a panel's (PANEL if they are neighbours).
+    """
 
 
 @overloading(multiply)
-def _choose(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> Any:
-    def floats(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
-        distance = panels.shape[1] * PANEL
-        _floats_by_name(a[0], a[1], a[2], M, K, pointer_to(panels, 0), distance, N, c, c_row, fresh)
+def _choose(
+    left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any
+) -> Any:  # fmt: skip
+    by_name = _floats_by_name if panels.dtype == types.float32 else _pairs_by_name
 
-    def pairs(a: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, fresh: Any) -> None:
-        words, distance = (K + 1) // 2, panels.shape[1] * PANEL
-        _pairs_by_name(a[0], a[1], a[2], M, words, pointer_to(panels, 0), distance, N, c, c_row, fresh)
+    def call(
+        left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any
+    ) -> None:  # fmt: skip
+        by_name(
+            left.address, left.row, left.next_k, left.group, left.next_group, M, word_count(K, panels),
+            pointer_to(panels, 0), panels.shape[1] * PANEL, N, c, c_row, c_panel, fresh,
+        )  # fmt: skip
 
-    return floats if panels.dtype == types.float32 else pairs
+    return call

@@ -16,15 +16,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels import panels
 from weft.backends.kernels.compiling import compile_what_was_left, compiled
 from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.packed_product import multiply_rows, pack_share, right_room
-from weft.backends.kernels.panels import PAIRS, panel_shape
+from weft.backends.kernels.panels import PANEL, panel_shape
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.tile_product import multiply_into
 from weft.backends.kernels.tiles import Tiles, pack_right, tile_count
+from weft.backends.kernels.words import FLOATS, PAIRS
 
 Floats = NDArray[np.float32]
 
@@ -83,7 +84,7 @@ class Products(ABC):
 class PanelProducts(Products):
     """Panels of words: float32 numbers, read in the order in which they lie, or pairs of bfloat16 numbers."""
 
-    kind: ClassVar[np.dtype[Any]] = panels.FLOATS
+    kind: ClassVar[np.dtype[Any]] = FLOATS
 
     def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
         return streams < workers
@@ -97,7 +98,7 @@ class PanelProducts(Products):
     ) -> None:
         first, last = rows[:, 0].min(), (rows[:, 0] + rows[:, 1]).max()
         for group, (column, width) in enumerate(columns.tolist()):
-            own, some = share_of(factor.shape[1], panels.PANEL, column, width, part, parts)
+            own, some = share_of(factor.shape[1], PANEL, column, width, part, parts)
             into_panels(B[first:last, some], factor[group, own])
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
@@ -108,7 +109,7 @@ class PanelProducts(Products):
         M, K = A.shape
         multiply_matrices(
             A if by_rows(A) else A.T, not by_rows(A), B if by_rows(B) else B.T, not by_rows(B), out,
-            held("left factor", panels.left_room(M, K, self.kind), self.kind),
+            held("left factor", left_room(M, K, self.kind), self.kind),
             held("right factor", right_room(K, self.kind), self.kind),
         )  # fmt: skip
 
@@ -129,7 +130,7 @@ class PairProducts(PanelProducts):
         self, factor: NDArray[Any], B: Floats, columns: Table, rows: Table, part: int, parts: int
     ) -> None:
         for group, (column, width) in enumerate(columns.tolist()):
-            own, some = share_of(factor.shape[1], panels.PANEL, column, width, part, parts)
+            own, some = share_of(factor.shape[1], PANEL, column, width, part, parts)
             for first, count, tile in rows.tolist():
                 into_panels(B[first : first + count, some], factor[group, own, tile * SIDE :])
 

@@ -12,9 +12,10 @@ from typing import Any
 from numba import types
 
 from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.left_factor import ALL, LeftFactor, put_pairs
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
-from weft.backends.kernels.panels import put_pairs
+from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.tile_packing import SIDE
 from weft.backends.kernels.tile_product import multiply_tiles
 from weft.backends.kernels.tiles import pack_rows_at
@@ -83,13 +84,13 @@ def _accumulate(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row:
         return tiles
 
     def pairs(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
-        left = pointer_to(room, 0), room.shape[1], 1
+        left = LeftFactor(pointer_to(room, 0), room.shape[1], 1, ALL, 0)
         for g in range(columns.shape[0]):
-            multiply(left, M, 2 * B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, False)
+            multiply(left, M, 2 * B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, PANEL, False)
 
     def floats(a: Any, a_row: Any, M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
-        left = a, a_row, 1
+        left = LeftFactor(a, a_row, 1, ALL, 0)
         for g in range(columns.shape[0]):
-            multiply(left, M, B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, False)
+            multiply(left, M, B.shape[2], B[g], columns[g, 1], shift(c, columns[g, 0]), c_row, PANEL, False)
 
     return floats if B.dtype == types.float32 else pairs

@@ -1,0 +1,56 @@
+"""The words that factors of a product consist of: float32, or pairs of bfloat16 numbers, two neighbouring k.
+
+Which of both a factor is made of is known from the type of the room for it when a kernel is compiled, so that what
+multiplies is written once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.tile_packing import SIDE
+
+FLOATS, PAIRS = np.dtype(np.float32), np.dtype(np.int32)
+
+
+def words_of(K: int, kind: Any) -> int:
+    """Words that hold K numbers, one after the other."""
+    return -(-K // 2) if kind == PAIRS else K
+
+
+def apart(columns: Any) -> Any:
+    """Words from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
+    return ((columns + SIDE - 1) // SIDE | 1) * SIDE
+
+
+_apart = compiled(apart)
+
+
+def word_count(K: Any, room: Any) -> Any:
+    """What `words_of` says, for the words of a room."""
+
+
+@overloading(word_count)
+def _word_count(K: Any, room: Any) -> Any:
+    def floats(K: Any, room: Any) -> Any:
+        return K
+
+    def pairs(K: Any, room: Any) -> Any:
+        return (K + 1) // 2
+
+    return floats if room.dtype == types.float32 else pairs
+
+
+@compiled
+def with_zeros(source: Any, count: Any, edge: Any) -> Any:
+    """The source's address where it has all that `edge` has room for, else that of `edge`: `count` numbers, zeros."""
+    if count >= edge.size:
+        return source
+    for j in range(edge.size):
+        edge[j] = source[j] if j < count else 0
+    return pointer_to(edge, 0)
