@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from weft.backends.kernels.compiling import compiled, intrinsic
+from weft.backends.kernels.compiling import intrinsic, within_kernels
 
 F = np.float32
 HALF, ONE, LIMIT = F(0.5), F(1), F(8.6)
@@ -51,7 +51,7 @@ def bits_of_float(typing: Any, x: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@compiled
+@within_kernels
 def tanh(x: Any) -> Any:
     """tanh x of one float32."""
     x = min(max(x, -LIMIT), LIMIT)
@@ -61,13 +61,13 @@ def tanh(x: Any) -> Any:
     return min(max(x * p / q, -ONE), ONE)
 
 
-@compiled
+@within_kernels
 def sigmoid(x: Any) -> Any:
     """σ(x) of one float32."""
     return HALF * tanh(HALF * x) + HALF
 
 
-@compiled
+@within_kernels
 def exp(x: Any) -> Any:
     """exp x of one float32; below -80 it is that of -80, above 88 that of 88. Not a number if x is not."""
     x = LOWEST if x < LOWEST else x

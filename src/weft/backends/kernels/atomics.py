@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.compiling import compiled, intrinsic
+from weft.backends.kernels.compiling import intrinsic, within_kernels
 
 WORD = 8
 LINE = 8
@@ -115,7 +115,7 @@ def call(typing: Any, function: Any, job: Any, number: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@compiled
+@within_kernels
 def wait_for(word: Any, value: Any) -> Any:
     """Return when the word is `value`; whether that took long. Meanwhile the core is offered to who else wants one."""
     looks = offers = 0

@@ -38,17 +38,23 @@ def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
 
 def compiled(function: Function) -> Function:
     """The function compiled by Numba at its first call, for the types it is called with."""
-    return _compiled(function, {"contract"})
-
-
-def compiled_in_any_order(function: Function) -> Function:
-    """The same for a sum: its terms may be added in any order, as a vector at a time."""
-    return _compiled(function, {"contract", "reassoc", "nsz"})
-
-
-def _compiled(function: Function, liberties: set[str]) -> Function:
-    kernel = kept_on_disk(numba.njit, function, nogil=True, error_model="numpy", fastmath=liberties)
+    kernel = kept_on_disk(numba.njit, function, nogil=True, error_model="numpy", fastmath={"contract"})
     return cast(Function, kernel)
+
+
+def within_kernels(function: Function) -> Function:
+    """A function that kernels call and become part of: without an entry from Python, which costs time to compile."""
+    return _within_kernels(function, {"contract"})
+
+
+def within_kernels_in_any_order(function: Function) -> Function:
+    """The same for a sum: its terms may be added in any order, as a vector at a time."""
+    return _within_kernels(function, {"contract", "reassoc", "nsz"})
+
+
+def _within_kernels(function: Function, liberties: set[str]) -> Function:
+    part = numba.extending.register_jitable(nogil=True, error_model="numpy", fastmath=liberties)(function)
+    return cast(Function, part)
 
 
 def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels.atomics import LINE, add, call, pause, read, wait_for, words_at, write
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 
@@ -65,7 +65,7 @@ def want(control: Any) -> Any:
     return read(shift(words, AWAKE))
 
 
-@compiled
+@within_kernels
 def carry_out(control: Any, job: Any) -> Any:
     """Open a job to helpers, take part in it, and return when nobody touches it any more; whether that took long."""
     words = pointer_to(control, 0)

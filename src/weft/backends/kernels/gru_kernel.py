@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
+from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
 from weft.backends.kernels.block import Floats, FusedBlock, Group, rows
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
@@ -37,12 +38,11 @@ from weft.backends.kernels.products import Factor
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import LOST, OPENING, SHARES, all_done, become_job, first_share, next_share
+from weft.backends.kernels.together import LOST, OPENING, SHARES, become_job, first_share, next_share
 
 ZR, C = [0, 1], [2]
 
 
-@compiled
 def gru_steps(
     Wh_zr: Any, Wh_c: Any, columns_zr: Any, columns_c: Any, segments: Any, room_h: Any, room_s: Any, meeting: Any,
     b: Any, a: Any, h: Any, s: Any, first: Any, count: Any,
@@ -82,7 +82,6 @@ def gru_steps(
     meet(meeting)
 
 
-@compiled
 def gru_steps_backward(
     Wh_zr_transposed: Any, Wh_c_transposed: Any, columns: Any, segments_zr: Any, segments_c: Any, room_zr: Any,
     room_c: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any, ds: Any, dhs: Any, first: Any, count: Any,
@@ -128,16 +127,34 @@ def gru_steps_backward(
     meet(meeting)
 
 
+steps = apart(
+    lambda words: [
+        array(words, 4), array(words, 4), integers(2), integers(2), integers(2), array(words, 3), array(words, 3),
+        integers(1), numbers(1), numbers(3), numbers(3), numbers(3), SIZE, SIZE,
+    ]
+)(gru_steps)  # fmt: skip
+steps_backward = apart(
+    lambda words: [
+        array(words, 4), array(words, 4), integers(2), integers(2), integers(2), array(words, 3), array(words, 3),
+        integers(1), numbers(1), numbers(3), numbers(3), numbers(2), numbers(2), numbers(3), SIZE, SIZE,
+    ]
+)(gru_steps_backward)  # fmt: skip
+worker_steps, worker_steps_backward = compiled(gru_steps), compiled(gru_steps_backward)
+"""The same for the workers of a `FusedBlock`, who call them from Python."""
+
+
 @compiled
 def gru_forward(
-    number: Any, tasks: Any, control: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any,
-    states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any, Wh: Any, b: Any,
+    before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any,
+    right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (xs, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words, right_words),
+            (xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words,
+             right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -148,34 +165,33 @@ def gru_forward(
         pack_share(Wh[:, : 2 * H], False, of_zr[0][0], share, shares)
         pack_share(Wh[:, 2 * H :], False, of_c[0][0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
-    all_done(tasks, 0)
+    project(number, tasks, 1, xs, values, places, products, Wx, x, a, left_words, right_words)
     share = first_share(tasks, 3, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
-        gru_steps(
+        steps(
             of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], alone(), b,
             group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
         )  # fmt: skip
         exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
-    all_done(tasks, 3)
 
 
 @compiled
 def gru_backward(
-    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
-    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any, sums: Any,
+    a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any,
+    loops: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (dhs, Wx, Wh, x, a, states, kept, dxs, dstates, dbs, dWx, dWh, db, loops, left_words, right_words),
+            (dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db, loops,
+             left_words, right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -186,27 +202,24 @@ def gru_backward(
         pack_share(Wh[:, : 2 * H], True, of_zr[0][0], share, shares)
         pack_share(Wh[:, 2 * H :], True, of_c[0][0], share, shares)
         share = next_share(tasks, 0, number)
-    all_done(tasks, 0)
     share = first_share(tasks, 1, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
-        gru_steps_backward(
+        steps_backward(
             of_zr[0], of_c[0], of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], alone(), dbs[share],
             group_of(a, N, share, shares), group_of(h, N, share, shares), dh[own], np.empty_like(dh[own]), dhs[own],
             0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)
-    all_done(tasks, 1)
     share = first_share(tasks, 2, number)
     while share >= 0:
-        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
         recurrent_gradient(h, N, a, dWh[:, : 2 * H], share, shares, left_words, right_words)
         recurrent_gradient(s, N, a[:, 2 * H :], dWh[:, 2 * H :], share, shares, left_words, right_words)
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    all_done(tasks, 2)
-    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+    project_backward(number, tasks, 3, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
 
 
 class GRUKernel(FusedBlock):
@@ -229,7 +242,7 @@ class GRUKernel(FusedBlock):
         own, (sources, room_h, room_s) = group.units[worker], group.shared
         columns = own.columns(ZR), own.columns(C)
         zr, c = (Wh.packed(group.number, some, sources.all) for some in columns)
-        gru_steps(
+        worker_steps(
             zr, c, *columns, sources.of[worker], room_h, room_s, group.meeting.words,
             b, group.a, group.states[0], group.extra[0], own.first, own.count,
         )  # fmt: skip
@@ -240,7 +253,7 @@ class GRUKernel(FusedBlock):
         own, (zr, c, room_zr, room_c, ds) = group.units[worker], group.shared
         columns = own.columns([0])
         factor_zr, factor_c = (Wh.packed(group.number, columns, sources.all) for sources in (zr, c))
-        gru_steps_backward(
+        worker_steps_backward(
             factor_zr, factor_c, columns, zr.of[worker], c.of[worker], room_zr, room_c, group.meeting.words,
             db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
         )  # fmt: skip
@@ -254,4 +267,5 @@ class GRUKernel(FusedBlock):
                 group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
 
 
-PASSES = Passes(3, 1, [(0, 2), (2, 1)], gru_forward, gru_backward)
+PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PASSES = Passes(3, 1, [(0, 2), (2, 1)], gru_forward, gru_backward, PARTS)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.tile_packing import DEPTH, SIDE, copy_vector, pack_pair, pack_row
@@ -35,10 +35,10 @@ class LeftFactor(NamedTuple):
     next_group: int
 
 
-_apart = compiled(apart)
+_apart = within_kernels(apart)
 
 
-@compiled
+@within_kernels
 def row_of(factor: Any, m: Any) -> Any:
     """One row of a left factor, as one."""
     address = shift(factor.address, m * factor.row)
@@ -100,7 +100,7 @@ def pairs_of_rows(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)
 
 
-@compiled
+@within_kernels
 def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> None:
     """The words of A's rows, `distance` apart, whole groups of 16 words each: zeros behind the last k."""
     edge = np.zeros(DEPTH, np.float32)

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
+from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
 from weft.backends.kernels.block import Floats, FusedBlock, Group
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
@@ -37,19 +38,18 @@ from weft.backends.kernels.panel_projection import input_gradient, project, proj
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import LOST, OPENING, SHARES, all_done, become_job, first_share, next_share
+from weft.backends.kernels.together import LOST, OPENING, SHARES, become_job, first_share, next_share
 
 GATES = [0, 1, 2, 3]
 
 
-@compiled
+@within_kernels
 def gate(row: Any, number: Any, H: Any, first: Any, count: Any) -> Any:
     """Units `first` … of one gate in a row of gates."""
     start = number * H + first
     return row[start : start + count]
 
 
-@compiled
 def lstm_steps(
     Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, c: Any,
     tanh_c: Any, first: Any, count: Any,
@@ -88,7 +88,6 @@ def lstm_steps(
     meet(meeting)
 
 
-@compiled
 def lstm_steps_backward(
     Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, c: Any,
     tanh_c: Any, dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
@@ -142,16 +141,34 @@ def lstm_steps_backward(
     meet(meeting)
 
 
+steps = apart(
+    lambda words: [
+        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
+        numbers(3), numbers(3), SIZE, SIZE,
+    ]
+)(lstm_steps)  # fmt: skip
+steps_backward = apart(
+    lambda words: [
+        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
+        numbers(3), numbers(2), numbers(2), numbers(3), SIZE, SIZE,
+    ]
+)(lstm_steps_backward)  # fmt: skip
+worker_steps, worker_steps_backward = compiled(lstm_steps), compiled(lstm_steps_backward)
+"""The same for the workers of a `FusedBlock`, who call them from Python."""
+
+
 @compiled
 def lstm_forward(
-    number: Any, tasks: Any, control: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any,
-    states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any, Wh: Any, b: Any,
+    before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any,
+    right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (xs, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words, right_words),
+            (xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words,
+             right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -161,8 +178,7 @@ def lstm_forward(
     while share >= 0:
         pack_share(Wh, False, factor[0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
-    all_done(tasks, 0)
+    project(number, tasks, 1, xs, values, places, products, Wx, x, a, left_words, right_words)
     share = first_share(tasks, 3, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
@@ -170,7 +186,7 @@ def lstm_forward(
         c_own = group_of(c, N, share, shares)
         copy_rows(before[0][own], h_own[0])
         copy_rows(before[1][own], c_own[0])
-        lstm_steps(
+        steps(
             factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, c_own,
             group_of(tanh_c, N, share, shares), 0, H,
         )  # fmt: skip
@@ -178,20 +194,20 @@ def lstm_forward(
         copy_rows(h_own[-1], after[0][own])
         copy_rows(c_own[-1], after[1][own])
         share = next_share(tasks, 3, number)
-    all_done(tasks, 3)
 
 
 @compiled
 def lstm_backward(
-    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
-    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any, sums: Any,
+    a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any,
+    loops: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (dhs, Wx, Wh, x, a, states, kept, dxs, dstates, dbs, dWx, dWh, db, loops, left_words, right_words),
+            (dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db, loops,
+             left_words, right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -201,25 +217,22 @@ def lstm_backward(
     while share >= 0:
         pack_share(Wh, True, factor[0], share, shares)
         share = next_share(tasks, 0, number)
-    all_done(tasks, 0)
     share = first_share(tasks, 1, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
-        lstm_steps_backward(
+        steps_backward(
             factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
             group_of(c, N, share, shares), group_of(tanh_c, N, share, shares), dh[own], dc[own], dhs[own], 0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)
-    all_done(tasks, 1)
     share = first_share(tasks, 2, number)
     while share >= 0:
-        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
         recurrent_gradient(h, N, a, dWh, share, shares, left_words, right_words)
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    all_done(tasks, 2)
-    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+    project_backward(number, tasks, 3, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
 
 
 class LSTMKernel(FusedBlock):
@@ -240,7 +253,7 @@ class LSTMKernel(FusedBlock):
         own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
         columns = own.columns(GATES)
         factor = Wh.packed(group.number, columns, sources.all)
-        lstm_steps(
+        worker_steps(
             factor, columns, sources.of[worker], room, group.meeting.words, b, group.a, h, c, group.extra[0],
             own.first, own.count,
         )  # fmt: skip
@@ -251,10 +264,11 @@ class LSTMKernel(FusedBlock):
         own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
         columns = own.columns([0])
         factor = Wh.packed(group.number, columns, sources.all)
-        lstm_steps_backward(
+        worker_steps_backward(
             factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[1],
             group.extra[0], dh, dc, dhs, own.first, own.count,
         )  # fmt: skip
 
 
-PASSES = Passes(4, 1, [(0, 4)], lstm_forward, lstm_backward)
+PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PASSES = Passes(4, 1, [(0, 4)], lstm_forward, lstm_backward, PARTS)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.atomics import add, give_core_away, read
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 
 PATIENCE = 20_000
@@ -43,7 +43,7 @@ class Meeting:
             self._barrier.abort()
 
 
-@compiled
+@within_kernels
 def meet(words: Any) -> None:
     """Wait, awake, until every worker has come here, or the meeting is abandoned."""
     workers = words[WORKERS]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import exp
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.apart import FLAG, SIZE, apart, array, integers, numbers
+from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.left_factor import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.panel_product import multiply
@@ -39,7 +40,7 @@ FAR_ABOVE = np.float32(60)
 """How far above base the logarithm of a row's sum may be for its exponential to be a number that float32 has."""
 
 
-@compiled
+@within_kernels
 def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     """Columns `first` … of W (H, V), or of the transpose of W (V, H), as the right factor (H, n)."""
     if transposed:
@@ -53,7 +54,7 @@ def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     return panels
 
 
-@compiled
+@within_kernels
 def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     """The transpose of the same as the right factor (n, H)."""
     if transposed:
@@ -67,14 +68,19 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
     return panels
 
 
-@compiled
+@within_kernels
 def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) -> Any:
     """The panels for the scores of n columns from `first` on: at a place of their own where all are kept."""
     place, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
     return scores[place : place + R * panels * PANEL].reshape((panels, R, PANEL))
 
 
-@compiled
+@apart(
+    lambda words: [
+        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, numbers(1), FLAG,
+        array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(1), numbers(1),
+    ]
+)  # fmt: skip
 def first_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
     scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, total: Any, target: Any,
@@ -127,7 +133,13 @@ def first_sweep(
             total[r] += sum_r
 
 
-@compiled
+@apart(
+    lambda words: [
+        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, numbers(1), FLAG,
+        array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(1), numbers(1), numbers(1), numbers(2),
+        array(words, 1), array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(2),
+    ]
+)  # fmt: skip
 def second_sweep(
     h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
     scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, log_sum: Any, scale: Any,
@@ -178,3 +190,6 @@ def second_sweep(
     for r in range(R):
         for j in range(H):
             dh[r, j] *= factor[r]
+
+
+PARTS = [first_sweep, second_sweep]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import bits_of_float, exp, float_of_bits
-from weft.backends.kernels.compiling import compiled, compiled_in_any_order
+from weft.backends.kernels.compiling import compiled, within_kernels, within_kernels_in_any_order
 
 ZERO = np.float32(0)
 SIGN, OTHERS = np.int32(31), np.int32(0x7FFFFFFF)
 BELOW_ALL = np.float32(-1e30)
 
 
-@compiled
+@within_kernels
 def add_and_find_largest(row: Any, b: Any) -> Any:
     """row += b, and the largest element of the sum; not a number if one is not.
 
@@ -29,14 +29,14 @@ def add_and_find_largest(row: Any, b: Any) -> Any:
     return float_of_bits(highest ^ ((highest >> SIGN) & OTHERS))
 
 
-@compiled
+@within_kernels
 def ordered_bits(x: Any) -> Any:
     """An int32 that is larger where the float32 is."""
     bits = bits_of_float(x)
     return bits ^ ((bits >> SIGN) & OTHERS)
 
 
-@compiled_in_any_order
+@within_kernels_in_any_order
 def sum_of_exponentials(row: Any, highest: Any) -> Any:
     """Σ exp(x - highest)"""
     total = ZERO

@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import carray, types
 
-from weft.backends.kernels.compiling import called_by_name, compiled, overloading
+from weft.backends.kernels.compiling import called_by_name, compiled, overloading, within_kernels
 from weft.backends.kernels.left_factor import left, left_transposed
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
@@ -47,7 +47,7 @@ def multiply_rows(
     """
 
 
-@compiled
+@within_kernels
 def columns_at_once(K: Any, N: Any, right_words: Any) -> Any:
     """How many columns of a right factor (K, N) are packed and multiplied with before the next: they stay near."""
     panels = max(1, NEAR_WORDS // (word_count(K, right_words) * PANEL))

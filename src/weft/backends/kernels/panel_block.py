@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.backend import State
+from weft.backends.kernels.apart import Parts, make_ready
 from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.left_factor import left_room
@@ -39,11 +40,18 @@ PAIRS_WORK = 2_000_000
 """Multiply-adds of a block from which on making pairs of the factors pays."""
 
 
+Rows = tuple[Floats, NDArray[np.int64], Floats]
+NO_BLOCK: Floats = np.empty((0, 0, 0), np.float32)
+NO_ROWS: Rows = np.empty((0, 0), np.float32), np.empty((0, 0), np.int64), np.empty((0, 0), np.float32)
+"""In place of inputs (N, T, D) where few differ, and of `RowInputs` and room for their products where they do not."""
+
+
 @dataclass(frozen=True)
 class Passes:
     """A cell's two passes. Gates lie side by side; kept: arrays as large as the hidden states that the passes share.
 
-    factors: the gates (first, count) whose columns of W_h are packed together.
+    factors: the gates (first, count) whose columns of W_h are packed together; parts: those of the passes that are
+    compiled apart.
     """
 
     gates: int
@@ -51,16 +59,18 @@ class Passes:
     factors: Sequence[tuple[int, int]]
     forward: Any
     backward: Any
+    parts: Parts
 
 
 @dataclass
 class Tape:
     """What the pass backward needs of the one forward: arrays of rows, the group's of a thread after another.
 
-    x: all inputs, or values, places and room where few differ.
+    x: all inputs; rows: values, places and room instead, where few differ.
     """
 
-    x: Floats | tuple[Floats, NDArray[np.int64], Floats]
+    x: Floats
+    rows: Rows
     a: Floats
     states: tuple[Floats, ...]
     kept: tuple[Floats, ...]
@@ -86,13 +96,13 @@ class PanelBlock:
         manner = self._manner(N, T, *Wx.shape)
         if manner.shares > N and not isinstance(xs, RowInputs):
             return self.otherwise.forward(cell, xs, state)
+        make_ready(self.passes.parts, manner.kind)
         a = np.empty((T * N, apart(gates * H)), np.float32)
         if isinstance(xs, RowInputs):
-            x: Any = (xs.values, xs.places, np.empty((len(xs.values), a.shape[1]), np.float32))
-            inputs, rows = x, xs.values
+            inputs, x = NO_BLOCK, NO_ROWS[0]
+            rows = xs.values, xs.places, np.empty((len(xs.values), a.shape[1]), np.float32)
         else:
-            x = rows = np.empty((T * N, apart(D)), np.float32)
-            inputs = np.ascontiguousarray(xs)
+            inputs, x, rows = np.ascontiguousarray(xs), np.empty((T * N, apart(D)), np.float32), NO_ROWS
         states = tuple(np.empty(((T + 1) * N, H), np.float32) for _ in state)
         kept = tuple(np.empty((T * N, H), np.float32) for _ in range(self.passes.kept))
         hs, after = np.empty((N, T, H), np.float32), tuple(np.empty((N, H), np.float32) for _ in state)
@@ -105,9 +115,9 @@ class PanelBlock:
         ]
         self.together.run(
             self.passes.forward, manner.shares, manner.brief,
-            inputs, Wx, Wh, b, before, rows, a, states, kept, hs, after, tuple(loops), left, right,
+            inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, tuple(loops), left, right,
         )  # fmt: skip
-        return hs, after, Tape(x, a, states, kept)
+        return hs, after, Tape(x, rows, a, states, kept)
 
     def backward(self, cell: Any, dhs: Floats, dstate: State, tape: Any) -> tuple[Floats, State]:
         if not isinstance(tape, Tape):
@@ -117,7 +127,9 @@ class PanelBlock:
         (Wx, Wh, _b), (N, T, H), D, gates = cell.params, dhs.shape, cell.params[0].shape[0], self.passes.gates
         manner = self._manner(N, T, *Wx.shape)
         R, width, kind = T * N, gates * H, manner.kind
-        dxs = np.empty((len(tape.x[0]), D) if isinstance(tape.x, tuple) else (N, T, D), np.float32)
+        few = tape.rows is not NO_ROWS
+        dxs = NO_BLOCK if few else np.empty((N, T, D), np.float32)
+        dvalues = np.empty(tape.rows[0].shape, np.float32)
         first = tuple(np.array(part, np.float32, order="C") for part in dstate)
         dbs = np.empty((manner.shares, width), np.float32)
         left = manner.rooms("left", max(left_room(*shape, kind) for shape in ((D, R), (H, R), (R, width))))
@@ -128,11 +140,11 @@ class PanelBlock:
         ]
         self.together.run(
             self.passes.backward, manner.shares, manner.brief,
-            np.ascontiguousarray(dhs), Wx, Wh, tape.x, tape.a, tape.states, tape.kept, dxs, first, dbs, *cell.grads,
-            tuple(loops), left, right,
+            np.ascontiguousarray(dhs), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs, dvalues, first,
+            dbs, *cell.grads, tuple(loops), left, right,
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were
-        return dxs, first
+        return dvalues if few else dxs, first
 
     def _manner(self, N: int, T: int, D: int, width: int) -> Manner:
         work = N * T * width * (D + width // self.passes.gates)

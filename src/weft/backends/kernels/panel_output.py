@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels import output_panels
 from weft.backends.kernels.activations import exp
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.apart import make_ready
+from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.left_factor import left_room
@@ -28,7 +29,6 @@ from weft.backends.kernels.together import (
     OPENING,
     SHARES,
     Together,
-    all_done,
     become_job,
     first_share,
     next_share,
@@ -46,7 +46,7 @@ BRIEF_WORK = 10_000_000
 """Multiply-adds of a product that take less than waiting for a helper that lost its core."""
 
 
-@compiled
+@within_kernels
 def part_of_scores(by_rows: Any, R: Any, V: Any, share: Any, shares: Any) -> Any:
     """The first row of a share and the one after its last, and the same for its columns."""
     if by_rows:
@@ -85,7 +85,6 @@ def output_first(
             target[share, own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
-    all_done(tasks, 0)
     share = first_share(tasks, 1, number)
     while share >= 0:
         for r in range(*streams_of(R, share, shares)):
@@ -98,7 +97,6 @@ def output_first(
             log_sum[r] = highest + np.log(sum_r)
             nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
         share = next_share(tasks, 1, number)
-    all_done(tasks, 1)
 
 
 @compiled
@@ -130,7 +128,6 @@ def output_second(
             dWs[share - 1] if apart else dW, dbs[share - 1] if apart else db, dh[own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
-    all_done(tasks, 0)
     share = first_share(tasks, 1, number)
     while share >= 0:
         if by_rows:
@@ -148,7 +145,6 @@ def output_second(
                     for j in range(dhs.shape[2]):
                         dhs[0, r, j] += dhs[part, r, j]
         share = next_share(tasks, 1, number)
-    all_done(tasks, 1)
 
 
 class PanelOutput:
@@ -190,7 +186,8 @@ class Sweeps:
             W = W.copy(order="K")  # as `zeros_like` lays out its gradient
         self.h, self.t, self.left_out = map(np.ascontiguousarray, (h, t, left_out))
         self.transposed = not W.flags.c_contiguous
-        self.W, self.b = W.T if self.transposed else W, b
+        self.W, self.b = W.T if self.transposed else W, np.ascontiguousarray(b)
+        make_ready(output_panels.PARTS, self.kind)
         (R, H), V = h.shape, len(b)
         self.shares = self.together.threads if R * H * V >= SHARED_WORK else 1
         self.brief = R * H * V < BRIEF_WORK

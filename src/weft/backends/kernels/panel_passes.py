@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.meeting import WORKERS
 from weft.backends.kernels.packed_product import multiply_rows
 from weft.backends.kernels.panels import PANEL
 
 
-@compiled
+@within_kernels
 def alone() -> Any:
     """The words of a meeting (see `meeting`) of one worker."""
     words = np.zeros(3, np.int64)
@@ -25,20 +25,20 @@ def alone() -> Any:
     return words
 
 
-@compiled
+@within_kernels
 def streams_of(N: Any, share: Any, shares: Any) -> Any:
     """The first stream of a share, and the one after its last."""
     return N * share // shares, N * (share + 1) // shares
 
 
-@compiled
+@within_kernels
 def columns_of(N: Any, share: Any, shares: Any) -> Any:
     """The first of N columns of a share, whole panels, and the one after its last."""
     panels = (N + PANEL - 1) // PANEL
     return min(panels * share // shares * PANEL, N), min(panels * (share + 1) // shares * PANEL, N)
 
 
-@compiled
+@within_kernels
 def group_of(rows: Any, N: Any, share: Any, shares: Any) -> Any:
     """A group's part (steps, its streams, M) of the rows (steps · N, M) of all groups."""
     steps = rows.shape[0] // N
@@ -46,7 +46,7 @@ def group_of(rows: Any, N: Any, share: Any, shares: Any) -> Any:
     return rows[steps * first : steps * last].reshape((steps, last - first, rows.shape[1]))
 
 
-@compiled
+@within_kernels
 def copy_rows(rows: Any, place: Any) -> None:
     """place (n, M) <- rows (n, M)"""
     for n in range(len(rows)):
@@ -55,7 +55,7 @@ def copy_rows(rows: Any, place: Any) -> None:
             row[j] = source[j]
 
 
-@compiled
+@within_kernels
 def exchange_axes(source: Any, target: Any) -> None:
     """target[i, j] <- source[j, i], as many numbers as both have: from (n, T, D) to (T, n, D), or back."""
     count = min(source.shape[2], target.shape[2])
@@ -66,7 +66,7 @@ def exchange_axes(source: Any, target: Any) -> None:
                 row[k] = given[k]
 
 
-@compiled
+@within_kernels
 def recurrent_gradient(
     states: Any, N: Any, da: Any, dWh: Any, share: Any, shares: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
@@ -85,7 +85,7 @@ def recurrent_gradient(
         )  # fmt: skip
 
 
-@compiled
+@within_kernels
 def add_up(parts: Any, total: Any, share: Any, shares: Any) -> None:
     """A share of the columns of the sum of all parts (n, M)."""
     first, last = columns_of(total.size, share, shares)

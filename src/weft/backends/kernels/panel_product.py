@@ -20,7 +20,7 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.compiling import called_by_name, compiled, overloading
+from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.processor import host_tiling
@@ -29,6 +29,7 @@ from weft.backends.kernels.words import word_count
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
 MOST_ROWS, VECTORS, WIDTH = _tiling.rows, _tiling.vectors, _tiling.width
+FEW_ROWS = MOST_ROWS // 2
 K_PIECE = 1024
 """Most words of k at a time."""
 ROW_PIECE_WORDS = 120_000
@@ -38,13 +39,26 @@ LINE = 16
 """Numbers in a cache line."""
 
 _whole = micro_kernel(MOST_ROWS, VECTORS, WIDTH)
-_narrow, _narrowest = micro_kernel(MOST_ROWS, 1, WIDTH), micro_kernel(MOST_ROWS, 1, WIDTH // 2)
+_narrow, _narrowest = micro_kernel(FEW_ROWS, 1, WIDTH), micro_kernel(FEW_ROWS, 1, WIDTH // 2)
 
 
-@compiled
+@within_kernels
 def start_of_piece(K: Any, number: Any, count: Any) -> Any:
     """The first k of a piece: a multiple of PANEL, where groups of k (see `LeftFactor`) begin."""
     return K if number == count else K * number // count // PANEL * PANEL
+
+
+@within_kernels
+def _few_columns(
+    columns: Any, rows: Any, a: Any, a_row: Any, a_k: Any, group: Any, next_group: Any, b: Any, K: Any, room: Any
+) -> None:
+    """Columns that a vector or half of one holds."""
+    for first in range(0, rows, FEW_ROWS):
+        some, a_start, place = min(FEW_ROWS, rows - first), shift(a, first * a_row), shift(room, first * PANEL)
+        if columns > WIDTH // 2:
+            _narrow(some, a_start, a_row, a_k, group, next_group, b, PANEL, K, place, PANEL, True)
+        else:
+            _narrowest(some, a_start, a_row, a_k, group, next_group, b, PANEL, K, place, PANEL, True)
 
 
 def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
@@ -69,21 +83,20 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
                             send_for(shift(c_start, row * c_row + n))
-                    if columns == PANEL:
-                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, c_start, c_row, new)
-                        continue
-                    if columns <= WIDTH // 2:
-                        _narrowest(
-                            rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True
-                        )
-                    elif columns <= WIDTH:
-                        _narrow(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True)
+                    whole = columns == PANEL
+                    place, place_row = (c_start, c_row) if whole else (room, PANEL)
+                    if columns > WIDTH:
+                        _whole(
+                            rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, place, place_row,
+                            new or not whole,
+                        )  # fmt: skip
                     else:
-                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, room, PANEL, True)
-                    for row in range(rows):
-                        for n in range(columns):
-                            before = 0 if new else c_start[row * c_row + n]
-                            c_start[row * c_row + n] = before + room[row * PANEL + n]
+                        _few_columns(columns, rows, a_start, a_row, a_k, group, next_group, b, k_after - k, room)
+                    if not whole:
+                        for row in range(rows):
+                            for n in range(columns):
+                                before = 0 if new else c_start[row * c_row + n]
+                                c_start[row * c_row + n] = before + room[row * PANEL + n]
 
 
 _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import exp
-from weft.backends.kernels.compiling import compiled, compiled_in_any_order
+from weft.backends.kernels.compiling import within_kernels, within_kernels_in_any_order
 from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panels import PANEL
 
 ZERO = np.float32(0)
 
 
-@compiled
+@within_kernels
 def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
     """The largest of a row's first `count` scores."""
     largest = BELOW_ALL
@@ -33,14 +33,14 @@ def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
     return largest
 
 
-@compiled
+@within_kernels
 def leave_out(x: Any, r: Any, token: Any, first: Any, n: Any) -> None:
     """Take a token from a row of the scores of the n tokens from `first` on, if it is one of them."""
     if first <= token < first + n:
         x[(token - first) // PANEL, r, (token - first) % PANEL] = BELOW_ALL
 
 
-@compiled
+@within_kernels
 def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
     """target[r] <- the score of the target of row r, where that is one of the tokens from `first` on."""
     for r in range(t.size):
@@ -49,14 +49,14 @@ def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
             target[r] = x[j // PANEL, r, j % PANEL] + b[j]
 
 
-@compiled
+@within_kernels
 def put_biases(b: Any, room: Any) -> None:
     """The biases, and behind them some that keep the columns that only fill a panel up from being counted."""
     for j in range(room.size):
         room[j] = b[j] if j < b.size else BELOW_ALL
 
 
-@compiled_in_any_order
+@within_kernels_in_any_order
 def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
     """The scores of the rows from `first` to `last` become exponentials. Σ sums[r] is their sum; sums (R, PANEL).
 
@@ -76,7 +76,7 @@ def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any)
                 sums_r[j] += e
 
 
-@compiled_in_any_order
+@within_kernels_in_any_order
 def sum_of(values: Any) -> Any:
     """Σ values"""
     total = ZERO
@@ -85,7 +85,7 @@ def sum_of(values: Any) -> Any:
     return total
 
 
-@compiled
+@within_kernels
 def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
     """The exponentials of a row times a factor."""
     for i in range(x.shape[0]):
@@ -94,7 +94,7 @@ def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
             row[j] *= factor
 
 
-@compiled
+@within_kernels
 def subtract_targets(x: Any, t: Any, first: Any, n: Any, base: Any, log_sum: Any) -> None:
     """d <- e - onehot(t) · exp(ln Σ exp x - base), of the n tokens from `first` on."""
     for r in range(t.size):

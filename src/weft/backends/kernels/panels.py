@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.compiling import called_by_name, compiled, overloading
+from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, send_for, shift
 from weft.backends.kernels.processor import host_tiling
 from weft.backends.kernels.tile_packing import CELLS, DEPTH, SIDE, copy_vector, pack_pair, pack_row, transpose_tile
@@ -49,14 +49,14 @@ def right_of_panels(B: Any, room: Any) -> Any:
     """The panels of a matrix that lies in panels of float32 already. room: for words, where they have to be made."""
 
 
-@compiled
+@within_kernels
 def panels_in(room: Any, K: Any, N: Any) -> Any:
     """Panels of a right factor (K, N) at the beginning of the room."""
     count, words = (N + PANEL - 1) // PANEL, word_count(K, room)
     return room[: count * words * PANEL].reshape((count, words, PANEL))
 
 
-@compiled
+@within_kernels
 def _put_turned(tile: Any, depth: Any, place: Any) -> None:
     """The first `depth` columns of a tile of 16 x 16 words as rows of a panel."""
     transpose_tile(tile)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, tanh
+from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
 from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out
@@ -29,10 +30,9 @@ from weft.backends.kernels.panel_projection import input_gradient, project, proj
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import LOST, OPENING, SHARES, all_done, become_job, first_share, next_share
+from weft.backends.kernels.together import LOST, OPENING, SHARES, become_job, first_share, next_share
 
 
-@compiled
 def rnn_steps(
     Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, first: Any, count: Any
 ) -> None:
@@ -55,7 +55,6 @@ def rnn_steps(
     meet(meeting)
 
 
-@compiled
 def rnn_steps_backward(
     Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, h: Any, dh: Any,
     dhs: Any, first: Any, count: Any,
@@ -79,16 +78,34 @@ def rnn_steps_backward(
     meet(meeting)
 
 
+steps = apart(
+    lambda words: [
+        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
+        SIZE, SIZE,
+    ]
+)(rnn_steps)  # fmt: skip
+steps_backward = apart(
+    lambda words: [
+        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
+        numbers(2), numbers(3), SIZE, SIZE,
+    ]
+)(rnn_steps_backward)  # fmt: skip
+worker_steps, worker_steps_backward = compiled(rnn_steps), compiled(rnn_steps_backward)
+"""The same for the workers of a `FusedBlock`, who call them from Python."""
+
+
 @compiled
 def rnn_forward(
-    number: Any, tasks: Any, control: Any, xs: Any, Wx: Any, Wh: Any, b: Any, before: Any, x: Any, a: Any,
-    states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any, Wh: Any, b: Any,
+    before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any,
+    right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (xs, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words, right_words),
+            (xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words,
+             right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -98,31 +115,30 @@ def rnn_forward(
     while share >= 0:
         pack_share(Wh, False, factor[0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, xs, Wx, x, a, left_words, right_words)
-    all_done(tasks, 0)
+    project(number, tasks, 1, xs, values, places, products, Wx, x, a, left_words, right_words)
     share = first_share(tasks, 3, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
-        rnn_steps(factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, 0, H)
+        steps(factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, 0, H)
         exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
-    all_done(tasks, 3)
 
 
 @compiled
 def rnn_backward(
-    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, a: Any, states: Any, kept: Any,
-    dxs: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any, loops: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any, sums: Any,
+    a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any,
+    loops: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (dhs, Wx, Wh, x, a, states, kept, dxs, dstates, dbs, dWx, dWh, db, loops, left_words, right_words),
+            (dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db, loops,
+             left_words, right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -132,25 +148,22 @@ def rnn_backward(
     while share >= 0:
         pack_share(Wh, True, factor[0], share, shares)
         share = next_share(tasks, 0, number)
-    all_done(tasks, 0)
     share = first_share(tasks, 1, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
-        rnn_steps_backward(
+        steps_backward(
             factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
             group_of(h, N, share, shares), dh[own], dhs[own], 0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)
-    all_done(tasks, 1)
     share = first_share(tasks, 2, number)
     while share >= 0:
-        input_gradient(x, a, dWx, share, shares, left_words, right_words)
+        input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
         recurrent_gradient(h, N, a, dWh, share, shares, left_words, right_words)
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    all_done(tasks, 2)
-    project_backward(number, tasks, 3, Wx, x, a, dxs, left_words, right_words)
+    project_backward(number, tasks, 3, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
 
 
 class RNNKernel(FusedBlock):
@@ -168,7 +181,7 @@ class RNNKernel(FusedBlock):
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
         factor = Wh.packed(group.number, columns, sources.all)
-        rnn_steps(
+        worker_steps(
             factor, columns, sources.of[worker], room, group.meeting.words, b, group.a, group.states[0],
             own.first, own.count,
         )  # fmt: skip
@@ -179,10 +192,11 @@ class RNNKernel(FusedBlock):
         own, (sources, room) = group.units[worker], group.shared
         columns = own.columns([0])
         factor = Wh.packed(group.number, columns, sources.all)
-        rnn_steps_backward(
+        worker_steps_backward(
             factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[0],
             dstate[0], dhs, own.first, own.count,
         )  # fmt: skip
 
 
-PASSES = Passes(1, 0, [(0, 1)], rnn_forward, rnn_backward)
+PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PASSES = Passes(1, 0, [(0, 1)], rnn_forward, rnn_backward, PARTS)

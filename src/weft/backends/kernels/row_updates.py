@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, within_kernels
 
 TRACE = np.float32(1e-30)
 """A remembered number below which it is as good as none."""
 
 
-@compiled
+@within_kernels
 def without_traces(x: Any) -> Any:
     """x, or 0 where it is so small that the processor would take a hundred times as long over it before long.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.left_factor import ALL, LeftFactor, put_pairs
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
@@ -24,13 +24,13 @@ TILE_DIMENSIONS = 5
 """Dimensions of factors in tiles: groups of columns, tiles, k tiles, terms, cells. Panels have one less."""
 
 
-@compiled
+@within_kernels
 def even_share(M: Any, row_tiles: Any) -> Any:
     """The height of tiles over which M rows are spread evenly."""
     return (M + row_tiles - 1) // row_tiles
 
 
-@compiled
+@within_kernels
 def put_tiles(a: Any, a_row: Any, M: Any, segments: Any, room: Any) -> None:
     height = even_share(M, room.shape[0])
     for s in range(segments.shape[0]):
@@ -39,7 +39,7 @@ def put_tiles(a: Any, a_row: Any, M: Any, segments: Any, room: Any) -> None:
         pack_rows_at(shift(a, first), a_row, M, K, height, room[:, tile : tile + k_tiles], False)
 
 
-@compiled
+@within_kernels
 def accumulate_tiles(M: Any, B: Any, columns: Any, c: Any, c_row: Any, room: Any) -> None:
     for g in range(columns.shape[0]):
         first, N = columns[g, 0], columns[g, 1]

@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.stream_product import WIDTH
 
 
-@compiled
+@within_kernels
 def rnn_units(a: Any, h_next: Any) -> None:
     """h_t = tanh a."""
     for i in range(WIDTH):
         h_next[i] = tanh(a[i])
 
 
-@compiled
+@within_kernels
 def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
     """f, g, i, o = σ, tanh, σ, σ of a; c_t = f * c_{t-1} + g * i; h_t = o * tanh c_t."""
     for i in range(WIDTH):
@@ -30,7 +30,7 @@ def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
         h_next[i] = sigmoid(a[3 * WIDTH + i]) * tanh(c_next[i])
 
 
-@compiled
+@within_kernels
 def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
     """z, r = σ of a; what the candidate sees is r * h_{t-1}."""
     for i in range(WIDTH):
@@ -39,7 +39,7 @@ def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
         seen[i] = sigmoid(a[WIDTH + i]) * h_prev[i]
 
 
-@compiled
+@within_kernels
 def gru_units(a: Any, h_prev: Any, z: Any, h_next: Any) -> None:
     """h_t = (1 - z) * h_{t-1} + z * tanh a."""
     for i in range(WIDTH):

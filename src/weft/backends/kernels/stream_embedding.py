@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.activations import float_of_bits
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_plan import BLOCK, DEPTH, DEPTH_STEP, ID_STEP, INPUT_MATRIX, INPUT_ROW, LENGTH
 from weft.backends.kernels.stream_product import DISTANCE, OFFSET, SCALE
@@ -32,7 +32,7 @@ def _widened(weight: Any, scale: Any) -> Any:
     return {types.uint16: from_bfloat16, types.int8: from_int8}.get(weight, as_it_is)
 
 
-@compiled
+@within_kernels
 def embed(weights: Any, phase: Any, constants: Any, ids: Any, x: Any, rows: Any) -> None:
     """x = W[id], zeros beyond it; W as it lies in memory, which may be as the output's panels."""
     matrix = shift(phase, INPUT_MATRIX)

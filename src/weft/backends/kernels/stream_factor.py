@@ -8,14 +8,14 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.atomics import ints_in
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.processor import has_byte_dots
 
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
 
 
-@compiled
+@within_kernels
 def to_bytes(x: Any, cells: Any, pairs: Any) -> Any:
     """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
 

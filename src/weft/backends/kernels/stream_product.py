@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.processor import host_tiling
 from weft.backends.kernels.stream_micro_kernel import few_rows_kernel
@@ -31,7 +31,7 @@ OFFSET, DISTANCE, CELLS, SCALE, SUMS, MATRIX = range(6)
 panel's cells; where its columns' scales begin among the constants, and where their sums do."""
 
 
-@compiled
+@within_kernels
 def add_product(
     a: Any, a_row: Any, a_scale: Any, rows: Any, weights: Any, matrix: Any, constants: Any, first: Any, count: Any,
     start: Any, start_row: Any, c: Any, c_row: Any,

@@ -16,7 +16,7 @@ from typing import Any
 from numba import cfunc, types
 
 from weft.backends.kernels.atomics import LINE, add, bytes_at, exchange, floats_at, halves_at, read, wait_for, words_at
-from weft.backends.kernels.compiling import compiled, kept_on_disk
+from weft.backends.kernels.compiling import kept_on_disk, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_cells import gru_gates, gru_units, lstm_units, rnn_units
 from weft.backends.kernels.stream_embedding import embed
@@ -58,7 +58,7 @@ DONE = 2 * LINE
 """Words of a job; from DONE on a line a phase, the chunks done, and then a word a chunk: the last turn it was taken."""
 
 
-@compiled
+@within_kernels
 def take_chunk(
     weights: Any, phase: Any, constants: Any, rows: Any, room: Any, scores: Any, scores_row: Any,
     x: Any, x_row: Any, x_scale: Any, h: Any, h_row: Any, h_scale: Any, chunk: Any,
@@ -95,7 +95,7 @@ def take_chunk(
                     gru_units(gates, h_prev, z, h_next)
 
 
-@compiled
+@within_kernels
 def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     """Take chunks of phase p until there are none left; how many it were.
 
@@ -138,7 +138,7 @@ def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     return done
 
 
-@compiled
+@within_kernels
 def take_part(weights: Any, job: Any, number: Any) -> None:
     """Go through all phases of a job as thread `number`."""
     phases = job[PHASES]

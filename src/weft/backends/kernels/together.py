@@ -9,15 +9,14 @@ place of a number, and makes all of it a job for a crew:
         return
 
 It goes through phases; a phase is cut into as many shares as there are threads, and a share is done by whoever claims
-it first: each thread its own, then those of others. The next phase begins when all shares of the last one are done. So
-a thread that comes late keeps nobody waiting, and one that does not come at all is not missed; what a share gives does
-not depend on who does it.
+it first: each thread its own, then those of others. When none is left, a thread waits for those that are being done,
+and goes on with the next phase. So a thread that comes late keeps nobody waiting, and one that does not come at all is
+not missed; what a share gives does not depend on who does it.
 
     share = first_share(tasks, PHASE, number)
     while share >= 0:
         …
         share = next_share(tasks, PHASE, number)
-    all_done(tasks, PHASE)
 
 Handing a job to a crew takes a microsecond, where waking a thread takes fifty.
 """
@@ -34,10 +33,10 @@ from numba.core import cgutils
 from numpy.typing import NDArray
 
 from weft.backends.kernels.atomics import LINE, PATIENCE, add, exchange, give_core_away, pause, read
-from weft.backends.kernels.compiling import compiled, intrinsic
+from weft.backends.kernels.compiling import called_by_name, intrinsic
 from weft.backends.kernels.crew import crew
 from weft.backends.kernels.held_memory import aligned
-from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.micro_kernel import shift
 
 MOST_PHASES = 6
 FUNCTION, ARGUMENTS, SHARES, FAILED, LOST = range(5)
@@ -51,34 +50,50 @@ MORE_THAN_ALL = 1 << 40
 WORD = ir.IntType(64)
 
 
-@compiled
-def first_share(tasks: Any, phase: Any, number: Any) -> Any:
-    """A share of the phase that nobody has claimed yet, or -1 if there is none."""
-    count = tasks[SHARES]
-    claims = DONE + LINE * MOST_PHASES + phase * count
+def _first_share(tasks, phase, number):  # type: ignore[no-untyped-def]
+    """A share of the phase that nobody has claimed yet, or -1 when all are done, or never will be: a thread failed."""
+    count, done = tasks[SHARES], shift(tasks, DONE + LINE * phase)
+    claims = shift(tasks, DONE + LINE * MOST_PHASES + phase * count)
     for n in range(count):
         share = (number + n) % count
-        if exchange(pointer_to(tasks, claims + share), 1) == 0:
+        if exchange(shift(claims, share), 1) == 0:
             return share
+    looks = 0
+    while read(done) < count:
+        pause()
+        looks += 1
+        if looks == PATIENCE:
+            give_core_away()
+            looks = 0
     return -1
 
 
-@compiled
-def next_share(tasks: Any, phase: Any, number: Any) -> Any:
+def _next_share(tasks, phase, number):  # type: ignore[no-untyped-def]
     """The same, after one share is done."""
-    add(pointer_to(tasks, DONE + LINE * phase), 1)
-    return first_share(tasks, phase, number)
+    add(shift(tasks, DONE + LINE * phase), 1)
+    return _first_by_name(tasks, phase, number)
 
 
-@compiled
-def all_done(tasks: Any, phase: Any) -> None:
-    """Return when all shares of the phase are done, or never will be since a thread failed."""
-    done, looks = pointer_to(tasks, DONE + LINE * phase), 0
-    while read(done) < tasks[SHARES]:
-        pause()
-        looks += 1
-        if looks % PATIENCE == 0:
-            give_core_away()
+def _on_words(name: str) -> Any:
+    """An intrinsic (tasks, phase, number) that calls a function of that name with the address of the words `tasks`."""
+
+    @intrinsic
+    def call(typing: Any, tasks: Any, phase: Any, number: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            words = context.make_array(tasks)(context, builder, args[0]).data
+            kind = ir.FunctionType(WORD, [words.type, WORD, WORD])
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(function, [words, *args[1:]])
+
+        return types.int64(tasks, types.int64, types.int64), generate
+
+    return call
+
+
+_of_words = types.int64(types.CPointer(types.int64), types.int64, types.int64)
+_first_by_name = called_by_name("weft_first_share", _first_share, _of_words)
+called_by_name("weft_next_share", _next_share, _of_words)
+first_share, next_share = _on_words("weft_first_share"), _on_words("weft_next_share")
 
 
 @intrinsic

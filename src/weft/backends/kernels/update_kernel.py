@@ -16,7 +16,7 @@ from numba import carray
 from numpy.typing import NDArray
 
 from weft.backends.kernels.atomics import floats_at
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.row_updates import adamw_rows, add_rows, distinct, take_rows, without_traces
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
@@ -183,7 +183,7 @@ def address(array: Any) -> Any:
     return array.ctypes.data
 
 
-@compiled
+@within_kernels
 def part(places: Any, sizes: Any, row: Any, column: Any, start: Any, first: Any, last: Any) -> Any:
     """Of the array at that place, whose elements count from `start`, those from `first` to `last`."""
     skipped = max(first - start, 0)

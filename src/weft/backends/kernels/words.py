@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.compiling import compiled, overloading
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.tile_packing import SIDE
 
@@ -28,7 +28,7 @@ def apart(columns: Any) -> Any:
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
 
 
-_apart = compiled(apart)
+_apart = within_kernels(apart)
 
 
 def word_count(K: Any, room: Any) -> Any:
@@ -46,7 +46,7 @@ def _word_count(K: Any, room: Any) -> Any:
     return floats if room.dtype == types.float32 else pairs
 
 
-@compiled
+@within_kernels
 def with_zeros(source: Any, count: Any, edge: Any) -> Any:
     """The source's address where it has all that `edge` has room for, else that of `edge`: `count` numbers, zeros."""
     if count >= edge.size:
