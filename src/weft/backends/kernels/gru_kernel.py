@@ -25,8 +25,8 @@ from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
+    ALONE,
     add_up,
-    alone,
     copy_rows,
     exchange_axes,
     group_of,
@@ -172,7 +172,7 @@ def gru_forward(
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
         steps(
-            of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], alone(), b,
+            of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], ALONE, b,
             group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
         )  # fmt: skip
         exchange_axes(h_own[1:], hs[own])
@@ -207,7 +207,7 @@ def gru_backward(
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
         steps_backward(
-            of_zr[0], of_c[0], of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], alone(), dbs[share],
+            of_zr[0], of_c[0], of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], ALONE, dbs[share],
             group_of(a, N, share, shares), group_of(h, N, share, shares), dh[own], np.empty_like(dh[own]), dhs[own],
             0, H,
         )  # fmt: skip

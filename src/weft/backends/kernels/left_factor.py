@@ -16,7 +16,7 @@ from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.tile_packing import DEPTH, SIDE, copy_vector, pack_pair, pack_row
-from weft.backends.kernels.words import FLOATS, apart, with_zeros, words_of
+from weft.backends.kernels.words import FLOATS, apart, distance_of, with_zeros, words_of
 
 FEW_SETS = 64
 """Rows that are a multiple of so many words apart share few sets of the first cache."""
@@ -33,9 +33,6 @@ class LeftFactor(NamedTuple):
     next_k: int
     group: int
     next_group: int
-
-
-_apart = within_kernels(apart)
 
 
 @within_kernels
@@ -114,7 +111,7 @@ def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> 
 
 
 def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    distance, whole = _apart(M), M // SIDE * SIDE
+    distance, whole = distance_of(M), M // SIDE * SIDE
     zeros, first_edge, second_edge = np.zeros(M, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
     for k in range(0, K, 2):
         first, place = shift(a, k * a_row), pointer_to(room, k // 2 * distance)
@@ -131,7 +128,7 @@ def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     """float32 are read in place, or from a copy where too many of their rows would lie in the same sets of a cache."""
     if a_row % FEW_SETS != 0:
         return LeftFactor(a, 1, a_row, ALL, 0)
-    distance, whole = _apart(M), M // SIDE * SIDE
+    distance, whole = distance_of(M), M // SIDE * SIDE
     for k in range(K):
         row, place = shift(a, k * a_row), pointer_to(room, k * distance)
         for m in range(0, whole, SIDE):

@@ -26,8 +26,8 @@ from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
+    ALONE,
     add_up,
-    alone,
     copy_rows,
     exchange_axes,
     group_of,
@@ -187,7 +187,7 @@ def lstm_forward(
         copy_rows(before[0][own], h_own[0])
         copy_rows(before[1][own], c_own[0])
         steps(
-            factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, c_own,
+            factor, columns, segments, rooms[share], ALONE, b, group_of(a, N, share, shares), h_own, c_own,
             group_of(tanh_c, N, share, shares), 0, H,
         )  # fmt: skip
         exchange_axes(h_own[1:], hs[own])
@@ -222,7 +222,7 @@ def lstm_backward(
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
         steps_backward(
-            factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
+            factor, columns, segments, rooms[share], ALONE, dbs[share], group_of(a, N, share, shares),
             group_of(c, N, share, shares), group_of(tanh_c, N, share, shares), dh[own], dc[own], dhs[own], 0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)

@@ -23,7 +23,7 @@ The instructions are written for LLVM through Numba's `@intrinsic`: no compiler 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -49,11 +49,11 @@ class BFloat(ir.Type):  # type: ignore[misc]
         return hash("bfloat")
 
 
-def micro_kernel(most_rows: int, vectors: int, width: int) -> Any:
+def micro_kernel(heights: Sequence[int], vectors: int, width: int) -> Any:
     """An intrinsic (rows, a, a_row, a_k, group, next_group, b, b_k, K, c, c_row, fresh): C += A B, or C = A B where
     `fresh`.
 
-    `rows` rows of C, from 1 to `most_rows`, and `vectors` vectors of columns. a, b: pointers to float32, or to int32,
+    `rows` rows of C, one of `heights`, and `vectors` vectors of columns. a, b: pointers to float32, or to int32,
     which are pairs of bfloat16; c: to float32; a_row, a_k: distance of A's rows and of its k; next_group: from one
     group of so many k to the next; b_k: of B's k; c_row: of C's rows, all in elements. K >= 1.
     """
@@ -70,7 +70,7 @@ def micro_kernel(most_rows: int, vectors: int, width: int) -> Any:
             rows, *factors = args
             end = builder.function.append_basic_block("end")
             cases = builder.switch(rows, end)
-            for number in range(1, most_rows + 1):
+            for number in heights:
                 case = builder.function.append_basic_block(f"rows{number}")
                 cases.add_case(INDEX(number), case)
                 builder.position_at_end(case)

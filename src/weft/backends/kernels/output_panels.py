@@ -20,6 +20,19 @@ from weft.backends.kernels.apart import FLAG, SIZE, apart, array, integers, numb
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.left_factor import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
 from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.output_rooms import (
+    BIASES,
+    H_COLUMNS,
+    H_PANELS,
+    H_ROWS,
+    SCALED_H,
+    SCORES,
+    SUMS,
+    W_PANELS,
+    X_WORDS,
+    room_at,
+    rows_at,
+)
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panel_scores import (
     ZERO,
@@ -33,6 +46,7 @@ from weft.backends.kernels.panel_scores import (
     to_exponentials,
 )
 from weft.backends.kernels.panels import PANEL, pack, pack_transposed, panels_in, right_of_panels
+from weft.backends.kernels.words import distance_of
 
 LARGEST_SUM = np.float32(1e15)
 """Of a row's exponentials in a block: a larger one means that a score is some 30 above base."""
@@ -77,29 +91,30 @@ def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) ->
 
 @apart(
     lambda words: [
-        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, numbers(1), FLAG,
-        array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(1), numbers(1),
+        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, FLAG, array(words, 1),
+        numbers(1), integers(1), numbers(2, "A"),
     ]
 )  # fmt: skip
 def first_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, total: Any, target: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any, keep: Any,
+    own_words: Any, own_numbers: Any, places: Any, records: Any,
 ) -> None:  # fmt: skip
     """Every row's base, Σ e and score of its target over the columns from `start` to `stop`, `width` at a time, which
     is whole panels.
 
-    left_out: see `leave_out`; scores: room for those of all columns where they are to be kept, as exponentials, else
-    for those of a block; left_words, right_words: room for factors; sums: see
-    `to_exponentials`.
+    left_out: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places: see
+    `output_rooms`; records (4, R): base, Σ e, the target's score, f.
     """
-    (R, H), biases = h.shape, np.empty(width, np.float32)
-    rows = left(pointer_to(h, 0), H, R, H, left_words)
+    (R, H), (base, total, target) = h.shape, (records[0], records[1], records[2])
+    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
+    right_words, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
+    sums, biases = rows_at(own_numbers, places, SUMS, R, PANEL), room_at(own_numbers, places, BIASES)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
         put_biases(b[first : first + n], biases)
-        W_panels = weights(W, transposed, first, n, right_words)
-        multiply(rows, R, H, W_panels, x.shape[0] * PANEL, pointer_to(x, 0), PANEL, R * PANEL, True)
+        W_panels, columns = weights(W, transposed, first, n, right_words), x.shape[0] * PANEL
+        multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
         for r in range(left_out.size):
             leave_out(x, r, left_out[r], first, n)
         take_targets(x, biases[:n], t, first, target)
@@ -110,17 +125,7 @@ def first_sweep(
         for r in range(R):
             sum_r = sum_of(sums[r])
             if sum_r > LARGEST_SUM:
-                multiply(
-                    row_of(rows, r),
-                    1,
-                    H,
-                    W_panels,
-                    x.shape[0] * PANEL,
-                    pointer_to(x, r * PANEL),
-                    PANEL,
-                    R * PANEL,
-                    True,
-                )
+                multiply(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
                 if left_out.size > 0:
                     leave_out(x, r, left_out[r], first, n)
                 before, base[r] = base[r], largest_score(x, biases, r, n)
@@ -135,22 +140,22 @@ def first_sweep(
 
 @apart(
     lambda words: [
-        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, numbers(1), FLAG,
-        array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(1), numbers(1), numbers(1), numbers(2),
-        array(words, 1), array(words, 1), array(words, 1), numbers(2), numbers(1), numbers(2),
+        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, FLAG, array(words, 1),
+        numbers(1), integers(1), numbers(2, "A"), numbers(1), numbers(1), numbers(2), numbers(1), numbers(2),
     ]
 )  # fmt: skip
 def second_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any,
-    scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, log_sum: Any, scale: Any,
-    factor: Any, scaled_h: Any, h_left_words: Any, h_right_words: Any, x_words: Any, dW: Any, db: Any, dh: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any, keep: Any,
+    own_words: Any, own_numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
-    """dW and db of the columns, and dh (R, H), are overwritten.
-
-    factor (R,), scaled_h (R, some more than H): room for f and f h; h_left_words, h_right_words: for the latter as a
-    left factor, by its columns, and as a right one; x_words: for d as either.
-    """
-    (R, H), biases = h.shape, np.empty(width, np.float32)
+    """dW and db of the columns, and dh (R, H), are overwritten."""
+    (R, H), (base, factor) = h.shape, (records[0], records[3])
+    right_words, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
+    scores, biases = room_at(own_numbers, places, SCORES), room_at(own_numbers, places, BIASES)
+    sums, scaled_h = (
+        rows_at(own_numbers, places, SUMS, R, PANEL),
+        rows_at(own_numbers, places, SCALED_H, R, distance_of(H)),
+    )
     for r in range(R):
         if log_sum[r] - base[r] > FAR_ABOVE:
             if keep and stop > start:
@@ -160,11 +165,13 @@ def second_sweep(
         for j in range(H):
             scaled_h[r, j] = h[r, j] * factor[r]
             dh[r, j] = ZERO
-    h_start, distance, h_panels = pointer_to(scaled_h, 0), scaled_h.shape[1], panels_in(h_right_words, R, H)
+    h_start, distance = pointer_to(scaled_h, 0), scaled_h.shape[1]
+    h_panels = panels_in(room_at(own_words, places, H_PANELS), R, H)
     if transposed:
         pack(h_start, distance, R, H, h_panels)
-    h_columns = left_transposed(h_start, distance, H, R, h_left_words)
-    rows, factors = left(pointer_to(h, 0), H, R, H, left_words), LeftFactor(pointer_to(factor, 0), R, 1, ALL, 0)
+    h_columns = left_transposed(h_start, distance, H, R, room_at(own_words, places, H_COLUMNS))
+    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
+    factors = LeftFactor(pointer_to(factor, 0), R, 1, ALL, 0)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)

@@ -6,7 +6,6 @@ small.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,10 @@ from weft.backends.kernels.apart import make_ready
 from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.held_memory import held
-from weft.backends.kernels.left_factor import left_room
-from weft.backends.kernels.output_kernel import KEPT_BYTES, LARGE_VOCABULARY, NO_TOKENS
+from weft.backends.kernels.output_kernel import KEPT_BYTES, NO_TOKENS
+from weft.backends.kernels.output_rooms import rooms_for
 from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panel_passes import columns_of, streams_of
-from weft.backends.kernels.panels import PANEL, padded, panel_shape
-from weft.backends.kernels.tile_packing import SIDE
 from weft.backends.kernels.together import (
     LOST,
     OPENING,
@@ -33,13 +30,10 @@ from weft.backends.kernels.together import (
     first_share,
     next_share,
 )
-from weft.backends.kernels.words import FLOATS, apart
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
-"""Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 SHARED_WORK = 400_000
 """Multiply-adds of a product from which on it pays to share them."""
 BRIEF_WORK = 10_000_000
@@ -59,16 +53,16 @@ def part_of_scores(by_rows: Any, R: Any, V: Any, share: Any, shares: Any) -> Any
 @compiled
 def output_first(
     number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
-    ignore_label: Any, width: Any, scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any,
-    total: Any, target: Any, nats: Any, log_sum: Any,
+    ignore_label: Any, width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, nats: Any,
+    log_sum: Any,
 ) -> None:  # fmt: skip
-    """The nats (R,) and ln Σ exp x_v (R,) of every row. base, total, target (shares, R): see `first_sweep`; scores,
-    left_words, right_words (shares, …): room."""
+    """The nats (R,) and ln Σ exp x_v (R,) of every row. words, numbers (shares, …), places: see `output_rooms`; records
+    (4, shares, R): see `first_sweep`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (by_rows, h, W, transposed, b, t, left_out, ignore_label, width, scores, keep, left_words, right_words,
-             sums, base, total, target, nats, log_sum),
+            (by_rows, h, W, transposed, b, t, left_out, ignore_label, width, keep, words, numbers, places, records,
+             nats, log_sum),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -77,12 +71,11 @@ def output_first(
     while share >= 0:
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
         own = slice(first, last)
-        for r in range(R):
-            base[share, r], total[share, r], target[share, r] = BELOW_ALL, 0, 0
+        for r in range(R):  # a row that other shares have counts for nothing here
+            records[0, share, r], records[1, share, r], records[2, share, r] = BELOW_ALL, 0, 0
         output_panels.first_sweep(
-            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, scores[share], keep,
-            left_words[share], right_words[share], sums[share, own], base[share, own], total[share, own],
-            target[share, own],
+            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
+            places, records[:, share, own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
     share = first_share(tasks, 1, number)
@@ -90,10 +83,10 @@ def output_first(
         for r in range(*streams_of(R, share, shares)):
             highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
             for part in range(shares):
-                highest = max(highest, base[part, r])
+                highest = max(highest, records[0, part, r])
             for part in range(shares):
-                sum_r += total[part, r] * exp(base[part, r] - highest)
-                target_r += target[part, r]
+                sum_r += records[1, part, r] * exp(records[0, part, r] - highest)
+                target_r += records[2, part, r]
             log_sum[r] = highest + np.log(sum_r)
             nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
         share = next_share(tasks, 1, number)
@@ -102,17 +95,16 @@ def output_first(
 @compiled
 def output_second(
     number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
-    width: Any, scores: Any, keep: Any, left_words: Any, right_words: Any, sums: Any, base: Any, log_sum: Any,
-    scale: Any, factor: Any, scaled_h: Any, h_left_words: Any, h_right_words: Any, x_words: Any, dW: Any, db: Any,
-    dWs: Any, dbs: Any, dhs: Any,
+    width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any,
+    db: Any, dWs: Any, dbs: Any, dhs: Any,
 ) -> None:  # fmt: skip
     """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
-    give by rows; all others (shares, …): room."""
+    give by rows."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (by_rows, h, W, transposed, b, t, left_out, width, scores, keep, left_words, right_words, sums, base,
-             log_sum, scale, factor, scaled_h, h_left_words, h_right_words, x_words, dW, db, dWs, dbs, dhs),
+            (by_rows, h, W, transposed, b, t, left_out, width, keep, words, numbers, places, records, log_sum, scale,
+             dW, db, dWs, dbs, dhs),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
@@ -122,10 +114,9 @@ def output_second(
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
         own, dh, apart = slice(first, last), dhs[0] if by_rows else dhs[share], by_rows and share > 0
         output_panels.second_sweep(
-            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, scores[share], keep,
-            left_words[share], right_words[share], sums[share, own], base[share, own], log_sum[own], scale[own],
-            factor[share, own], scaled_h[share, own], h_left_words[share], h_right_words[share], x_words[share],
-            dWs[share - 1] if apart else dW, dbs[share - 1] if apart else db, dh[own],
+            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
+            places, records[:, share, own], log_sum[own], scale[own], dWs[share - 1] if apart else dW,
+            dbs[share - 1] if apart else db, dh[own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
     share = first_share(tasks, 1, number)
@@ -191,60 +182,32 @@ class Sweeps:
         (R, H), V = h.shape, len(b)
         self.shares = self.together.threads if R * H * V >= SHARED_WORK else 1
         self.brief = R * H * V < BRIEF_WORK
-        self.width = max(NARROWEST, min(NEAR_SCORES // max(R, 1) // PANEL * PANEL, WIDEST))
-        self.by_rows = V < R and V < LARGE_VOCABULARY
         self.keep = keep and R * V * 4 <= KEPT_BYTES
-        rows, columns = (-(-R // self.shares), padded(V)) if self.by_rows else (R, padded(-(-V // self.shares)))
-        self.scores = self._room("scores", rows * (columns if self.keep else min(self.width, columns)))
-        self.sums = self._room("sums", R * PANEL).reshape(self.shares, R, PANEL)
-        records = self._room("records", 4 * R).reshape(-1)
-        self.base, self.total, self.target, self.factor = records[: 4 * R * self.shares].reshape(4, self.shares, R)
+        rooms = rooms_for(R, H, V, self.shares, self.kind, self.keep)
+        self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
+        self.words, self.numbers = rooms.words(), rooms.numbers()
+        self.records = held("output records", 4 * self.shares * R, np.float32).reshape(4, self.shares, R)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
         nats, log_sum = np.empty(len(self.h), np.float32), np.empty(len(self.h), np.float32)
         self.together.run(
             output_first, self.shares, self.brief,
-            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label,
-            self.width, self.scores, self.keep, self._h_words(), self._W_words(),
-            self.sums, self.base, self.total, self.target, nats, log_sum,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label, self.width,
+            self.keep, self.words, self.numbers, self.places, self.records, nats, log_sum,
         )  # fmt: skip
         return nats, log_sum
 
     def second(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats) -> Floats:
         """dh; dW and db are overwritten."""
-        (R, H), kind, others = self.h.shape, self.kind, self.shares - 1 if self.by_rows else 0
+        others = self.shares - 1 if self.by_rows else 0
         dW = dW.T if self.transposed else dW
-        scaled_h = self._room("scaled h", R * int(apart(H))).reshape(self.shares, R, int(apart(H)))
-        dhs = np.empty((1 if self.by_rows else self.shares, R, H), np.float32)
+        dhs = np.empty((1 if self.by_rows else self.shares, *self.h.shape), np.float32)
         self.together.run(
             output_second, self.shares, self.brief,
-            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out,
-            self.width, self.scores, self.keep, self._h_words(), self._W_words(),
-            self.sums, self.base, log_sum, scale, self.factor, scaled_h,
-            self._words("h columns", left_room(H, R, kind)), self._words("h right", math.prod(panel_shape(R, H, kind))),
-            self._words("x", max(left_room(R, self.width, kind), math.prod(panel_shape(R, self.width, kind)))),
-            dW, db, np.empty((others, *dW.shape), np.float32), np.empty((others, len(db)), np.float32), dhs,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, self.width,
+            self.keep, self.words, self.numbers, self.places, self.records, log_sum, scale, dW, db,
+            np.empty((others, *dW.shape), np.float32), np.empty((others, len(db)), np.float32), dhs,
         )  # fmt: skip
         dh: Floats = dhs[0]
         return dh
-
-    def _h_words(self) -> NDArray[Any]:
-        return self._words("h", left_room(*self.h.shape, self.kind))
-
-    def _W_words(self) -> NDArray[Any]:
-        H = self.h.shape[1]
-        shapes = panel_shape(H, self.width, self.kind), panel_shape(self.width, H, self.kind)
-        return self._words("W", max(math.prod(shape) for shape in shapes))
-
-    def _words(self, name: str, count: int) -> NDArray[Any]:
-        """Room for so many words for each share."""
-        return self._held(name, count, self.kind)
-
-    def _room(self, name: str, count: int) -> Floats:
-        """Room for so many numbers for each share."""
-        return self._held(name, count, FLOATS)
-
-    def _held(self, name: str, count: int, kind: np.dtype[Any]) -> NDArray[Any]:
-        count = -(-count // SIDE) * SIDE
-        return held(f"output {name}", self.shares * count, kind).reshape(self.shares, count)

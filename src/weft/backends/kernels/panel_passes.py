@@ -9,20 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from weft.backends.kernels.compiling import within_kernels
-from weft.backends.kernels.meeting import WORKERS
+from weft.backends.kernels.meeting import Meeting
 from weft.backends.kernels.packed_product import multiply_rows
 from weft.backends.kernels.panels import PANEL
 
-
-@within_kernels
-def alone() -> Any:
-    """The words of a meeting (see `meeting`) of one worker."""
-    words = np.zeros(3, np.int64)
-    words[WORKERS] = 1
-    return words
+ALONE = Meeting(1).words
+"""Who carries a share of a time loop has nobody to wait for."""
 
 
 @within_kernels

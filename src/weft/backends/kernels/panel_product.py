@@ -5,13 +5,13 @@ Three loops bring what the micro-kernel reads near it:
     rows of A, as many as fit the second cache
         panels of B                             each read once for these rows
             k, in pieces of which a panel's share fits the second cache
-                blocks of rows, at most as many as the micro-kernel has accumulators for
+                blocks of rows, as many as the micro-kernel has accumulators for
                     the micro-kernel
 
-A panel is read straight through, so the second cache keeps up with the micro-kernel. The blocks differ by at most one
-row, so that none is a short rest. Every row of a block of C is on another page: its lines are sent for before the block
-is multiplied. What does not fill a panel goes through a small buffer, where one vector is enough through a micro-kernel
-of one. A time loop's product of few rows is the same with few blocks.
+A panel is read straight through, so the second cache keeps up with the micro-kernel. What is left of the rows goes in
+smaller blocks. Every row of a block of C is on another page: its lines are sent for before the block is multiplied.
+What does not fill a panel goes through a small buffer, and where one vector or half of one is enough, through a
+micro-kernel of that. A time loop's product of few rows is the same with few blocks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from weft.backends.kernels.words import word_count
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
 MOST_ROWS, VECTORS, WIDTH = _tiling.rows, _tiling.vectors, _tiling.width
-FEW_ROWS = MOST_ROWS // 2
 K_PIECE = 1024
 """Most words of k at a time."""
 ROW_PIECE_WORDS = 120_000
@@ -38,65 +37,62 @@ ROW_PIECE_WORDS = 120_000
 LINE = 16
 """Numbers in a cache line."""
 
-_whole = micro_kernel(MOST_ROWS, VECTORS, WIDTH)
-_narrow, _narrowest = micro_kernel(FEW_ROWS, 1, WIDTH), micro_kernel(FEW_ROWS, 1, WIDTH // 2)
+FEW_ROWS = 5
+HEIGHTS = [MOST_ROWS, FEW_ROWS, 3, 2, 1]
+"""Numbers of rows that the micro-kernels are compiled for, which takes time for each."""
+
+_whole = micro_kernel(HEIGHTS, VECTORS, WIDTH)
+_vector, _half = micro_kernel(HEIGHTS[1:], 1, WIDTH), micro_kernel(HEIGHTS[1:], 1, WIDTH // 2)
 
 
 @within_kernels
-def start_of_piece(K: Any, number: Any, count: Any) -> Any:
-    """The first k of a piece: a multiple of PANEL, where groups of k (see `LeftFactor`) begin."""
-    return K if number == count else K * number // count // PANEL * PANEL
+def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
+    """Where one of so many pieces begins, at a multiple of `unit`, or the last ends: groups of k (see `LeftFactor`) and
+    blocks of rows are not cut."""
+    return size if number == count else size * number // count // unit * unit
 
 
 @within_kernels
-def _few_columns(
-    columns: Any, rows: Any, a: Any, a_row: Any, a_k: Any, group: Any, next_group: Any, b: Any, K: Any, room: Any
-) -> None:
-    """Columns that a vector or half of one holds."""
-    for first in range(0, rows, FEW_ROWS):
-        some, a_start, place = min(FEW_ROWS, rows - first), shift(a, first * a_row), shift(room, first * PANEL)
-        if columns > WIDTH // 2:
-            _narrow(some, a_start, a_row, a_k, group, next_group, b, PANEL, K, place, PANEL, True)
-        else:
-            _narrowest(some, a_start, a_row, a_k, group, next_group, b, PANEL, K, place, PANEL, True)
+def rows_at_once(rest: Any, most: Any) -> Any:
+    """How many of the rest of the rows the micro-kernel takes next, at most `most`: a number it is compiled for."""
+    if rest == 4 or (rest == 6 and rest < most):
+        return rest // 2  # five and one would be slower: the sums of a row alone wait for one another
+    return most if rest >= most else min(rest, FEW_ROWS)
 
 
 def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
     room = floats_on_stack()
-    k_pieces = (K + K_PIECE - 1) // K_PIECE
-    rows_at_once = max(ROW_PIECE_WORDS // K, MOST_ROWS) // MOST_ROWS * MOST_ROWS
-    row_pieces = (M + rows_at_once - 1) // rows_at_once
+    k_pieces, row_pieces = (K + K_PIECE - 1) // K_PIECE, (M * K + ROW_PIECE_WORDS - 1) // ROW_PIECE_WORDS
     for row_piece in range(row_pieces):
-        first, last = M * row_piece // row_pieces, M * (row_piece + 1) // row_pieces
-        blocks = (last - first + MOST_ROWS - 1) // MOST_ROWS
+        last = start_of_piece(M, row_piece + 1, row_pieces, MOST_ROWS)
         for i in range((N + PANEL - 1) // PANEL):
             columns = min(PANEL, N - i * PANEL)
+            whole, most = columns == PANEL, MOST_ROWS if columns > WIDTH else FEW_ROWS
             for k_piece in range(k_pieces):
-                k, k_after = start_of_piece(K, k_piece, k_pieces), start_of_piece(K, k_piece + 1, k_pieces)
-                new = fresh and k_piece == 0
+                k = start_of_piece(K, k_piece, k_pieces, PANEL)
+                depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0
                 b = shift(panels, i * panel_distance + k * PANEL)
-                for block in range(blocks):
-                    r = first + (last - first) * block // blocks
-                    rows = first + (last - first) * (block + 1) // blocks - r
-                    a_start = shift(a, r * a_row + k // group * next_group + k % group * a_k)
+                a_k_start = shift(a, k // group * next_group + k % group * a_k)
+                r = start_of_piece(M, row_piece, row_pieces, MOST_ROWS)
+                while r < last:
+                    rows, a_start = rows_at_once(last - r, most), shift(a_k_start, r * a_row)
                     c_start = shift(c, r * c_row + i * c_panel)
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
                             send_for(shift(c_start, row * c_row + n))
-                    whole = columns == PANEL
-                    place, place_row = (c_start, c_row) if whole else (room, PANEL)
+                    place, place_row, alone = (c_start, c_row, new) if whole else (room, PANEL, True)
                     if columns > WIDTH:
-                        _whole(
-                            rows, a_start, a_row, a_k, group, next_group, b, PANEL, k_after - k, place, place_row,
-                            new or not whole,
-                        )  # fmt: skip
+                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
+                    elif columns > WIDTH // 2:
+                        _vector(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
                     else:
-                        _few_columns(columns, rows, a_start, a_row, a_k, group, next_group, b, k_after - k, room)
+                        _half(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
                     if not whole:
                         for row in range(rows):
                             for n in range(columns):
                                 before = 0 if new else c_start[row * c_row + n]
                                 c_start[row * c_row + n] = before + room[row * PANEL + n]
+                    r += rows
 
 
 _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp

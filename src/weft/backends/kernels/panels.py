@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
-from weft.backends.kernels.micro_kernel import pointer_to, send_for, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, send_for, shift
 from weft.backends.kernels.processor import host_tiling
 from weft.backends.kernels.tile_packing import CELLS, DEPTH, SIDE, copy_vector, pack_pair, pack_row, transpose_tile
 from weft.backends.kernels.words import with_zeros, word_count, words_of
@@ -103,18 +103,21 @@ def _pack_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-de
 
 
 def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
-    tile, edge, zeros = np.zeros(CELLS, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    start = pointer_to(tile, 0)
+    tile = floats_on_stack()
     for i in range((N + PANEL - 1) // PANEL):
         for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
             for k in range(0, K, SIDE):
-                depth = min(SIDE, K - k)
+                depth, place = min(SIDE, K - k), shift(panels, i * distance + k * PANEL + column - i * PANEL)
                 for n in range(SIDE):  # every row is on another page, and so far nobody has asked for it
                     send_for(shift(b, (column + SIDE + n) * b_row + k))
+                if depth == SIDE and column + SIDE <= N:
+                    for n in range(SIDE):
+                        copy_vector(shift(b, (column + n) * b_row + k), shift(tile, n * SIDE))
+                    _put_turned(tile, SIDE, place)
+                    continue
                 for n in range(SIDE):
-                    row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
-                    copy_vector(with_zeros(row, depth, edge), shift(start, n * SIDE))
-                _put_turned(start, depth, shift(panels, i * distance + k * PANEL + column - i * PANEL))
+                    for j in range(depth):
+                        place[j * PANEL + n] = b[(column + n) * b_row + k + j] if column + n < N else 0
 
 
 def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]

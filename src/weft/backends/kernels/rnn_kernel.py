@@ -18,8 +18,8 @@ from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
+    ALONE,
     add_up,
-    alone,
     copy_rows,
     exchange_axes,
     group_of,
@@ -121,7 +121,7 @@ def rnn_forward(
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
-        steps(factor, columns, segments, rooms[share], alone(), b, group_of(a, N, share, shares), h_own, 0, H)
+        steps(factor, columns, segments, rooms[share], ALONE, b, group_of(a, N, share, shares), h_own, 0, H)
         exchange_axes(h_own[1:], hs[own])
         copy_rows(h_own[-1], after[0][own])
         share = next_share(tasks, 3, number)
@@ -153,7 +153,7 @@ def rnn_backward(
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
         steps_backward(
-            factor, columns, segments, rooms[share], alone(), dbs[share], group_of(a, N, share, shares),
+            factor, columns, segments, rooms[share], ALONE, dbs[share], group_of(a, N, share, shares),
             group_of(h, N, share, shares), dh[own], dhs[own], 0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)

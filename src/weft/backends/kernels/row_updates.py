@@ -26,11 +26,12 @@ def without_traces(x: Any) -> Any:
 
 @compiled
 def adamw_rows(
-    w: Any, rows: Any, values: Any, m: Any, v: Any, first: Any, last: Any,
+    w: Any, rows: Any, values: Any, k: Any, m: Any, v: Any, first: Any, last: Any,
     towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
 ) -> None:  # fmt: skip
-    """Rows `first` to `last` of the matrices: g is `values` (U, D) at the `rows` (U,), and zero elsewhere."""
-    k, keep_m = np.searchsorted(rows, first), np.float32(1) - towards
+    """Rows `first` to `last` of the matrices: g is `values` (U, D) at the `rows` (U,), and zero elsewhere; k: the
+    first of these rows that is not before `first`."""
+    keep_m = np.float32(1) - towards
     for r in range(first, last):
         w_r, m_r, v_r = w[r], m[r], v[r]
         if k < rows.size and rows[k] == r:

@@ -130,7 +130,8 @@ class FusedUpdate:
         count = self.workers.count if w.size >= SMALL else 1
 
         def task(own: slice) -> Callable[[], None]:
-            return lambda: adamw_rows(w, rows, values, m, v, own.start, own.stop, *numbers)
+            k = int(np.searchsorted(rows, own.start))
+            return lambda: adamw_rows(w, rows, values, k, m, v, own.start, own.stop, *numbers)
 
         self.workers.run([task(own) for own in split(len(w), count)])
 

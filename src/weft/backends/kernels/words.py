@@ -28,7 +28,7 @@ def apart(columns: Any) -> Any:
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
 
 
-_apart = within_kernels(apart)
+distance_of = within_kernels(apart)
 
 
 def word_count(K: Any, room: Any) -> Any:
