@@ -35,6 +35,7 @@ from weft.backends.kernels.output_rooms import (
 )
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panel_scores import (
+    HALF,
     ZERO,
     largest_score,
     leave_out,
@@ -113,7 +114,7 @@ def first_sweep(
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
         put_biases(b[first : first + n], biases)
-        W_panels, columns = weights(W, transposed, first, n, right_words), x.shape[0] * PANEL
+        W_panels, columns = weights(W, transposed, first, n, right_words), (n + HALF - 1) // HALF * HALF
         multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
         for r in range(left_out.size):
             leave_out(x, r, left_out[r], first, n)
@@ -178,7 +179,8 @@ def second_sweep(
         if not keep:
             put_biases(b[first : first + n], biases)
             W_panels = weights(W, transposed, first, n, right_words)
-            multiply(rows, R, H, W_panels, x.shape[0] * PANEL, pointer_to(x, 0), PANEL, R * PANEL, True)
+            columns = (n + HALF - 1) // HALF * HALF
+            multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
             for r in range(left_out.size):
                 leave_out(x, r, left_out[r], first, n)
             to_exponentials(x, biases, base, 0, R, sums)

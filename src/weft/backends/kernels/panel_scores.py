@@ -22,6 +22,7 @@ from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panels import PANEL
 
 ZERO = np.float32(0)
+HALF = PANEL // 2
 
 
 @within_kernels
@@ -57,6 +58,17 @@ def put_biases(b: Any, room: Any) -> None:
 
 
 @within_kernels_in_any_order
+def add_exponentials(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any, columns: Any) -> None:
+    """The same for the first columns of a panel, so many that they are whole vectors."""
+    for r in range(first, last):
+        row, sums_r, base_r = panel[r], sums[r], base[r]
+        for j in range(columns):
+            e = exp(row[j] + (b[j] - base_r))
+            row[j] = e
+            sums_r[j] += e
+
+
+@within_kernels
 def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
     """The scores of the rows from `first` to `last` become exponentials. Σ sums[r] is their sum; sums (R, PANEL).
 
@@ -67,13 +79,11 @@ def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any)
         for j in range(PANEL):
             sums[r, j] = ZERO
     for i in range(x.shape[0]):
-        own_b, panel = b[i * PANEL : (i + 1) * PANEL], x[i]
-        for r in range(first, last):
-            row, sums_r, base_r = panel[r], sums[r], base[r]
-            for j in range(PANEL):
-                e = exp(row[j] + (own_b[j] - base_r))
-                row[j] = e
-                sums_r[j] += e
+        own_b = b[i * PANEL : (i + 1) * PANEL]
+        if own_b[HALF] != BELOW_ALL:
+            add_exponentials(x[i], own_b, base, first, last, sums, PANEL)
+        else:  # nobody has a token in the other half
+            add_exponentials(x[i], own_b, base, first, last, sums, HALF)
 
 
 @within_kernels_in_any_order
