@@ -26,7 +26,7 @@ from weft.backends.kernels.meeting import Meeting
 from weft.backends.kernels.products import Factor, Products
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import Units, shared_units
-from weft.backends.kernels.words import apart
+from weft.backends.kernels.words import row_distance
 from weft.backends.workers import Workers, split
 from weft.errors import InputError
 
@@ -195,7 +195,13 @@ class FusedBlock(ABC):
             shares, units = split(N, workers), [Units(0, H, H)]
         return [
             Group(
-                number, products, share, xs[share], tuple(array[share] for array in state), apart(self.gates * H), units
+                number,
+                products,
+                share,
+                xs[share],
+                tuple(array[share] for array in state),
+                row_distance(self.gates * H),
+                units,
             )
             for number, share in enumerate(shares)
         ]

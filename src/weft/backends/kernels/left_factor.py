@@ -16,7 +16,7 @@ from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.tile_packing import DEPTH, SIDE, copy_vector, pack_pair, pack_row
-from weft.backends.kernels.words import FLOATS, apart, distance_of, with_zeros, words_of
+from weft.backends.kernels.words import FLOATS, distance_of, row_distance, with_zeros, words_of
 
 FEW_SETS = 64
 """Rows that are a multiple of so many words apart share few sets of the first cache."""
@@ -46,7 +46,7 @@ def row_of(factor: Any, m: Any) -> Any:
 def left_room(M: int, K: int, kind: Any) -> int:
     """Words of room that a left factor (M, K) needs, whichever way it lies."""
     by_rows = 0 if kind == FLOATS else M * -(-K // DEPTH) * SIDE
-    return max(by_rows, words_of(K, kind) * int(apart(M)))
+    return max(by_rows, words_of(K, kind) * int(row_distance(M)))
 
 
 def left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:

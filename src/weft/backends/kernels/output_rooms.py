@@ -17,7 +17,7 @@ from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.output_kernel import LARGE_VOCABULARY
 from weft.backends.kernels.panels import PANEL, padded, panel_shape
 from weft.backends.kernels.tile_packing import SIDE
-from weft.backends.kernels.words import FLOATS, apart
+from weft.backends.kernels.words import FLOATS, row_distance
 
 Floats = NDArray[np.float32]
 
@@ -79,7 +79,7 @@ def rooms_for(R: int, H: int, V: int, shares: int, kind: np.dtype[Any], keep: bo
         math.prod(panel_shape(R, H, kind)),
         pairs_only * max(left_room(R, width, kind), math.prod(panel_shape(R, width, kind))),
     ]
-    numbers = [rows * (columns if keep else min(width, columns)), R * PANEL, width, R * int(apart(H))]
+    numbers = [rows * (columns if keep else min(width, columns)), R * PANEL, width, R * int(row_distance(H))]
     return Rooms(by_rows, width, np.array([*_starts(words), *_starts(numbers)]), shares, kind)
 
 

@@ -26,7 +26,7 @@ from weft.backends.kernels.packed_product import right_room
 from weft.backends.kernels.panels import panel_shape
 from weft.backends.kernels.tile_packing import DEPTH, SIDE
 from weft.backends.kernels.together import Together
-from weft.backends.kernels.words import FLOATS, apart
+from weft.backends.kernels.words import FLOATS, row_distance
 from weft.backends.row_inputs import RowInputs
 from weft.errors import InputError
 
@@ -97,12 +97,12 @@ class PanelBlock:
         if manner.shares > N and not isinstance(xs, RowInputs):
             return self.otherwise.forward(cell, xs, state)
         make_ready(self.passes.parts, manner.kind)
-        a = np.empty((T * N, apart(gates * H)), np.float32)
+        a = np.empty((T * N, row_distance(gates * H)), np.float32)
         if isinstance(xs, RowInputs):
             inputs, x = NO_BLOCK, NO_ROWS[0]
             rows = xs.values, xs.places, np.empty((len(xs.values), a.shape[1]), np.float32)
         else:
-            inputs, x, rows = np.ascontiguousarray(xs), np.empty((T * N, apart(D)), np.float32), NO_ROWS
+            inputs, x, rows = np.ascontiguousarray(xs), np.empty((T * N, row_distance(D)), np.float32), NO_ROWS
         states = tuple(np.empty(((T + 1) * N, H), np.float32) for _ in state)
         kept = tuple(np.empty((T * N, H), np.float32) for _ in range(self.passes.kept))
         hs, after = np.empty((N, T, H), np.float32), tuple(np.empty((N, H), np.float32) for _ in state)

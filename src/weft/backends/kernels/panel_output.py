@@ -112,11 +112,11 @@ def output_second(
     share = first_share(tasks, 0, number)
     while share >= 0:
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
-        own, dh, apart = slice(first, last), dhs[0] if by_rows else dhs[share], by_rows and share > 0
+        own, dh, beside = slice(first, last), dhs[0] if by_rows else dhs[share], by_rows and share > 0
         output_panels.second_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
-            places, records[:, share, own], log_sum[own], scale[own], dWs[share - 1] if apart else dW,
-            dbs[share - 1] if apart else db, dh[own],
+            places, records[:, share, own], log_sum[own], scale[own], dWs[share - 1] if beside else dW,
+            dbs[share - 1] if beside else db, dh[own],
         )  # fmt: skip
         share = next_share(tasks, 0, number)
     share = first_share(tasks, 1, number)

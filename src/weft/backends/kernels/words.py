@@ -23,12 +23,12 @@ def words_of(K: int, kind: Any) -> int:
     return -(-K // 2) if kind == PAIRS else K
 
 
-def apart(columns: Any) -> Any:
+def row_distance(columns: Any) -> Any:
     """Words from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
 
 
-distance_of = within_kernels(apart)
+distance_of = within_kernels(row_distance)
 
 
 def word_count(K: Any, room: Any) -> Any:
