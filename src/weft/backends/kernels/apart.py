@@ -21,7 +21,7 @@ from numba import types
 from numba.core import cgutils, typing
 from numba.np.numpy_support import from_dtype
 
-from weft.backends.kernels.compiling import intrinsic, kept_on_disk
+from weft.backends.kernels.compiling import OPTIONS, intrinsic, kept_on_disk
 from weft.backends.kernels.words import FLOATS, PAIRS
 
 Parts = Iterable[Any]
@@ -63,11 +63,9 @@ class _Variant:
         if self.ready:
             return
         signature = types.void(*self.arguments)
-        without_entries = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
         kernel = kept_on_disk(
-            numba.njit, self.function, signature, nogil=True, error_model="numpy", fastmath={"contract"},
-            **without_entries,
-        )  # fmt: skip
+            numba.njit, self.function, signature, fastmath={"contract"}, no_cpython_wrapper=True, **OPTIONS
+        )
         compiled = kernel.overloads[signature.args]
         binding.add_symbol(self.name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
         _alive.append(kernel)

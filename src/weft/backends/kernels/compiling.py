@@ -25,6 +25,10 @@ from weft.backends.kernels.processor import chosen_instructions
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""Without Python's lock, division as in C, and no entry as a function of C, which nobody uses but which is compiled."""
+
+
 def intrinsic(function: Callable[..., Any]) -> Any:
     """A function (typing context, argument types) that writes LLVM instructions, as one that kernels can call."""
     return numba.extending.intrinsic(function)
@@ -32,13 +36,13 @@ def intrinsic(function: Callable[..., Any]) -> Any:
 
 def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
     """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
-    decorator = numba.extending.overload(function, jit_options={"nogil": True, "error_model": "numpy"})
+    decorator = numba.extending.overload(function, jit_options=dict(OPTIONS))
     return cast(Callable[[Function], Function], decorator)
 
 
 def compiled(function: Function) -> Function:
     """The function compiled by Numba at its first call, for the types it is called with."""
-    kernel = kept_on_disk(numba.njit, function, nogil=True, error_model="numpy", fastmath={"contract"})
+    kernel = kept_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
     return cast(Function, kernel)
 
 
@@ -53,7 +57,7 @@ def within_kernels_in_any_order(function: Function) -> Function:
 
 
 def _within_kernels(function: Function, liberties: set[str]) -> Function:
-    part = numba.extending.register_jitable(nogil=True, error_model="numpy", fastmath=liberties)(function)
+    part = numba.extending.register_jitable(fastmath=liberties, **OPTIONS)(function)
     return cast(Function, part)
 
 
