@@ -38,11 +38,12 @@ LINE = 16
 """Numbers in a cache line."""
 
 FEW_ROWS = 5
-HEIGHTS = [MOST_ROWS, FEW_ROWS, 3, 2, 1]
+HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), FEW_ROWS, 3, 2, 1}, reverse=True)
 """Numbers of rows that the micro-kernels are compiled for, which takes time for each."""
 
 _whole = micro_kernel(HEIGHTS, VECTORS, WIDTH)
-_vector, _half = micro_kernel(HEIGHTS[1:], 1, WIDTH), micro_kernel(HEIGHTS[1:], 1, WIDTH // 2)
+_few = [rows for rows in HEIGHTS if rows <= FEW_ROWS]
+_vector, _half = micro_kernel(_few, 1, WIDTH), micro_kernel(_few, 1, WIDTH // 2)
 
 
 @within_kernels
@@ -55,6 +56,8 @@ def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
 @within_kernels
 def rows_at_once(rest: Any, most: Any) -> Any:
     """How many of the rest of the rows the micro-kernel takes next, at most `most`: a number it is compiled for."""
+    if rest % 8 == 0 and rest <= 32 and most >= 8:
+        return 8  # a time loop has often so many streams
     if rest == 4 or (rest == 6 and rest < most):
         return rest // 2  # five and one would be slower: the sums of a row alone wait for one another
     return most if rest >= most else min(rest, FEW_ROWS)
