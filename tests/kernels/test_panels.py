@@ -53,6 +53,13 @@ def test_panels_of_float32_round_as_float32_does(M: int, K: int, N: int, order: 
     assert np.max(np.abs(product("PanelProducts", A, B) - exact) / scale) < 2**-22 + K * 2**-27
 
 
+@pytest.mark.parametrize("columns", [1, 7, 8, 9, 16, 17, 31, 33])
+def test_any_number_of_rows_and_of_last_columns_is_multiplied(columns: int) -> None:
+    A, B = normal(45, 70), normal(70, columns, seed=1)
+    for rows in range(1, len(A) + 1):
+        np.testing.assert_allclose(product("PanelProducts", A[:rows], B), A[:rows] @ B, atol=1e-4)
+
+
 @needs_pairs
 @orders
 @sizes
