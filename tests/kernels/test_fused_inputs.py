@@ -76,6 +76,32 @@ def test_output_weights_may_lie_as_they_like(placed: Any) -> None:
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint16])
+def test_targets_may_be_any_whole_numbers(dtype: Any) -> None:
+    def gradients() -> list[Any]:
+        layer = TimeOutputWithLoss(normal(H, V) / 6, np.repeat(normal(V, seed=1), 2)[::2])
+        ts = random_generator(3).integers(0, V, (N, T)).astype(dtype)
+        nats = layer.forward(normal(N, T, H, seed=2), ts)
+        return [nats, layer.backward(), *layer.grads, layer.log_probabilities(normal(N, T, H, seed=2), ts)]
+
+    expected = gradients()
+    with fused(2):
+        for ours, plain in zip(gradients(), expected, strict=True):
+            np.testing.assert_allclose(ours, plain, **ROUNDING)
+
+
+def test_inputs_and_gradients_may_come_in_float64() -> None:
+    def gradients() -> list[Any]:
+        layer = TimeLSTM(normal(D, 4 * H) / 5, normal(H, 4 * H, seed=1) / 6, normal(4 * H, seed=2))
+        hs = layer.forward(normal(N, T, D, seed=3).astype(float))
+        return [hs, layer.backward(normal(N, T, H, seed=4).astype(float)), *layer.grads]
+
+    expected = gradients()
+    with fused(2):
+        for ours, plain in zip(gradients(), expected, strict=True):
+            np.testing.assert_allclose(ours, plain, **ROUNDING)
+
+
 def library_threads() -> list[int]:
     from threadpoolctl import threadpool_info
 

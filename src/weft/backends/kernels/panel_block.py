@@ -102,7 +102,11 @@ class PanelBlock:
             inputs, x = NO_BLOCK, NO_ROWS[0]
             rows = xs.values, xs.places, np.empty((len(xs.values), a.shape[1]), np.float32)
         else:
-            inputs, x, rows = np.ascontiguousarray(xs), np.empty((T * N, row_distance(D)), np.float32), NO_ROWS
+            inputs, x, rows = (
+                np.ascontiguousarray(xs, np.float32),
+                np.empty((T * N, row_distance(D)), np.float32),
+                NO_ROWS,
+            )
         states = tuple(np.empty(((T + 1) * N, H), np.float32) for _ in state)
         kept = tuple(np.empty((T * N, H), np.float32) for _ in range(self.passes.kept))
         hs, after = np.empty((N, T, H), np.float32), tuple(np.empty((N, H), np.float32) for _ in state)
@@ -140,7 +144,7 @@ class PanelBlock:
         ]
         self.together.run(
             self.passes.backward, manner.shares, manner.brief,
-            np.ascontiguousarray(dhs), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs, dvalues, first,
+            np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs, dvalues, first,
             dbs, *cell.grads, tuple(loops), left, right,
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were

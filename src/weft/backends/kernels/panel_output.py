@@ -175,7 +175,8 @@ class Sweeps:
         self.together, self.kind = output.together, output.kind
         if not (W.flags.c_contiguous or W.flags.f_contiguous):
             W = W.copy(order="K")  # as `zeros_like` lays out its gradient
-        self.h, self.t, self.left_out = map(np.ascontiguousarray, (h, t, left_out))
+        self.h = np.ascontiguousarray(h, np.float32)
+        self.t, self.left_out = (np.ascontiguousarray(tokens, np.int64) for tokens in (t, left_out))
         self.transposed = not W.flags.c_contiguous
         self.W, self.b = W.T if self.transposed else W, np.ascontiguousarray(b)
         make_ready(output_panels.PARTS, self.kind)
