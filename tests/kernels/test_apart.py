@@ -50,7 +50,7 @@ def test_kernels_share_a_part() -> None:
 
 
 def test_a_part_has_a_version_for_words_of_pairs() -> None:
-    make_ready([add_to_first_column], PAIRS)
+    make_ready((add_to_first_column,), PAIRS)
     total = np.zeros((3, 2), np.float32)
     once(total, np.array([1, 2, 3], np.int32))
     np.testing.assert_array_equal(total[:, 0], [1, 2, 3])

@@ -10,21 +10,21 @@ A kernel that was kept on disk knows a part by its name only, so `make_ready` co
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import binding
 from numba import types
 from numba.core import cgutils, typing
 from numba.np.numpy_support import from_dtype
 
-from weft.backends.kernels.compiling import OPTIONS, intrinsic, kept_on_disk
+from weft.backends.kernels.compiling import OPTIONS, give_name, intrinsic, kept_on_disk
 from weft.backends.kernels.words import FLOATS, PAIRS
 
-Parts = Iterable[Any]
+Parts = tuple[Any, ...]
 
 SIZE, FLAG = types.int64, types.boolean
 
@@ -67,8 +67,7 @@ class _Variant:
             numba.njit, self.function, signature, fastmath={"contract"}, no_cpython_wrapper=True, **OPTIONS
         )
         compiled = kernel.overloads[signature.args]
-        binding.add_symbol(self.name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
-        _alive.append(kernel)
+        give_name(self.name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), kernel)
         self.ready = True
 
     def call(self, context: Any, builder: Any, given: Any, values: Any) -> Any:
@@ -119,6 +118,7 @@ def apart(types_of: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
+@cache
 def make_ready(parts: Parts, kind: np.dtype[Any]) -> None:
     """Make parts ready for words of this kind; needed once in a process."""
     for part in parts:
@@ -126,4 +126,3 @@ def make_ready(parts: Parts, kind: np.dtype[Any]) -> None:
 
 
 _variants: dict[Any, dict[np.dtype[Any], _Variant]] = {}
-_alive: list[Any] = []  # a part has to live as long as its callers

@@ -88,8 +88,13 @@ def compile_what_was_left() -> None:
 
 def _name(name: str, function: Callable[..., Any], signature: Any) -> None:
     compilation = kept_on_disk(numba.cfunc, function, signature)
+    give_name(name, compilation.address, compilation)
+
+
+def give_name(name: str, address: int, compilation: Any) -> None:
+    """Let kernels call what is at an address by a name."""
     _named.append(compilation)  # it has to live as long as its callers
-    binding.add_symbol(name, compilation.address)
+    binding.add_symbol(name, address)
 
 
 _left: list[tuple[str, Callable[..., Any], Any]] = []

@@ -267,5 +267,5 @@ class GRUKernel(FusedBlock):
                 group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
 
 
-PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PARTS = (project, steps, steps_backward, input_gradient, project_backward)
 PASSES = Passes(3, 1, [(0, 2), (2, 1)], gru_forward, gru_backward, PARTS)

@@ -270,5 +270,5 @@ class LSTMKernel(FusedBlock):
         )  # fmt: skip
 
 
-PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PARTS = (project, steps, steps_backward, input_gradient, project_backward)
 PASSES = Passes(4, 1, [(0, 4)], lstm_forward, lstm_backward, PARTS)

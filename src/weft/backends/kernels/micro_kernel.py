@@ -13,7 +13,8 @@
 
 For each k: load `vectors` vectors of B, spread each A[r, k] over a vector, and do rows x vectors fused multiply-adds.
 With 10 x 2 accumulators of 16 lanes that is 320 multiply-adds for 12 loads, so that arithmetic, not memory, is the
-limit. B is packed into panels, [panel][k][columns], so that k reads it straight through.
+limit. B is packed into panels, [panel][k][columns], so that k reads it straight through. In A, groups of k may lie
+apart: an outer loop goes from one to the next.
 
 Or every lane holds a pair of bfloat16 numbers, two neighbouring k: then one instruction (AVX512-BF16) multiplies both
 pairs and adds both products to a float32 lane, twice the work, and k counts pairs. All else is the same.

@@ -21,13 +21,17 @@ from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.left_factor import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.output_rooms import (
+    BASE,
     BIASES,
+    FACTOR,
     H_COLUMNS,
     H_PANELS,
     H_ROWS,
     SCALED_H,
     SCORES,
     SUMS,
+    TARGET,
+    TOTAL,
     W_PANELS,
     X_WORDS,
     room_at,
@@ -90,6 +94,29 @@ def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) ->
     return scores[place : place + R * panels * PANEL].reshape((panels, R, PANEL))
 
 
+@within_kernels
+def block_scores(
+    rows: Any, H: Any, W_panels: Any, b: Any, left_out: Any, first: Any, x: Any, biases: Any
+) -> None:  # fmt: skip
+    """x <- h W, of the tokens from `first` on whose biases b are, with the tokens left out; biases <- b."""
+    R, columns = x.shape[1], (b.size + HALF - 1) // HALF * HALF
+    put_biases(b, biases)
+    multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
+    for r in range(left_out.size):
+        leave_out(x, r, left_out[r], first, b.size)
+
+
+@within_kernels
+def row_scores(
+    rows: Any, H: Any, W_panels: Any, n: Any, left_out: Any, first: Any, x: Any, r: Any
+) -> None:  # fmt: skip
+    """The scores of one row once more."""
+    R, columns = x.shape[1], (n + HALF - 1) // HALF * HALF
+    multiply(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
+    if left_out.size > 0:
+        leave_out(x, r, left_out[r], first, n)
+
+
 @apart(
     lambda words: [
         numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, FLAG, array(words, 1),
@@ -103,21 +130,18 @@ def first_sweep(
     """Every row's base, Σ e and score of its target over the columns from `start` to `stop`, `width` at a time, which
     is whole panels.
 
-    left_out: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places: see
-    `output_rooms`; records (4, R): base, Σ e, the target's score, f.
+    left_out: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places,
+    records (RECORDS, R): see `output_rooms`.
     """
-    (R, H), (base, total, target) = h.shape, (records[0], records[1], records[2])
+    (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
     rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
     right_words, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
     sums, biases = rows_at(own_numbers, places, SUMS, R, PANEL), room_at(own_numbers, places, BIASES)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
-        put_biases(b[first : first + n], biases)
-        W_panels, columns = weights(W, transposed, first, n, right_words), (n + HALF - 1) // HALF * HALF
-        multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
-        for r in range(left_out.size):
-            leave_out(x, r, left_out[r], first, n)
+        W_panels = weights(W, transposed, first, n, right_words)
+        block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
         take_targets(x, biases[:n], t, first, target)
         if first == start:
             for r in range(R):
@@ -126,9 +150,7 @@ def first_sweep(
         for r in range(R):
             sum_r = sum_of(sums[r])
             if sum_r > LARGEST_SUM:
-                multiply(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
-                if left_out.size > 0:
-                    leave_out(x, r, left_out[r], first, n)
+                row_scores(rows, H, W_panels, n, left_out, first, x, r)
                 before, base[r] = base[r], largest_score(x, biases, r, n)
                 lowered = exp(before - base[r])
                 total[r] *= lowered
@@ -150,13 +172,11 @@ def second_sweep(
     own_words: Any, own_numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
     """dW and db of the columns, and dh (R, H), are overwritten."""
-    (R, H), (base, factor) = h.shape, (records[0], records[3])
+    (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
     right_words, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
     scores, biases = room_at(own_numbers, places, SCORES), room_at(own_numbers, places, BIASES)
-    sums, scaled_h = (
-        rows_at(own_numbers, places, SUMS, R, PANEL),
-        rows_at(own_numbers, places, SCALED_H, R, distance_of(H)),
-    )
+    sums, distance = rows_at(own_numbers, places, SUMS, R, PANEL), distance_of(H)
+    scaled_h = rows_at(own_numbers, places, SCALED_H, R, distance)
     for r in range(R):
         if log_sum[r] - base[r] > FAR_ABOVE:
             if keep and stop > start:
@@ -166,7 +186,7 @@ def second_sweep(
         for j in range(H):
             scaled_h[r, j] = h[r, j] * factor[r]
             dh[r, j] = ZERO
-    h_start, distance = pointer_to(scaled_h, 0), scaled_h.shape[1]
+    h_start = pointer_to(scaled_h, 0)
     h_panels = panels_in(room_at(own_words, places, H_PANELS), R, H)
     if transposed:
         pack(h_start, distance, R, H, h_panels)
@@ -177,12 +197,8 @@ def second_sweep(
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
         if not keep:
-            put_biases(b[first : first + n], biases)
             W_panels = weights(W, transposed, first, n, right_words)
-            columns = (n + HALF - 1) // HALF * HALF
-            multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
-            for r in range(left_out.size):
-                leave_out(x, r, left_out[r], first, n)
+            block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
             to_exponentials(x, biases, base, 0, R, sums)
         subtract_targets(x, t, first, n, base, log_sum)
         multiply(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
@@ -201,4 +217,4 @@ def second_sweep(
             dh[r, j] *= factor[r]
 
 
-PARTS = [first_sweep, second_sweep]
+PARTS = (first_sweep, second_sweep)

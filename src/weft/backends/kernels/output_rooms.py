@@ -26,6 +26,9 @@ H_ROWS, W_PANELS, H_COLUMNS, H_PANELS, X_WORDS, END_OF_WORDS = range(6)
 SCORES, SUMS, BIASES, SCALED_H, END_OF_NUMBERS = range(6, 11)
 """Numbers: the scores, of all columns or of a block; sums of exponentials (R, PANEL); a block's biases; f h."""
 
+BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
+"""Records of a row in a share: base and Σ e, see `panel_scores`; the score of its target; f, see `output_panels`."""
+
 NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
 """Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 

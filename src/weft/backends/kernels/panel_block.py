@@ -144,8 +144,8 @@ class PanelBlock:
         ]
         self.together.run(
             self.passes.backward, manner.shares, manner.brief,
-            np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs, dvalues, first,
-            dbs, *cell.grads, tuple(loops), left, right,
+            np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs,
+            dvalues, first, dbs, *cell.grads, tuple(loops), left, right,
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were
         return dvalues if few else dxs, first

@@ -18,7 +18,7 @@ from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
 from weft.backends.kernels.held_memory import held
 from weft.backends.kernels.output_kernel import KEPT_BYTES, NO_TOKENS
-from weft.backends.kernels.output_rooms import rooms_for
+from weft.backends.kernels.output_rooms import BASE, RECORDS, TARGET, TOTAL, rooms_for
 from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panel_passes import columns_of, streams_of
 from weft.backends.kernels.together import (
@@ -57,7 +57,7 @@ def output_first(
     log_sum: Any,
 ) -> None:  # fmt: skip
     """The nats (R,) and ln Σ exp x_v (R,) of every row. words, numbers (shares, …), places: see `output_rooms`; records
-    (4, shares, R): see `first_sweep`."""
+    (RECORDS, shares, R): see `output_rooms`."""
     if number == OPENING:
         become_job(
             tasks, control,
@@ -72,7 +72,8 @@ def output_first(
         first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
         own = slice(first, last)
         for r in range(R):  # a row that other shares have counts for nothing here
-            records[0, share, r], records[1, share, r], records[2, share, r] = BELOW_ALL, 0, 0
+            records[BASE, share, r] = BELOW_ALL
+            records[TOTAL, share, r] = records[TARGET, share, r] = 0
         output_panels.first_sweep(
             h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
             places, records[:, share, own],
@@ -83,10 +84,10 @@ def output_first(
         for r in range(*streams_of(R, share, shares)):
             highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
             for part in range(shares):
-                highest = max(highest, records[0, part, r])
+                highest = max(highest, records[BASE, part, r])
             for part in range(shares):
-                sum_r += records[1, part, r] * exp(records[0, part, r] - highest)
-                target_r += records[2, part, r]
+                sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
+                target_r += records[TARGET, part, r]
             log_sum[r] = highest + np.log(sum_r)
             nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
         share = next_share(tasks, 1, number)
@@ -187,7 +188,7 @@ class Sweeps:
         rooms = rooms_for(R, H, V, self.shares, self.kind, self.keep)
         self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
         self.words, self.numbers = rooms.words(), rooms.numbers()
-        self.records = held("output records", 4 * self.shares * R, np.float32).reshape(4, self.shares, R)
+        self.records = held("output records", RECORDS * self.shares * R, np.float32).reshape(RECORDS, self.shares, R)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""

@@ -59,7 +59,7 @@ def put_biases(b: Any, room: Any) -> None:
 
 @within_kernels_in_any_order
 def add_exponentials(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any, columns: Any) -> None:
-    """The same for the first columns of a panel, so many that they are whole vectors."""
+    """`to_exponentials` for the first columns of a panel, so many that they are whole vectors."""
     for r in range(first, last):
         row, sums_r, base_r = panel[r], sums[r], base[r]
         for j in range(columns):

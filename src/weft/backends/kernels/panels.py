@@ -148,24 +148,22 @@ _pairs_transposed = called_by_name(
 )
 
 
-@overloading(pack)
-def _choose_pack(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    by_name = _floats if panels.dtype == types.float32 else _pairs
+def _by_words(floats: Any, pairs: Any) -> Any:
+    """What chooses by the words of the panels."""
 
-    def call(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        by_name(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+    def choose(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
+        by_name = floats if panels.dtype == types.float32 else pairs
 
-    return call
+        def call(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
+            by_name(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
+
+        return call
+
+    return choose
 
 
-@overloading(pack_transposed)
-def _choose_pack_transposed(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> Any:
-    by_name = _floats_transposed if panels.dtype == types.float32 else _pairs_transposed
-
-    def call(b: Any, b_row: Any, K: Any, N: Any, panels: Any) -> None:
-        by_name(b, b_row, K, N, pointer_to(panels, 0), panels.strides[0] // 4)
-
-    return call
+overloading(pack)(_by_words(_floats, _pairs))
+overloading(pack_transposed)(_by_words(_floats_transposed, _pairs_transposed))
 
 
 @overloading(right_of_panels)

@@ -198,5 +198,5 @@ class RNNKernel(FusedBlock):
         )  # fmt: skip
 
 
-PARTS = [project, steps, steps_backward, input_gradient, project_backward]
+PARTS = (project, steps, steps_backward, input_gradient, project_backward)
 PASSES = Passes(1, 0, [(0, 1)], rnn_forward, rnn_backward, PARTS)
