@@ -121,11 +121,11 @@ class RNNLM:
         regularization = regularization or Regularization()
         self.embedding_dropout = EmbeddingDropout(regularization.embedding_dropout, self.rng)
         self.stack = Stack(self.recurrent, self.rng, dropout, regularization, residual)
-        self.params = list(self.named_parameters().values())
+        self._settle()
 
     def named_parameters(self) -> dict[str, Array]:
         """The trained arrays by name; tied weights are named once, as the embedding's."""
-        return {name: layer.params[index] for name, layer, index in self._places()}
+        return {name: layer.params[index] for name, layer, index in self._places}
 
     @property
     def grads(self) -> list[Gradient]:
@@ -134,9 +134,14 @@ class RNNLM:
 
     def named_gradients(self) -> dict[str, Gradient]:
         """The gradients under the same names, in the same order."""
-        return {name: layer.grads[index] for name, layer, index in self._places()}
+        return {name: layer.grads[index] for name, layer, index in self._places}
 
-    def _places(self) -> list[tuple[str, Layer, int]]:
+    def _settle(self) -> None:
+        """Take note of where the parameters are; to be called whenever the layers are others."""
+        self._places = self._found_places()
+        self.params = list(self.named_parameters().values())
+
+    def _found_places(self) -> list[tuple[str, Layer, int]]:
         places: list[tuple[str, Layer, int]] = [("embedding.W", self.embedding, 0)]
         for number, layer in enumerate(self.recurrent):
             names = layer.cell.named(layer.params)
@@ -164,7 +169,7 @@ class RNNLM:
         twin.output = self.output.of(output, self.output_settings, self.rng, self.order, self.output.rows)
         twin.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
         twin.stack = self.stack.of(twin.recurrent)
-        twin.params = list(twin.named_parameters().values())
+        twin._settle()
         return twin
 
     def unregularized(self) -> RNNLM:
@@ -181,12 +186,12 @@ class RNNLM:
         twin = self.with_parameters(self.named_parameters())
         twin.output_settings = OutputSettings()
         twin.output = self.output.exactly()
-        twin.params = list(twin.named_parameters().values())
+        twin._settle()
         return twin
 
     def set_parameters(self, parameters: Iterable[Array]) -> None:
         """Go on with other arrays, in the order of `params`, in place of the model's own."""
-        for (_name, layer, index), parameter in zip(self._places(), parameters, strict=True):
+        for (_name, layer, index), parameter in zip(self._places, parameters, strict=True):
             layer.params[index] = parameter
         if self.tied:
             self.output.params[0] = self.output.tied_parameters(self.embedding.params[0])[0]
@@ -213,7 +218,8 @@ class RNNLM:
 
     def forward(self, xs: Array) -> Array:
         """The training pass up to what the output layer sees: xs (N, T) -> hs (N, T, H), with dropout."""
-        if self.embedding_dropout.ratio == 0 and self.stack.reads_rows(*xs.shape):
+        may_repeat = self.embedding.may_repeat(xs) and self.embedding_dropout.ratio == 0
+        if may_repeat and self.stack.reads_rows(*xs.shape):
             return self.stack.forward(self.embedding.forward_rows(xs))
         return self.stack.forward(self.embedding_dropout.forward(self.embedding.forward(xs), xs))
 

@@ -40,9 +40,9 @@ def test_the_mark_of_kernels_changes_with_the_instructions_they_may_use(
 
 
 def test_every_kernel_bears_the_mark() -> None:
-    from weft.backends.kernels import compiling, panel_product, update_kernel
+    from weft.backends.kernels import compiling, panel_product, update_rules
 
-    for kernel in (update_kernel._scale, panel_product._multiply):
+    for kernel in (update_rules.scale, panel_product._multiply):
         assert kernel.__qualname__.endswith(compiling.mark(Path(compiling.__file__).parent))
 
 

@@ -47,7 +47,7 @@ def test_adapting_equals_the_plain_loop(
     with fused(threads):
         from weft.backends.kernels import update_kernel
 
-        monkeypatch.setattr(update_kernel, "SMALL", 1)
+        monkeypatch.setattr(update_kernel, "SHARED_SIZE", 1)
         np.testing.assert_allclose(read(), plain, rtol=1e-4, atol=1e-5)
 
 

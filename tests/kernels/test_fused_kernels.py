@@ -159,7 +159,7 @@ def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch
             with fused(2):
                 from weft.backends.kernels import update_kernel
 
-                monkeypatch.setattr(update_kernel, "SMALL", 1)
+                monkeypatch.setattr(update_kernel, "SHARED_SIZE", 1)
                 optimizer.update(gradients, 0.01, 0.3)
         results.append(w)
     for name in ("W", "b"):
@@ -179,7 +179,7 @@ def test_adamw_by_rows_equals_the_plain_one(rows: list[int], monkeypatch: pytest
                 if kernels:
                     from weft.backends.kernels import update_kernel
 
-                    monkeypatch.setattr(update_kernel, "SMALL", 1)
+                    monkeypatch.setattr(update_kernel, "SHARED_SIZE", 1)
                 optimizer.update(gradients, 0.01, 0.3)
         results.append({**w, **optimizer.state()})
     for name, expected in results[0].items():
@@ -195,7 +195,7 @@ def test_arrays_move_towards_others_as_the_plain_ones_do(monkeypatch: pytest.Mon
             with fused(2):
                 from weft.backends.kernels import update_kernel
 
-                monkeypatch.setattr(update_kernel, "SMALL", 1)
+                monkeypatch.setattr(update_kernel, "SHARED_SIZE", 1)
                 move_towards(means, values, 0.3)
         else:
             move_towards(means, values, 0.3)

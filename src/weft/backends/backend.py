@@ -151,6 +151,9 @@ class Backend(Protocol):
     def to_numpy(self, array: Array) -> np.ndarray[Any, Any]:
         """An array of this backend as a NumPy array; it may share memory."""
 
+    def bounds(self, numbers: Array) -> tuple[int, int]:
+        """The lowest and the highest of some whole numbers."""
+
     def add_rows(self, target: Array, rows: Array, values: Array) -> None:
         """target[rows[k]] += values[k] for every k, in place; a row named twice receives both."""
 

@@ -43,6 +43,11 @@ class NumpyBackend:
     def to_numpy(self, array: NDArray[Any]) -> NDArray[Any]:
         return array
 
+    def bounds(self, numbers: Integers) -> tuple[int, int]:
+        if self.kernels and numbers.dtype == np.int64 and numbers.size:
+            return self.kernels.update.bounds(numbers)
+        return int(self.xp.min(numbers)), int(self.xp.max(numbers))
+
     def add_rows(self, target: Floats, rows: Integers, values: Floats) -> None:
         if self.kernels and target.dtype == values.dtype == np.float32:
             return self.kernels.update.add_rows(target, rows, values)
@@ -68,6 +73,8 @@ class NumpyBackend:
         return different, places.reshape(ids.shape)
 
     def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
+        if self.kernels and values.dtype == np.float32:
+            return self.kernels.update.sum_rows(rows, values)
         different, places = self.distinct(rows, int(rows.max(initial=-1)) + 1)
         sums = np.zeros((len(different), values.shape[1]), values.dtype)
         self.add_rows(sums, places, values)

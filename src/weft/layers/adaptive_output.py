@@ -105,7 +105,7 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
         W, b, *_clusters = self.params
         dW, db, *_dclusters = self.grads
         h, t = self._flat(hs, ts, W.shape[0])
-        kernel, tokens = self._kernel(), counted(t, self.ignore_label)
+        kernel, tokens = self._kernel(), counted(self.xp, t, self.ignore_label)
         choices, places = self._choices(t)
         nats, dh = kernel.loss(h, choices, W, b, self.ignore_label, dW, db, tokens)
         clusters = zip(self._by_cluster(self.params), self._by_cluster(self.grads), places, strict=True)

@@ -7,6 +7,7 @@ W (V, D): one row a token type. The gradient of rows that were not picked is zer
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from weft.backends import Array, RowInputs
@@ -41,14 +42,17 @@ class Embedding(Layer):
 
     def rows(self, ids: Array) -> Array:
         """The embeddings of ids of any shape; raises InputError for an id outside [0, V)."""
+        return self._rows(self.xp.reshape(ids, (-1,)), ids.shape)
+
+    def _rows(self, ids: Array, shape: tuple[int, ...]) -> Array:
+        """The embeddings of ids (K,), in another shape."""
         (W,) = self.params
         self._check(ids)
-        flat = self.backend.take_rows(W, self.xp.reshape(ids, (-1,)))
-        return self.xp.reshape(flat, (*ids.shape, W.shape[1]))
+        return self.xp.reshape(self.backend.take_rows(W, ids), (*shape, W.shape[1]))
 
     def _check(self, ids: Array) -> None:
         (W,) = self.params
-        lowest, highest = int(self.xp.min(ids)), int(self.xp.max(ids))
+        lowest, highest = self.backend.bounds(ids)
         if lowest < 0 or highest >= W.shape[0]:
             raise InputError(f"token ids must lie in [0, {W.shape[0]}), got {lowest if lowest < 0 else highest}")
 
@@ -59,7 +63,7 @@ class TimeEmbedding(Embedding):
     def forward(self, ids: Array) -> Array:
         check_shape("ids", ids, ("N", "T"))
         self.ids = self.xp.reshape(ids, (-1,))
-        return self.rows(ids)
+        return self._rows(self.ids, ids.shape)
 
     def backward(self, dxs: Array) -> None:
         super().backward(self.xp.reshape(dxs, (-1, dxs.shape[-1])))
@@ -74,12 +78,14 @@ class TimeRowEmbedding(TimeEmbedding):
         self._different: Array | None = None
         self.grads: list[Any] = [RowGradient(tuple(W.shape), none, W[:0])]
 
+    def may_repeat(self, ids: Array) -> bool:
+        """Whether a block is so large that looking for ids that repeat is worth it."""
+        return int(math.prod(ids.shape)) >= FEWEST_IDS
+
     def forward_rows(self, ids: Array) -> Array | RowInputs:
         """`forward`, as `RowInputs` if ids repeat often enough; `backward` then takes the gradient of the values."""
         check_shape("ids", ids, ("N", "T"))
         (W,) = self.params
-        if ids.shape[0] * ids.shape[1] < FEWEST_IDS:
-            return self.forward(ids)
         self._check(ids)
         different, places = self.backend.distinct(ids, W.shape[0])
         if different.shape[0] > MOST_DISTINCT * ids.shape[0] * ids.shape[1]:

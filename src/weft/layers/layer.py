@@ -26,8 +26,11 @@ def check_shape(what: str, array: Array, expected: tuple[int | str, ...]) -> Non
     if not hasattr(array, "shape"):
         raise InputError(f"{what} must be an array, got {type(array).__name__}")
     shape = tuple(array.shape)
-    if len(shape) != len(expected) or any(
-        isinstance(size, int) and size != given for size, given in zip(expected, shape, strict=True)
-    ):
-        wanted = ", ".join(str(size) for size in expected)
-        raise InputError(f"{what} must have shape ({wanted}), got {shape}")
+    if len(shape) == len(expected):
+        for size, given in zip(expected, shape, strict=True):
+            if size != given and isinstance(size, int):
+                break
+        else:
+            return
+    wanted = ", ".join(str(size) for size in expected)
+    raise InputError(f"{what} must have shape ({wanted}), got {shape}")

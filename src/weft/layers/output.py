@@ -69,7 +69,7 @@ class TimeOutputWithLoss(OutputLayer):
         W, b = self.params
         dW, db = self.grads
         h, t = self._flat(hs, ts, W.shape[0])
-        tokens = counted(t, self.ignore_label)
+        tokens = counted(self.xp, t, self.ignore_label)
         nats, dh = self._kernel().loss(h, t, W, b, self.ignore_label, dW, db, tokens)
         return self._take(nats, tokens, dh, hs.shape)
 

@@ -117,7 +117,7 @@ class OutputLayer(Layer, ABC):
     def _flat(self, hs: Array, ts: Array, H: int) -> tuple[Array, Array]:
         """Rows h (N·T, H) and their targets t (N·T,), checked."""
         check_shape("hs", hs, ("N", "T", H))
-        ts = checked_labels(self.xp, ts, (*hs.shape[:2], self.vocab_size), self.ignore_label)
+        ts = checked_labels(self.backend, ts, (*hs.shape[:2], self.vocab_size), self.ignore_label)
         return self.xp.reshape(hs, (-1, H)), self.xp.reshape(ts, (-1,))
 
     def _take(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:

@@ -131,8 +131,10 @@ class TimeRecurrent(Layer):
 
     def set_state(self, h: Array, *memory: Array) -> None:
         """Go on from h (N, H), and from c where the cell has one (zeros if left out)."""
-        missing = self.cell.zero_state(h.shape[0])[1 + len(memory) :]
-        for name, part in zip(self.cell.state_names, (h, *memory, *missing), strict=True):
+        given = (h, *memory)
+        if len(given) < len(self.cell.state_names):
+            given += self.cell.zero_state(h.shape[0])[len(given) :]
+        for name, part in zip(self.cell.state_names, given, strict=True):
             setattr(self, name, part)
 
     def reset_state(self) -> None:

@@ -105,7 +105,7 @@ class TimeSampledOutputWithLoss(OutputLayer):
         xp = self.xp
         W, b = self.params
         h, t = self._flat(hs, ts, W.shape[1])
-        tokens = counted(t, self.ignore_label)
+        tokens = counted(self.xp, t, self.ignore_label)
         ids, log_inclusion = self._draw()
         sampled_W, corrected = xp.take(W, ids, axis=0), xp.take(b, ids, axis=0) - xp.astype(log_inclusion, b.dtype)
         targets = xp.where(t == self.ignore_label, 0, t)

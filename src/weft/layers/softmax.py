@@ -7,9 +7,9 @@ over the targets that are not `ignore_label`. Scores x (N, V), targets t (N,) of
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from weft.backends import Array, backend_of
+from weft.backends import Array, Backend, backend_of
 from weft.errors import InputError
 from weft.layers.layer import Layer
 
@@ -38,9 +38,9 @@ class SoftmaxWithLoss(Layer):
 
     def forward(self, x: Array, t: Array) -> float:
         backend = backend_of(x)
-        t = checked_labels(backend.xp, t, x.shape, self.ignore_label)
+        t = checked_labels(backend, t, x.shape, self.ignore_label)
         nats, self._dx = backend.softmax_loss(x, t, self.ignore_label)
-        self.loss = Loss(float(backend.xp.sum(nats)), counted(t, self.ignore_label))
+        self.loss = Loss(float(backend.xp.sum(nats)), counted(backend.xp, t, self.ignore_label))
         return self.loss.nats / max(self.loss.tokens, 1)
 
     def backward(self, dout: float = 1) -> Array:
@@ -51,8 +51,8 @@ class TimeSoftmaxWithLoss(SoftmaxWithLoss):
     """The same for a block: `forward(xs (N, T, V), ts (N, T)) -> mean nats`; `backward(dout=1) -> dxs (N, T, V)`."""
 
     def forward(self, xs: Array, ts: Array) -> float:
-        xp = backend_of(xs).xp
-        ts = checked_labels(xp, ts, xs.shape, self.ignore_label)
+        backend = backend_of(xs)
+        xp, ts = backend.xp, checked_labels(backend, ts, xs.shape, self.ignore_label)
         self._shape = xs.shape
         return super().forward(xp.reshape(xs, (-1, xs.shape[-1])), xp.reshape(ts, (-1,)))
 
@@ -61,18 +61,22 @@ class TimeSoftmaxWithLoss(SoftmaxWithLoss):
         return backend_of(dx).xp.reshape(dx, self._shape)
 
 
-def counted(t: Array, ignore_label: int) -> int:
+def counted(xp: Any, t: Array, ignore_label: int) -> int:
     """How many targets are not `ignore_label`."""
-    return int((t != ignore_label).sum())
+    return int(xp.count_nonzero(t != ignore_label))
 
 
-def checked_labels(xp: Array, t: Array, shape: tuple[int, ...], ignore_label: int) -> Array:
+def checked_labels(backend: Backend, t: Array, shape: tuple[int, ...], ignore_label: int) -> Array:
     """Targets as token ids, one for each row of scores; raises InputError where they do not fit the scores."""
+    xp = backend.xp
     if tuple(t.shape) == tuple(shape):
         t = xp.argmax(t, axis=-1)
     if tuple(t.shape) != tuple(shape[:-1]):
         raise InputError(f"targets must have shape {tuple(shape[:-1])} to go with scores {tuple(shape)}, got {t.shape}")
-    if 0 in t.shape or (int(xp.min(t)) >= 0 and int(xp.max(t)) < shape[-1]):
+    if 0 in t.shape:
+        return t
+    lowest, highest = backend.bounds(t)
+    if lowest >= 0 and highest < shape[-1]:
         return t
     wrong = (t != ignore_label) & ((t < 0) | (t >= shape[-1]))
     if bool(xp.any(wrong)):

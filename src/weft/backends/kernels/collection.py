@@ -56,7 +56,9 @@ def on_tiles(workers: Workers, precision: str) -> Kernels:
     terms, part = (1, OneTermPart) if precision == "bfloat16" else (3, TilePart)
     products, small = TileProducts(terms), LibraryProducts()
     blocks = {name: kernel(workers, products, small) for name, (kernel, _passes) in CELLS.items()}
-    return Kernels(blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(workers), ROUNDING[precision])
+    return Kernels(
+        blocks, FusedOutput(workers, part, LibraryPart), FusedUpdate(Together(workers.count)), ROUNDING[precision]
+    )
 
 
 def on_panels(workers: Workers, precision: str) -> Kernels:
@@ -67,4 +69,4 @@ def on_panels(workers: Workers, precision: str) -> Kernels:
         name: PanelBlock(passes, together, kind, kernel(workers, products, small))
         for name, (kernel, passes) in CELLS.items()
     }
-    return Kernels(blocks, PanelOutput(together, kind), FusedUpdate(workers), ROUNDING[precision])
+    return Kernels(blocks, PanelOutput(together, kind), FusedUpdate(together), ROUNDING[precision])

@@ -268,4 +268,4 @@ class GRUKernel(FusedBlock):
 
 
 PARTS = (project, steps, steps_backward, input_gradient, project_backward)
-PASSES = Passes(3, 1, [(0, 2), (2, 1)], gru_forward, gru_backward, PARTS)
+PASSES = Passes(3, 1, ((0, 2), (2, 1)), gru_forward, gru_backward, PARTS)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 CACHE_LINE = 64
+MOST_CUTS = 1000
 
-_of_this_thread = threading.local()
+Cut = TypeVar("Cut")
+
+_thread = threading.local()
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
@@ -23,8 +27,38 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
 
 def held(role: str, size: int, dtype: Any) -> NDArray[Any]:
     """The first `size` elements of this thread's memory for `role`; what they hold is whatever was there."""
-    arrays: dict[str, NDArray[Any]] = _of_this_thread.__dict__
-    array = arrays.get(role)
-    if array is None or array.size < size or array.dtype != dtype:
-        array = arrays[role] = aligned(size, dtype)
+    dtype = np.dtype(dtype)
+    own = _of_this_thread()
+    array = own.arrays.get((role, dtype))
+    if array is None or array.size < size:
+        array = own.arrays[role, dtype] = aligned(size, dtype)
+        own.cuts.clear()  # so that nobody keeps the memory that was given up
     return array[:size]
+
+
+def cut(cutting: Callable[[], Cut]) -> Cut:
+    """What `cutting` makes of held memory, made anew only when some of it was replaced: cutting takes microseconds."""
+    cuts = _of_this_thread().cuts
+    made = cuts.get(cutting)
+    if made is None:
+        made = cutting()
+        if len(cuts) >= MOST_CUTS:
+            cuts.clear()
+        cuts[cutting] = made
+    return made
+
+
+class _Own:
+    """Memory by role and type, and what was made of it."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
+        self.cuts: dict[Callable[[], Any], Any] = {}
+
+
+def _of_this_thread() -> _Own:
+    try:
+        return _thread.own  # type: ignore[no-any-return]
+    except AttributeError:
+        own = _thread.own = _Own()
+        return own

@@ -271,4 +271,4 @@ class LSTMKernel(FusedBlock):
 
 
 PARTS = (project, steps, steps_backward, input_gradient, project_backward)
-PASSES = Passes(4, 1, [(0, 4)], lstm_forward, lstm_backward, PARTS)
+PASSES = Passes(4, 1, ((0, 4),), lstm_forward, lstm_backward, PARTS)

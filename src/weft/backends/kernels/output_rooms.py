@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ SCORES, SUMS, BIASES, SCALED_H, END_OF_NUMBERS = range(6, 11)
 BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
 """Records of a row in a share: base and Σ e, see `panel_scores`; the score of its target; f, see `output_panels`."""
 
+MOST_SHAPES = 500
 NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
 """Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 
@@ -45,7 +46,7 @@ def rows_at(room: Any, places: Any, what: Any, count: Any, size: Any) -> Any:
     return room[places[what] : places[what] + count * size].reshape((count, size))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rooms:
     """by_rows: whether a share is some rows, not some columns; width: columns of a block, whole panels; places: where
     the parts of a share's words and numbers begin."""
@@ -53,22 +54,23 @@ class Rooms:
     by_rows: bool
     width: int
     places: NDArray[np.int64]
+    rows: int
     shares: int
     kind: np.dtype[Any]
 
-    def words(self) -> NDArray[Any]:
-        """Room for every share's words (shares, …)."""
-        return self._held("words", self.places[END_OF_WORDS], self.kind)
+    def all(self) -> tuple[NDArray[Any], Floats, Floats]:
+        """Room for each share's words (shares, …) and numbers (shares, …), for the records (RECORDS, shares, R)."""
+        return (
+            self._held("words", (self.shares, int(self.places[END_OF_WORDS])), self.kind),
+            self._held("numbers", (self.shares, int(self.places[END_OF_NUMBERS])), FLOATS),
+            self._held("records", (RECORDS, self.shares, self.rows), FLOATS),
+        )
 
-    def numbers(self) -> Floats:
-        """Room for every share's numbers (shares, …)."""
-        return self._held("numbers", self.places[END_OF_NUMBERS], FLOATS)
-
-    def _held(self, name: str, size: int, kind: np.dtype[Any]) -> NDArray[Any]:
-        return held(f"output {name}", self.shares * size, kind).reshape(self.shares, size)
+    def _held(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+        return held(f"output {name}", math.prod(shape), kind).reshape(shape)
 
 
-@cache
+@lru_cache(MOST_SHAPES)
 def rooms_for(R: int, H: int, V: int, shares: int, kind: np.dtype[Any], keep: bool) -> Rooms:
     """Room for h (R, H) and W (H, V); keep: for all scores, not for those of a block only."""
     width = max(NARROWEST, min(NEAR_SCORES // max(R, 1) // PANEL * PANEL, WIDEST))
@@ -83,7 +85,7 @@ def rooms_for(R: int, H: int, V: int, shares: int, kind: np.dtype[Any], keep: bo
         pairs_only * max(left_room(R, width, kind), math.prod(panel_shape(R, width, kind))),
     ]
     numbers = [rows * (columns if keep else min(width, columns)), R * PANEL, width, R * int(row_distance(H))]
-    return Rooms(by_rows, width, np.array([*_starts(words), *_starts(numbers)]), shares, kind)
+    return Rooms(by_rows, width, np.array([*_starts(words), *_starts(numbers)]), R, shares, kind)
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

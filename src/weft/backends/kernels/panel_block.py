@@ -8,10 +8,7 @@ once.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +17,10 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.apart import Parts, make_ready
 from weft.backends.kernels.block import FusedBlock
-from weft.backends.kernels.held_memory import held
-from weft.backends.kernels.left_factor import left_room
-from weft.backends.kernels.packed_product import right_room
-from weft.backends.kernels.panels import panel_shape
-from weft.backends.kernels.tile_packing import DEPTH, SIDE
+from weft.backends.kernels.block_rooms import BlockRooms, block_rooms
+from weft.backends.kernels.held_memory import cut
 from weft.backends.kernels.together import Together
-from weft.backends.kernels.words import FLOATS, row_distance
+from weft.backends.kernels.words import FLOATS
 from weft.backends.row_inputs import RowInputs
 from weft.errors import InputError
 
@@ -56,7 +50,7 @@ class Passes:
 
     gates: int
     kept: int
-    factors: Sequence[tuple[int, int]]
+    factors: tuple[tuple[int, int], ...]
     forward: Any
     backward: Any
     parts: Parts
@@ -89,37 +83,29 @@ class PanelBlock:
 
     def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
         """Whether the inputs of a block of such a shape may be `RowInputs`."""
-        return self._manner(streams, steps, *cell.params[0].shape).shares <= streams
+        rooms, _brief = self._manner(streams, steps, *cell.params[0].shape)
+        return rooms.shares <= streams
 
     def forward(self, cell: Any, xs: Floats | RowInputs, state: State) -> tuple[Floats, State, Any]:
-        (Wx, Wh, b), (N, T, D), H, gates = cell.params, xs.shape, cell.params[1].shape[0], self.passes.gates
-        manner = self._manner(N, T, *Wx.shape)
-        if manner.shares > N and not isinstance(xs, RowInputs):
+        (Wx, Wh, b), (N, T, _D) = cell.params, xs.shape
+        rooms, brief = self._manner(N, T, *Wx.shape)
+        if rooms.shares > N and not isinstance(xs, RowInputs):
             return self.otherwise.forward(cell, xs, state)
-        make_ready(self.passes.parts, manner.kind)
-        a = np.empty((T * N, row_distance(gates * H)), np.float32)
+        make_ready(self.passes.parts, rooms.kind)
+        R, H = T * N, rooms.H
         if isinstance(xs, RowInputs):
             inputs, x = NO_BLOCK, NO_ROWS[0]
-            rows = xs.values, xs.places, np.empty((len(xs.values), a.shape[1]), np.float32)
+            rows = xs.values, xs.places, np.empty((len(xs.values), rooms.gates), np.float32)
         else:
-            inputs, x, rows = (
-                np.ascontiguousarray(xs, np.float32),
-                np.empty((T * N, row_distance(D)), np.float32),
-                NO_ROWS,
-            )
-        states = tuple(np.empty(((T + 1) * N, H), np.float32) for _ in state)
-        kept = tuple(np.empty((T * N, H), np.float32) for _ in range(self.passes.kept))
-        hs, after = np.empty((N, T, H), np.float32), tuple(np.empty((N, H), np.float32) for _ in state)
-        before = tuple(np.ascontiguousarray(part, np.float32) for part in state)
-        left = manner.rooms("left", left_room(T * N, D, manner.kind))
-        right = manner.rooms("right", right_room(D, manner.kind))
-        loops = [
-            manner.loop(index, N, (H, count * H), (first * H, count * H), (0, H))
-            for index, (first, count) in enumerate(self.passes.factors)
-        ]
+            inputs, x, rows = np.ascontiguousarray(xs, np.float32), np.empty((R, rooms.inputs), np.float32), NO_ROWS
+        a = np.empty((R, rooms.gates), np.float32)
+        states = tuple([np.empty((R + N, H), np.float32) for _ in state])
+        kept = tuple([np.empty((R, H), np.float32) for _ in range(self.passes.kept)])
+        hs, after = np.empty((N, T, H), np.float32), tuple([np.empty((N, H), np.float32) for _ in state])
+        before = tuple([np.ascontiguousarray(part, np.float32) for part in state])
         self.together.run(
-            self.passes.forward, manner.shares, manner.brief,
-            inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, tuple(loops), left, right,
+            self.passes.forward, rooms.shares, brief,
+            inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, *cut(rooms.forward),
         )  # fmt: skip
         return hs, after, Tape(x, rows, a, states, kept)
 
@@ -128,65 +114,27 @@ class PanelBlock:
             return self.otherwise.backward(cell, dhs, dstate, tape)
         if not tape.states:
             raise InputError("the block was gone back through already, which used it up; call forward before backward")
-        (Wx, Wh, _b), (N, T, H), D, gates = cell.params, dhs.shape, cell.params[0].shape[0], self.passes.gates
-        manner = self._manner(N, T, *Wx.shape)
-        R, width, kind = T * N, gates * H, manner.kind
+        (Wx, Wh, _b), (N, T, _H), D = cell.params, dhs.shape, cell.params[0].shape[0]
+        rooms, brief = self._manner(N, T, *Wx.shape)
         few = tape.rows is not NO_ROWS
         dxs = NO_BLOCK if few else np.empty((N, T, D), np.float32)
         dvalues = np.empty(tape.rows[0].shape, np.float32)
-        first = tuple(np.array(part, np.float32, order="C") for part in dstate)
-        dbs = np.empty((manner.shares, width), np.float32)
-        left = manner.rooms("left", max(left_room(*shape, kind) for shape in ((D, R), (H, R), (R, width))))
-        right = manner.rooms("right", right_room(max(R, width), kind))
-        loops = [
-            manner.loop(index, N, (count * H, H), (0, H), (first_gate * H, count * H))
-            for index, (first_gate, count) in enumerate(self.passes.factors)
-        ]
+        first = tuple([np.array(part, np.float32, order="C") for part in dstate])
+        dbs = np.empty((rooms.shares, rooms.width), np.float32)
         self.together.run(
-            self.passes.backward, manner.shares, manner.brief,
+            self.passes.backward, rooms.shares, brief,
             np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs,
-            dvalues, first, dbs, *cell.grads, tuple(loops), left, right,
+            dvalues, first, dbs, *cell.grads, *cut(rooms.backward),
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were
         return dvalues if few else dxs, first
 
-    def _manner(self, N: int, T: int, D: int, width: int) -> Manner:
-        work = N * T * width * (D + width // self.passes.gates)
+    def _manner(self, N: int, T: int, D: int, width: int) -> tuple[BlockRooms, bool]:
+        """Room for a block, which says in how many shares and with which words it is carried out; whether it is
+        brief."""
+        gates = self.passes.gates
+        H = width // gates
+        work = N * T * width * (D + H)
         shares = self.together.threads if work >= SHARED_WORK else 1
-        return Manner(shares, work < BRIEF_WORK, self.kind if work >= PAIRS_WORK else FLOATS)
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How a block is carried out: in how many shares, whether it is brief, and with which words."""
-
-    shares: int
-    brief: bool
-    kind: np.dtype[Any]
-
-    def rooms(self, name: str, words: int) -> NDArray[Any]:
-        """Room of so many words for each share."""
-        words = -(-words // SIDE) * SIDE
-        return held(f"block {name}", self.shares * words, self.kind).reshape(self.shares, words)
-
-    def loop(
-        self, index: int, N: int, factor: tuple[int, int], columns: tuple[int, int], segment: tuple[int, int]
-    ) -> tuple[NDArray[Any], ...]:
-        """What one product of a time loop needs: room for its right factor (K, N), which columns of C it is added to,
-        which columns of the left factor it has, and room for two of these."""
-        shape = (1, *panel_shape(*factor, self.kind))
-        words = 0 if self.kind == FLOATS else -(-factor[0] // DEPTH) * SIDE
-        streams = -(-N // self.shares)
-        steps = held(f"block steps {index}", self.shares * 2 * streams * words, self.kind)
-        return (
-            held(f"block Wh {index}", math.prod(shape), self.kind).reshape(shape),
-            table(*columns),
-            table(*segment, 0),
-            steps.reshape(self.shares, 2, streams, words),
-        )
-
-
-@cache
-def table(*row: int) -> NDArray[np.int64]:
-    """The table with this row."""
-    return np.array([row], np.int64)
+        kind = self.kind if work >= PAIRS_WORK else FLOATS
+        return block_rooms(shares, kind, gates, self.passes.factors, N, T, D, H), work < BRIEF_WORK

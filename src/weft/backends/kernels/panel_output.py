@@ -16,9 +16,9 @@ from weft.backends.kernels.activations import exp
 from weft.backends.kernels.apart import make_ready
 from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.held_memory import cut
 from weft.backends.kernels.output_kernel import KEPT_BYTES, NO_TOKENS
-from weft.backends.kernels.output_rooms import BASE, RECORDS, TARGET, TOTAL, rooms_for
+from weft.backends.kernels.output_rooms import BASE, TARGET, TOTAL, rooms_for
 from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panel_passes import columns_of, streams_of
 from weft.backends.kernels.together import (
@@ -155,7 +155,9 @@ class PanelOutput:
         """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
         sweeps = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
         nats, log_sum = sweeps.first(ignore_label)
-        scale = (t != ignore_label).astype(np.float32) / np.float32(max(tokens, 1))
+        scale = np.full(len(t), 1 / max(tokens, 1), np.float32)
+        if tokens < len(t):
+            scale[t == ignore_label] = 0
         return nats, sweeps.second(log_sum, scale, dW, db)
 
     def log_sums(
@@ -187,8 +189,7 @@ class Sweeps:
         self.keep = keep and R * V * 4 <= KEPT_BYTES
         rooms = rooms_for(R, H, V, self.shares, self.kind, self.keep)
         self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
-        self.words, self.numbers = rooms.words(), rooms.numbers()
-        self.records = held("output records", RECORDS * self.shares * R, np.float32).reshape(RECORDS, self.shares, R)
+        self.words, self.numbers, self.records = cut(rooms.all)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""

@@ -199,4 +199,4 @@ class RNNKernel(FusedBlock):
 
 
 PARTS = (project, steps, steps_backward, input_gradient, project_backward)
-PASSES = Passes(1, 0, [(0, 1)], rnn_forward, rnn_backward, PARTS)
+PASSES = Passes(1, 0, ((0, 1),), rnn_forward, rnn_backward, PARTS)

@@ -1,7 +1,4 @@
-"""Updates by a gradient of few rows of a matrix, compiled: the rows that have none are zero and are never written out.
-
-`adamw_rows` goes through all rows, since the means of AdamW move in each of them; the others through those named.
-"""
+"""Sums and picks of a matrix's rows, compiled: rows that no token stands for are never written out."""
 
 from __future__ import annotations
 
@@ -9,44 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.compiling import compiled, within_kernels
-
-TRACE = np.float32(1e-30)
-"""A remembered number below which it is as good as none."""
-
-
-@within_kernels
-def without_traces(x: Any) -> Any:
-    """x, or 0 where it is so small that the processor would take a hundred times as long over it before long.
-
-    What an optimizer remembers of a row without a gradient becomes smaller with every step.
-    """
-    return np.float32(0) if abs(x) < TRACE else x
-
-
-@compiled
-def adamw_rows(
-    w: Any, rows: Any, values: Any, k: Any, m: Any, v: Any, first: Any, last: Any,
-    towards: Any, beta: Any, rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
-) -> None:  # fmt: skip
-    """Rows `first` to `last` of the matrices: g is `values` (U, D) at the `rows` (U,), and zero elsewhere; k: the
-    first of these rows that is not before `first`."""
-    keep_m = np.float32(1) - towards
-    for r in range(first, last):
-        w_r, m_r, v_r = w[r], m[r], v[r]
-        if k < rows.size and rows[k] == r:
-            g = values[k]
-            k += 1
-            for j in range(g.size):
-                g_j = factor * g[j]
-                m_r[j] = without_traces(m_r[j] + towards * (g_j - m_r[j]))
-                v_r[j] = without_traces(beta * v_r[j] + rest * (g_j * g_j))
-        else:
-            for j in range(w_r.size):
-                m_r[j] = without_traces(m_r[j] * keep_m)
-                v_r[j] = without_traces(v_r[j] * beta)
-        for j in range(w_r.size):
-            w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
+from weft.backends.kernels.compiling import compiled
 
 
 @compiled
@@ -73,6 +33,27 @@ def distinct(ids: Any, count: Any) -> Any:
         where[k] = places[ids[k]] - 1
         different[where[k]] = ids[k]
     return different, where
+
+
+@compiled
+def bounds(numbers: Any) -> Any:
+    """The lowest and the highest."""
+    lowest = highest = numbers[0]
+    for number in numbers:
+        lowest, highest = min(lowest, number), max(highest, number)
+    return lowest, highest
+
+
+@compiled
+def sum_rows(rows: Any, values: Any) -> Any:
+    """The different numbers among rows (K,), ascending (U,), and the sum of the values (K, D) of each."""
+    count = 0
+    for row in rows:
+        count = max(count, row + 1)
+    different, places = distinct(rows, count)
+    sums = np.zeros((different.size, values.shape[1]), values.dtype)
+    add_rows(sums, places, values, np.float32(1))
+    return different, sums
 
 
 @compiled
