@@ -33,6 +33,7 @@ from weft.layers import (
 )
 from weft.layers.sliced_output import SLICE_BYTES
 from weft.layers.stack import StackState, layer_sizes
+from weft.recorded_pass import RecordedPasses
 
 Gradient = Array | RowGradient
 
@@ -138,7 +139,7 @@ class RNNLM:
 
     def _settle(self) -> None:
         """Take note of where the parameters are; to be called whenever the layers are others."""
-        self._places = self._found_places()
+        self._places, self._recorded = self._found_places(), RecordedPasses(self)
         self.params = list(self.named_parameters().values())
 
     def _found_places(self) -> list[tuple[str, Layer, int]]:
@@ -213,11 +214,15 @@ class RNNLM:
 
         The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
         """
+        loss = self._recorded.loss(xs, ts)
+        if loss is not None:
+            return loss
         self.output.forward(self.forward(xs), ts)
         return self.output.loss
 
     def forward(self, xs: Array) -> Array:
         """The training pass up to what the output layer sees: xs (N, T) -> hs (N, T, H), with dropout."""
+        self._recorded.current = None
         may_repeat = self.embedding.may_repeat(xs) and self.embedding_dropout.ratio == 0
         if may_repeat and self.stack.reads_rows(*xs.shape):
             return self.stack.forward(self.embedding.forward_rows(xs))
@@ -225,7 +230,8 @@ class RNNLM:
 
     def backward(self) -> None:
         """The gradient of the mean nats of the last `loss` and the penalties, by truncated BPTT."""
-        dembedded = self.stack.backward(self.output.backward())
+        recorded = self._recorded.current
+        dembedded = recorded.backward() if recorded else self.stack.backward(self.output.backward())
         self.embedding.backward(self.embedding_dropout.backward(dembedded))
         if self.tied:
             (rows,) = self.embedding.grads

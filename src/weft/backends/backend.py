@@ -7,7 +7,8 @@ what must be fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -136,6 +137,20 @@ class UpdateKernel(Protocol):
         """The same for a matrix w (V, D), g being `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
 
 
+class Recording(Protocol):
+    """Kernels that were called, and their arguments."""
+
+    def carry_out(self) -> None:
+        """All of it once more, with what the arrays hold now."""
+
+
+class Recorder(Protocol):
+    """Records the kernels that are called."""
+
+    def taken(self) -> Recording:
+        """What was recorded since this was asked last."""
+
+
 class Backend(Protocol):
     """One array library, as the layers see it."""
 
@@ -188,6 +203,17 @@ class Backend(Protocol):
 
     def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
         """Whether the inputs of blocks of such a shape may be `RowInputs`."""
+
+    def recording_place(self) -> Hashable | None:
+        """What stands for the kernels that are switched on and for who calls them; a recording is good for this one
+        only. None: nothing can be recorded."""
+
+    def can_record(self, cells: Sequence[Any], output: Sequence[Array], streams: int, steps: int) -> bool:
+        """Whether all that is worked out in a block of such a shape is done by kernels that can be recorded, for these
+        cells and a full output layer with the parameters W and b."""
+
+    def recording(self) -> AbstractContextManager[Recorder]:
+        """Within the block the kernels that are called are recorded."""
 
     def update_kernel(self, dtype: Any) -> UpdateKernel | None:
         """Fused updates for a precision, or None: they are array arithmetic."""

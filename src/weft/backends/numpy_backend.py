@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +12,8 @@ import array_api_compat.numpy as array_namespace
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.backend import BlockKernel, OutputKernel, UpdateKernel
+from weft.backends.backend import BlockKernel, OutputKernel, Recorder, UpdateKernel
+from weft.errors import InputError
 
 if TYPE_CHECKING:
     from weft.backends.kernels.block import FusedBlock
@@ -123,6 +127,32 @@ class NumpyBackend:
             return None
         kernel = self.kernels.blocks.get(cell.name)
         return kernel if kernel is not None and kernel.pays(cell, streams, steps) else None
+
+    def recording_place(self) -> Hashable | None:
+        kernels = self.kernels
+        return None if kernels is None or kernels.with_recorder is None else (id(kernels), threading.get_ident())
+
+    def can_record(self, cells: Sequence[Any], output: Sequence[Floats], streams: int, steps: int) -> bool:
+        W, b = output
+        can_be_read = W.dtype == np.float32 and b.flags.c_contiguous
+        return (
+            can_be_read
+            and (W.flags.c_contiguous or W.flags.f_contiguous)
+            and all(self.reads_rows(cell, streams, steps) for cell in cells)
+        )
+
+    @contextmanager
+    def recording(self) -> Iterator[Recorder]:
+        kernels = self.kernels
+        if kernels is None or kernels.with_recorder is None:
+            raise InputError("only fused kernels can be recorded, see `recording_place`")
+        recorder, recorded = kernels.with_recorder()
+        before = self.active.set(recorded)
+        try:
+            yield recorder
+        finally:
+            recorder.stop()
+            self.active.reset(before)
 
     def output_kernel(self, dtype: Any) -> OutputKernel | None:
         return self.kernels.output if self.kernels and dtype == np.float32 else None

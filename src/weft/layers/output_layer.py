@@ -39,6 +39,8 @@ class OutputLayer(Layer, ABC):
     """Whether the first parameter can be an embedding's."""
     exact: ClassVar[bool] = True
     """Whether the loss of `forward` is exact, and not an estimate from samples."""
+    can_record: ClassVar[bool] = False
+    """Whether `forward` does the same for all targets, so that its kernels can be recorded."""
     vocab_size: int
 
     def __init__(self, *params: Array, rows: int | None = None, ignore_label: int = -1) -> None:
@@ -122,10 +124,14 @@ class OutputLayer(Layer, ABC):
 
     def _take(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
         """Keep what a forward pass has found."""
-        self._dhs = self.xp.reshape(dh, shape)
-        self.nats = self.xp.reshape(nats, shape[:2])
-        self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), tokens)
+        self.take_again(self.xp.reshape(nats, shape[:2]), self.xp.reshape(dh, shape), tokens)
         return self.loss.nats / max(self.loss.tokens, 1)
+
+    def take_again(self, nats: Array, dhs: Array, tokens: int) -> Loss:
+        """Keep nats (N, T) and dhs (N, T, H), found by `forward` or by what it called, and return what they cost."""
+        self.nats, self._dhs = nats, dhs
+        self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), tokens)
+        return self.loss
 
     def _kernel(self) -> OutputKernel:
         return self.backend.output_kernel(self.params[0].dtype) or SlicedOutput(self.backend, self.rows)

@@ -93,7 +93,7 @@ class TimeRecurrent(Layer):
             raise InputError(f"a block has at least one stream and one step, got xs of shape {tuple(xs.shape)}")
         self._kernel = self._block_kernel(xs)
         self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
-        hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self._checked(xs, self._initial_state(xs)))
+        hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self.state_before(xs))
         self.set_state(*state)
         self._shape = tuple(hs.shape)
         return hs
@@ -114,8 +114,7 @@ class TimeRecurrent(Layer):
         dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self._tape)
         if self.weight_dropout:
             self.weight_dropout.backward(self.grads[1])
-        for name, gradient in zip(self.cell.state_names, dfirst, strict=True):
-            setattr(self, f"d{name}", gradient)
+        self.take_dstate(dfirst)
         return dxs
 
     def unroll(self, xs: Array, state: State) -> tuple[Array, State]:
@@ -128,6 +127,24 @@ class TimeRecurrent(Layer):
         """(h,) or (h, c) after the last `forward`; None before any."""
         state = tuple(getattr(self, name) for name in self.cell.state_names)
         return None if state[0] is None else state
+
+    @property
+    def dstate(self) -> State:
+        """(dh,) or (dh, dc) after the last `backward`."""
+        return tuple(getattr(self, f"d{name}") for name in self.cell.state_names)
+
+    def take_dstate(self, dstate: State) -> None:
+        """Let this be the gradient that has reached the initial state."""
+        for name, gradient in zip(self.cell.state_names, dstate, strict=True):
+            setattr(self, f"d{name}", gradient)
+
+    def state_before(self, xs: Array | RowInputs) -> State:
+        """The state from which a block xs would go on; raises InputError where it has other streams."""
+        return self._checked(xs, self._initial_state(xs))
+
+    def forget_block(self) -> None:
+        """The last block was read by others: `backward` needs a `forward` before it again."""
+        self._tape = None
 
     def set_state(self, h: Array, *memory: Array) -> None:
         """Go on from h (N, H), and from c where the cell has one (zeros if left out)."""

@@ -78,6 +78,12 @@ class Stack:
         """Whether the layers are all of one size and each reads nothing but the one below it."""
         return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether a training pass is that of the layers alone, without dropout, penalties and residual connections."""
+        drops = any(dropout.ratio for dropout in self.dropouts) or any(layer.weight_dropout for layer in self.layers)
+        return not (drops or any(self.residual) or self._activation_penalty.weight or self._temporal_penalty.weight)
+
     def reads_rows(self, streams: int, steps: int) -> bool:
         """Whether `forward` takes `RowInputs` of such a shape; `backward` then gives the gradient of their values."""
         return self.dropouts[0].ratio == 0 and self.layers[0].reads_rows(streams, steps)

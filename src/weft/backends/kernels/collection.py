@@ -5,7 +5,7 @@ The first call of each compiles it, which takes seconds; the result is kept on d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from weft.backends.kernels import gru_kernel, lstm_kernel, rnn_kernel
@@ -18,6 +18,7 @@ from weft.backends.kernels.panel_block import PanelBlock, Passes
 from weft.backends.kernels.panel_output import PanelOutput
 from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.products import LibraryProducts, PairProducts, PanelProducts, TileProducts
+from weft.backends.kernels.recording import Recorder
 from weft.backends.kernels.rnn_kernel import RNNKernel
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_kernel import FusedUpdate
@@ -43,6 +44,8 @@ class Kernels:
     output: FusedOutput | PanelOutput
     update: FusedUpdate
     rounding: float
+    with_recorder: Callable[[], tuple[Recorder, Kernels]] | None = None
+    """A recorder and kernels that it records, where they can be recorded."""
 
     @classmethod
     def on(cls, workers: Workers, precision: str) -> Kernels:
@@ -63,10 +66,20 @@ def on_tiles(workers: Workers, precision: str) -> Kernels:
 
 def on_panels(workers: Workers, precision: str) -> Kernels:
     """The kernels where there are vectors only."""
+    return panel_kernels(workers, precision, Together(workers.count))
+
+
+def panel_kernels(workers: Workers, precision: str, together: Together) -> Kernels:
+    """The same, carried out by `together`."""
     kind, products = (PAIRS, PairProducts()) if precision == "bfloat16" else (FLOATS, PanelProducts())
-    together, small = Together(workers.count), PanelProducts()
+    small = PanelProducts()
     blocks = {
         name: PanelBlock(passes, together, kind, kernel(workers, products, small))
         for name, (kernel, passes) in CELLS.items()
     }
-    return Kernels(blocks, PanelOutput(together, kind), FusedUpdate(together), ROUNDING[precision])
+
+    def with_recorder() -> tuple[Recorder, Kernels]:
+        recorder = Recorder(workers.count)
+        return recorder, panel_kernels(workers, precision, recorder)
+
+    return Kernels(blocks, PanelOutput(together, kind), FusedUpdate(together), ROUNDING[precision], with_recorder)

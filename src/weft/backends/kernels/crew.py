@@ -5,8 +5,8 @@ cut into chunks that whoever is there takes one after another (see `stream_step`
 left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
 
 The control words: TURN is odd while a job is open; JOB, its address; BUSY, how many helpers are at it; AWAKE, how many
-look out; WANTED, whether a job is about to come, so that nobody falls asleep. A job's words begin with the address of a
-function (job, number) that takes part in it.
+look out; WANTED, whether a job is about to come, so that nobody falls asleep; LATER, whether jobs are only made, to be
+carried out another time. A job's words begin with the address of a function (job, number) that takes part in it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 
-TURN, JOB, BUSY, AWAKE, WANTED, CONTROL = (LINE * n for n in range(6))
+TURN, JOB, BUSY, AWAKE, WANTED, LATER, CONTROL = (LINE * n for n in range(7))
 LOOK_OUT_SECONDS = 600e-6
 FEWEST_ALONE, MOST_ALONE = 4, 2000
 """How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
@@ -69,6 +69,8 @@ def want(control: Any) -> Any:
 def carry_out(control: Any, job: Any) -> Any:
     """Open a job to helpers, take part in it, and return when nobody touches it any more; whether that took long."""
     words = pointer_to(control, 0)
+    if read(shift(words, LATER)):
+        return False
     write(shift(words, JOB), job)
     add(shift(words, TURN), 1)
     call(words_at(job)[0], job, 0)

@@ -38,16 +38,17 @@ from weft.backends.kernels.crew import crew
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.micro_kernel import shift
 
-MOST_PHASES = 6
-FUNCTION, ARGUMENTS, SHARES, FAILED, LOST = range(5)
-DONE = LINE
+MOST_PHASES, MOST_ARGUMENTS = 6, 512
+FUNCTION, SHARES, FAILED, LOST = range(4)
+ARGUMENTS = LINE
+DONE = ARGUMENTS + MOST_ARGUMENTS
 """Words of a job; from DONE on a line a phase, the shares done, and then a word a share: whether it is claimed."""
 
 OPENING = -1
 MORE_THAN_ALL = 1 << 40
 """Shares that count as done in every phase once a thread has failed, so that nobody waits for it."""
 
-WORD = ir.IntType(64)
+WORD, WORD_BYTES = ir.IntType(64), 8
 
 
 def _first_share(tasks, phase, number):  # type: ignore[no-untyped-def]
@@ -99,21 +100,36 @@ first_share, next_share = _on_words("weft_first_share"), _on_words("weft_next_sh
 @intrinsic
 def become_job(typing: Any, tasks: Any, control: Any, arguments: Any) -> Any:
     """Make the words `tasks` a job for a crew: everybody calls the kernel that this is called in, with its own number,
-    `tasks`, `control` and the other arguments, which stay where they are until the kernel returns."""
+    `tasks`, `control` and the other arguments, which are among these words."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = context.make_array(tasks)(context, builder, args[0]).data
         given = types.Tuple((tasks, control, *arguments.types))
         values = [*args[:2], *cgutils.unpack_tuple(builder, args[2], len(arguments))]
-        room = cgutils.alloca_once(builder, context.get_value_type(given))
+        kind = context.get_value_type(given)
+        if context.get_abi_sizeof(kind) > MOST_ARGUMENTS * WORD_BYTES:
+            raise ValueError(f"a job has room for {MOST_ARGUMENTS} words of arguments")
+        room = builder.bitcast(builder.gep(words, [WORD(ARGUMENTS)]), kind.as_pointer())
         for place, value in enumerate(values):
+            value = _borrowed(builder, given[place], value)
             builder.store(value, cgutils.gep_inbounds(builder, room, 0, place))
         function = _calling(context, builder, given, room.type)
-        for word, pointer in ((FUNCTION, function), (ARGUMENTS, room)):
-            builder.store(builder.ptrtoint(pointer, WORD), builder.gep(words, [WORD(word)]))
+        builder.store(builder.ptrtoint(function, WORD), builder.gep(words, [WORD(FUNCTION)]))
         return context.get_dummy_value()
 
     return types.void(tasks, control, arguments), generate
+
+
+def _borrowed(builder: Any, kind: Any, value: Any) -> Any:
+    """A value without the counters of references that arrays have during a call: who has them called keeps them."""
+    if isinstance(kind, types.Array):
+        owner = builder.extract_value(value, 0)
+        return builder.insert_value(value, owner.type(None), 0)
+    if isinstance(kind, types.BaseTuple):
+        for place, part in enumerate(kind):
+            borrowed = _borrowed(builder, part, builder.extract_value(value, place))
+            value = builder.insert_value(value, borrowed, place)
+    return value
 
 
 def _calling(context: Any, builder: Any, given: Any, place: Any) -> Any:
@@ -124,7 +140,7 @@ def _calling(context: Any, builder: Any, given: Any, place: Any) -> Any:
     inside = ir.IRBuilder(function.append_basic_block())
     job, number = function.args
     words = inside.inttoptr(job, WORD.as_pointer())
-    room = inside.inttoptr(inside.load(inside.gep(words, [WORD(ARGUMENTS)])), place)
+    room = inside.bitcast(inside.gep(words, [WORD(ARGUMENTS)]), place)
     values = [inside.load(cgutils.gep_inbounds(inside, room, 0, place)) for place in range(len(given))]
     status, _ = context.call_conv.call_function(
         inside, builder.function, types.none, (types.intp, *given.types), [number, *values]
@@ -158,14 +174,31 @@ class Together:
         finally:
             helpers.release(brief and bool(tasks[LOST]))
         if tasks[FAILED]:
-            raise MemoryError(f"a thread of the kernel {kernel.__name__} failed: there may be too little memory")
+            raise failure(kernel.__name__)
 
     def _tasks(self, shares: int) -> NDArray[np.int64]:
         """The words of a job of phases in so many shares, none of which is claimed."""
         own: dict[int, NDArray[np.int64]] = self._own.__dict__.setdefault("tasks", {})
         words = own.get(shares)
         if words is None:
-            words = own[shares] = aligned(DONE + MOST_PHASES * (LINE + shares), np.int64)
-        words[:] = 0
-        words[SHARES] = shares
+            words = own[shares] = empty_job(shares)
+        unclaim(words)
         return words
+
+
+def empty_job(shares: int) -> NDArray[np.int64]:
+    """The words of a job of phases in so many shares."""
+    words = aligned(DONE + MOST_PHASES * (LINE + shares), np.int64)
+    words[SHARES] = shares
+    return words
+
+
+def unclaim(words: NDArray[np.int64]) -> None:
+    """Let nobody have claimed any share of a job, or of many that lie in the rows of an array."""
+    words[..., FAILED] = 0
+    words[..., DONE:] = 0
+
+
+def failure(kernel: str) -> MemoryError:
+    """That a thread failed."""
+    return MemoryError(f"a thread of the kernel {kernel} failed: there may be too little memory")
