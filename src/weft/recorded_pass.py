@@ -40,30 +40,31 @@ class RecordedPasses:
 
     def loss(self, xs: Array, ts: Array) -> Loss | None:
         """`RNNLM.loss`, or None where the layers have to do it themselves."""
-        self.current = self._pass(xs, ts)
-        return None if self.current is None else self.current.loss(xs, ts)
-
-    def _pass(self, xs: Array, ts: Array) -> RecordedPass | None:
+        self.current = None
         if xs.shape != ts.shape or len(xs.shape) != 2 or not 0 < math.prod(xs.shape) < MOST_TOKENS:
             return None
+        known = self._pass(xs.shape)
+        if known is None or not known.reads(xs, ts):
+            return None
+        self.current = known
+        return known.loss()
+
+    def _pass(self, shape: tuple[int, int]) -> RecordedPass | None:
         model, backend = self.model, self.model.embedding.backend
-        cells = [layer.cell for layer in model.recurrent]
         place = backend.recording_place()
         if place is None or not (
             model.embedding_dropout.ratio == 0 and model.stack.is_bare and model.output.can_record
         ):
             return None
-        lowest, highest = backend.bounds(ts)
-        if lowest < 0 or highest >= model.vocab_size:
-            return None
-        key = (xs.shape, place)
+        key = (shape, place)
         known = self._passes.get(key)
         if known is None or not known.is_of_these_arrays():
-            if not backend.can_record(cells, model.output.params, *xs.shape):
+            cells = [layer.cell for layer in model.recurrent]
+            if not backend.can_record(model.embedding.params[0], cells, model.output.params, *shape):
                 return None
             if len(self._passes) >= MOST_SHAPES:
                 self._passes.clear()
-            known = self._passes[key] = RecordedPass(model, *xs.shape)
+            known = self._passes[key] = RecordedPass(model, *shape)
         return known
 
 
@@ -72,21 +73,22 @@ class RecordedPass:
 
     def __init__(self, model: RNNLM, N: int, T: int) -> None:
         self.model, self.backend = model, model.embedding.backend
-        xp, W = self.backend.xp, model.embedding.params[0]
+        xp = self.backend.xp
         self._arrays = [
             (arrays, index, array)
-            for layer in (*model.recurrent, model.output)
-            for arrays in (layer.params, layer.grads)
+            for layer in (model.embedding, *model.recurrent, model.output)
+            for arrays in ((layer.params, layer.grads) if layer is not model.embedding else (layer.params,))
             for index, array in enumerate(arrays)
         ]
-        self._xs = xp.zeros((N, T, W.shape[1]), dtype=W.dtype)
-        self._ts = xp.zeros((N, T), dtype=xp.int64)
+        self._ids, self._ts = (xp.zeros((N, T), dtype=xp.int64) for _ in range(2))
         state = model.state
         self._before = model.zero_state(N)
         model.set_state(self._before)
         with self.backend.recording() as recorder:
+            self._xs = model.embedding.forward(self._ids)
             model.output.forward(model.stack.forward(self._xs), self._ts)
             self._forward = recorder.taken()
+            self._flat_ids = model.embedding.ids
             self._after = [layer.state_before(self._xs) for layer in model.recurrent]
             self._nats, self._dhs = model.output.nats, model.output.backward()
             self._dxs = model.stack.backward(self._dhs)
@@ -99,23 +101,27 @@ class RecordedPass:
         """Whether the model still has the arrays that the recorded kernels read and write."""
         return all(arrays[index] is array for arrays, index, array in self._arrays)
 
-    def loss(self, xs: Array, ts: Array) -> Loss:
-        """See `RNNLM.loss`; all targets are to be counted."""
+    def reads(self, xs: Array, ts: Array) -> bool:
+        """Take over a block, where all its targets are to be counted."""
+        V, copied = self.model.vocab_size, self.backend.copy_within
+        return copied(xs, V, self._ids) and copied(ts, V, self._ts)
+
+    def loss(self) -> Loss:
+        """`RNNLM.loss` of the block that was taken over."""
         model = self.model
-        self._xs[...] = model.embedding.forward(xs)
-        self._ts[...] = ts
         for layer, before in zip(model.recurrent, self._before, strict=True):
             state = layer.state_before(self._xs)
             for part, given in zip(before, state, strict=True):
                 part[...] = given
         for layer in model.recurrent:
             layer.forget_block()
+        model.embedding.take_again(self._flat_ids)
         self._forward.carry_out()
         copied = self.backend.xp.asarray
         model.set_state(tuple([tuple([copied(part, copy=True) for part in after]) for after in self._after]))
         model.stack.penalty = 0.0
         self._has_read = True
-        return model.output.take_again(self._nats, self._dhs, xs.shape[0] * xs.shape[1])
+        return model.output.take_again(self._nats, self._dhs, math.prod(self._ids.shape))
 
     def backward(self) -> Array:
         """The gradient by what the embedding gave, (N, T, D); those of the layers' parameters are written."""

@@ -169,6 +169,9 @@ class Backend(Protocol):
     def bounds(self, numbers: Array) -> tuple[int, int]:
         """The lowest and the highest of some whole numbers."""
 
+    def copy_within(self, numbers: Array, count: int, place: Array) -> bool:
+        """Whether all whole numbers (N, T) lie in [0, count); then place (N, T) is a copy of them, else it may be."""
+
     def add_rows(self, target: Array, rows: Array, values: Array) -> None:
         """target[rows[k]] += values[k] for every k, in place; a row named twice receives both."""
 
@@ -208,9 +211,11 @@ class Backend(Protocol):
         """What stands for the kernels that are switched on and for who calls them; a recording is good for this one
         only. None: nothing can be recorded."""
 
-    def can_record(self, cells: Sequence[Any], output: Sequence[Array], streams: int, steps: int) -> bool:
-        """Whether all that is worked out in a block of such a shape is done by kernels that can be recorded, for these
-        cells and a full output layer with the parameters W and b."""
+    def can_record(
+        self, embedding: Array, cells: Sequence[Any], output: Sequence[Array], streams: int, steps: int
+    ) -> bool:
+        """Whether all that is worked out in a block of such a shape is done by kernels that can be recorded, for an
+        embedding (V, D), these cells and a full output layer with the parameters W and b."""
 
     def recording(self) -> AbstractContextManager[Recorder]:
         """Within the block the kernels that are called are recorded."""

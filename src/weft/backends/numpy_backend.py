@@ -52,6 +52,13 @@ class NumpyBackend:
             return self.kernels.update.bounds(numbers)
         return int(self.xp.min(numbers)), int(self.xp.max(numbers))
 
+    def copy_within(self, numbers: Integers, count: int, place: Integers) -> bool:
+        if self.kernels:
+            return self.kernels.update.copy_within(numbers, count, place)
+        place[...] = numbers
+        lowest, highest = self.bounds(place)
+        return lowest >= 0 and highest < count
+
     def add_rows(self, target: Floats, rows: Integers, values: Floats) -> None:
         if self.kernels and target.dtype == values.dtype == np.float32:
             return self.kernels.update.add_rows(target, rows, values)
@@ -132,11 +139,14 @@ class NumpyBackend:
         kernels = self.kernels
         return None if kernels is None or kernels.with_recorder is None else (id(kernels), threading.get_ident())
 
-    def can_record(self, cells: Sequence[Any], output: Sequence[Floats], streams: int, steps: int) -> bool:
+    def can_record(
+        self, embedding: Floats, cells: Sequence[Any], output: Sequence[Floats], streams: int, steps: int
+    ) -> bool:
         W, b = output
-        can_be_read = W.dtype == np.float32 and b.flags.c_contiguous
         return (
-            can_be_read
+            _can_be_read(embedding)
+            and _can_be_read(b)
+            and W.dtype == np.float32
             and (W.flags.c_contiguous or W.flags.f_contiguous)
             and all(self.reads_rows(cell, streams, steps) for cell in cells)
         )

@@ -97,6 +97,10 @@ class TimeRowEmbedding(TimeEmbedding):
         self._different = None
         return super().forward(ids)
 
+    def take_again(self, ids: Array) -> None:
+        """Let ids (K,) be those that were read last, by what `forward` called."""
+        self.ids, self._different = ids, None
+
     def backward(self, dxs: Array) -> None:
         (W,) = self.params
         if self._different is not None:

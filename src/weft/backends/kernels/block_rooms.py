@@ -22,6 +22,8 @@ Room = tuple[tuple[Loop, ...], NDArray[Any], NDArray[Any]]
 """What the products of a time loop need, and every share's words for left and for right factors."""
 
 MOST_SHAPES = 500
+SMALL_WEIGHTS = 40_000
+"""Weights of a layer up to which every share packs them for itself, which takes less time than waiting for others."""
 
 
 class BlockRooms:
@@ -37,6 +39,8 @@ class BlockRooms:
         self.shares, self.kind, self.factors = shares, kind, factors
         self.N, self.T, self.D, self.H = N, T, D, H
         self.width = gates * H
+        self.copies = shares if (D + H) * self.width <= SMALL_WEIGHTS else 1
+        """How many times W_h is packed."""
         self.inputs, self.gates = int(row_distance(D)), int(row_distance(self.width))
         """From one row of x, and of the gates, to the next."""
 
@@ -69,7 +73,7 @@ class BlockRooms:
     def _loop(self, index: int, factor: tuple[int, int], columns: tuple[int, int], segment: tuple[int, int]) -> Loop:
         """What one product of a time loop needs: room for its right factor (K, N), which columns of C it is added to,
         which columns of the left factor it has, and room for two of these."""
-        shape = (1, *panel_shape(*factor, self.kind))
+        shape = (self.copies, *panel_shape(*factor, self.kind))
         words = 0 if self.kind == FLOATS else -(-factor[0] // DEPTH) * SIDE
         streams = -(-self.N // self.shares)
         steps = held(f"block steps {index}", self.shares * 2 * streams * words, self.kind)

@@ -29,6 +29,7 @@ from weft.backends.kernels.panel_passes import (
     add_up,
     copy_rows,
     exchange_axes,
+    factor_of,
     group_of,
     recurrent_gradient,
     streams_of,
@@ -160,19 +161,22 @@ def gru_forward(
         return
     shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
     (h,), (s,), (of_zr, of_c) = states, kept, loops
-    share = first_share(tasks, 0, number)
+    packs_own = len(of_c[0]) > 1
+    share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
         pack_share(Wh[:, : 2 * H], False, of_zr[0][0], share, shares)
         pack_share(Wh[:, 2 * H :], False, of_c[0][0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, xs, values, places, products, Wx, x, a, left_words, right_words)
+    project(number, tasks, 1, packs_own, xs, values, places, products, Wx, x, a, left_words, right_words)
     share = first_share(tasks, 3, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         h_own = group_of(h, N, share, shares)
         copy_rows(before[0][own], h_own[0])
+        zr = factor_of(of_zr[0], Wh[:, : 2 * H], False, share)
+        c = factor_of(of_c[0], Wh[:, 2 * H :], False, share)
         steps(
-            of_zr[0], of_c[0], of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], ALONE, b,
+            zr, c, of_zr[1], of_c[1], of_zr[2], of_zr[3][share], of_c[3][share], ALONE, b,
             group_of(a, N, share, shares), h_own, group_of(s, N, share, shares), 0, H,
         )  # fmt: skip
         exchange_axes(h_own[1:], hs[own])
@@ -197,7 +201,8 @@ def gru_backward(
         return
     shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
     (h,), (s,), (dh,), (of_zr, of_c) = states, kept, dstates, loops
-    share = first_share(tasks, 0, number)
+    packs_own = len(of_c[0]) > 1
+    share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
         pack_share(Wh[:, : 2 * H], True, of_zr[0][0], share, shares)
         pack_share(Wh[:, 2 * H :], True, of_c[0][0], share, shares)
@@ -206,8 +211,10 @@ def gru_backward(
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
+        zr = factor_of(of_zr[0], Wh[:, : 2 * H], True, share)
+        c = factor_of(of_c[0], Wh[:, 2 * H :], True, share)
         steps_backward(
-            of_zr[0], of_c[0], of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], ALONE, dbs[share],
+            zr, c, of_zr[1], of_zr[2], of_c[2], of_zr[3][share], of_c[3][share], ALONE, dbs[share],
             group_of(a, N, share, shares), group_of(h, N, share, shares), dh[own], np.empty_like(dh[own]), dhs[own],
             0, H,
         )  # fmt: skip
@@ -215,11 +222,13 @@ def gru_backward(
     share = first_share(tasks, 2, number)
     while share >= 0:
         input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
-        recurrent_gradient(h, N, a, dWh[:, : 2 * H], share, shares, left_words, right_words)
-        recurrent_gradient(s, N, a[:, 2 * H :], dWh[:, 2 * H :], share, shares, left_words, right_words)
+        other = shares - 1 - share if packs_own else share  # one of the shares of columns is the larger
+        left, right = left_words[share], right_words[share]
+        recurrent_gradient(h, N, a, dWh[:, : 2 * H], other, shares, left, right)
+        recurrent_gradient(s, N, a[:, 2 * H :], dWh[:, 2 * H :], other, shares, left, right)
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    project_backward(number, tasks, 3, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
+    project_backward(number, tasks, 3, packs_own, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
 
 
 class GRUKernel(FusedBlock):

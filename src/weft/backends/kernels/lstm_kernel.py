@@ -30,6 +30,7 @@ from weft.backends.kernels.panel_passes import (
     add_up,
     copy_rows,
     exchange_axes,
+    factor_of,
     group_of,
     recurrent_gradient,
     streams_of,
@@ -174,11 +175,12 @@ def lstm_forward(
         return
     shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
     (h, c), (tanh_c,), ((factor, columns, segments, rooms),) = states, kept, loops
-    share = first_share(tasks, 0, number)
+    packs_own = len(factor) > 1
+    share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
         pack_share(Wh, False, factor[0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, xs, values, places, products, Wx, x, a, left_words, right_words)
+    project(number, tasks, 1, packs_own, xs, values, places, products, Wx, x, a, left_words, right_words)
     share = first_share(tasks, 3, number)
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
@@ -186,8 +188,9 @@ def lstm_forward(
         c_own = group_of(c, N, share, shares)
         copy_rows(before[0][own], h_own[0])
         copy_rows(before[1][own], c_own[0])
+        weights = factor_of(factor, Wh, False, share)
         steps(
-            factor, columns, segments, rooms[share], ALONE, b, group_of(a, N, share, shares), h_own, c_own,
+            weights, columns, segments, rooms[share], ALONE, b, group_of(a, N, share, shares), h_own, c_own,
             group_of(tanh_c, N, share, shares), 0, H,
         )  # fmt: skip
         exchange_axes(h_own[1:], hs[own])
@@ -213,7 +216,8 @@ def lstm_backward(
         return
     shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
     (h, c), (tanh_c,), (dh, dc), ((factor, columns, segments, rooms),) = states, kept, dstates, loops
-    share = first_share(tasks, 0, number)
+    packs_own = len(factor) > 1
+    share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
         pack_share(Wh, True, factor[0], share, shares)
         share = next_share(tasks, 0, number)
@@ -221,18 +225,20 @@ def lstm_backward(
     while share >= 0:
         own = slice(*streams_of(N, share, shares))
         dbs[share] = 0
+        weights = factor_of(factor, Wh, True, share)
         steps_backward(
-            factor, columns, segments, rooms[share], ALONE, dbs[share], group_of(a, N, share, shares),
+            weights, columns, segments, rooms[share], ALONE, dbs[share], group_of(a, N, share, shares),
             group_of(c, N, share, shares), group_of(tanh_c, N, share, shares), dh[own], dc[own], dhs[own], 0, H,
         )  # fmt: skip
         share = next_share(tasks, 1, number)
     share = first_share(tasks, 2, number)
     while share >= 0:
         input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
-        recurrent_gradient(h, N, a, dWh, share, shares, left_words, right_words)
+        other = shares - 1 - share if packs_own else share  # one of the shares of columns is the larger
+        recurrent_gradient(h, N, a, dWh, other, shares, left_words[share], right_words[share])
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    project_backward(number, tasks, 3, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
+    project_backward(number, tasks, 3, packs_own, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
 
 
 class LSTMKernel(FusedBlock):

@@ -11,7 +11,7 @@ from typing import Any
 
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.meeting import Meeting
-from weft.backends.kernels.packed_product import multiply_rows
+from weft.backends.kernels.packed_product import multiply_rows, pack_share
 from weft.backends.kernels.panels import PANEL
 
 ALONE = Meeting(1).words
@@ -60,6 +60,17 @@ def exchange_axes(source: Any, target: Any) -> None:
 
 
 @within_kernels
+def factor_of(factor: Any, W: Any, transposed: Any, share: Any) -> Any:
+    """The packed weights (1, …) that a share multiplies with: its own, packed now, where every share has room for them;
+    else those that were packed for all."""
+    if len(factor) == 1:
+        return factor
+    own = factor[share : share + 1]
+    pack_share(W, transposed, own[0], 0, 1)
+    return own
+
+
+@within_kernels
 def recurrent_gradient(
     states: Any, N: Any, da: Any, dWh: Any, share: Any, shares: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
@@ -73,9 +84,8 @@ def recurrent_gradient(
         start = len(states) // N * first
         h = states[start : start + T * (last - first)]
         multiply_rows(
-            h, True, len(h), da[T * first : T * last, own], False, dWh[:, own], group == 0,
-            left_words[share], right_words[share],
-        )  # fmt: skip
+            h, True, len(h), da[T * first : T * last, own], False, dWh[:, own], group == 0, left_words, right_words
+        )
 
 
 @within_kernels

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
+from weft.backends.kernels.apart import FLAG, SIZE, apart, array, integers, numbers
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.packed_product import multiply_rows
 from weft.backends.kernels.panel_passes import columns_of, exchange_axes, group_of, streams_of
@@ -21,17 +21,23 @@ from weft.backends.kernels.together import SHARES, first_share, next_share
 
 @apart(
     lambda words: [
-        SIZE, integers(1), SIZE, numbers(3), numbers(2), integers(2), numbers(2), numbers(2), numbers(2), numbers(2),
-        array(words, 2), array(words, 2),
+        SIZE, integers(1), SIZE, FLAG, numbers(3), numbers(2), integers(2), numbers(2), numbers(2), numbers(2),
+        numbers(2), array(words, 2), array(words, 2),
     ]
 )  # fmt: skip
 def project(
-    number: Any, tasks: Any, phase: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any, x: Any, a: Any,
-    left_words: Any, right_words: Any,
+    number: Any, tasks: Any, phase: Any, packs_own: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any,
+    x: Any, a: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
-    """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room."""
+    """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room.
+
+    packs_own: whether every share packs W_x for its streams, in one phase: packing small weights takes less time than
+    waiting.
+    """
     if places.size > 0:
         project_values(number, tasks, phase, values, places, products, Wx, a, left_words, right_words)
+    elif packs_own:
+        project_streams(number, tasks, phase, xs, Wx, x, a, left_words, right_words)
     else:
         project_rows(number, tasks, phase, xs, Wx, x, a, left_words, right_words)
 
@@ -52,6 +58,21 @@ def project_rows(
         own = slice(*columns_of(Wx.shape[1], share, shares))
         multiply_rows(x, False, D, Wx[:, own], False, a[:, own], True, left_words[share], right_words[share])
         share = next_share(tasks, phase + 1, number)
+
+
+@within_kernels
+def project_streams(
+    number: Any, tasks: Any, phase: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any, right_words: Any
+) -> None:  # fmt: skip
+    """x from xs and a = x W_x, a group a share."""
+    shares, (N, _T, D), T = tasks[SHARES], xs.shape, xs.shape[1]
+    share = first_share(tasks, phase, number)
+    while share >= 0:
+        first, last = streams_of(N, share, shares)
+        rows = slice(T * first, T * last)
+        exchange_axes(xs[first:last], group_of(x, N, share, shares))
+        multiply_rows(x[rows], False, D, Wx, False, a[rows, : Wx.shape[1]], True, left_words[share], right_words[share])
+        share = next_share(tasks, phase, number)
 
 
 @within_kernels
@@ -112,19 +133,20 @@ def input_gradient(
 
 @apart(
     lambda words: [
-        SIZE, integers(1), SIZE, numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(3), numbers(2),
-        array(words, 2), array(words, 2),
+        SIZE, integers(1), SIZE, FLAG, numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(3),
+        numbers(2), array(words, 2), array(words, 2),
     ]
 )  # fmt: skip
 def project_backward(
-    number: Any, tasks: Any, phase: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any, dxs: Any, dvalues: Any,
-    left_words: Any, right_words: Any,
+    number: Any, tasks: Any, phase: Any, packs_own: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any, dxs: Any,
+    dvalues: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """Two phases: x becomes dx = da W_xᵀ, some columns a share, and dxs (N, T, D) from it, a group a share; or dvalues
-    (U, D) from the sums that `input_gradient` has left."""
+    (U, D) from the sums that `input_gradient` has left. packs_own: as in `project`."""
     shares, columns, D = tasks[SHARES], Wx.shape[1], Wx.shape[0]
     few = places.size > 0
-    share = first_share(tasks, phase, number)
+    by_streams = packs_own and not few
+    share = -1 if by_streams else first_share(tasks, phase, number)
     while share >= 0:
         own = slice(*columns_of(D, share, shares))
         rows, products = (sums, dvalues) if few else (da, x)
@@ -135,7 +157,11 @@ def project_backward(
     if few:
         return
     share = first_share(tasks, phase + 1, number)
+    N, T = len(dxs), dxs.shape[1]
     while share >= 0:
-        first, last = streams_of(len(dxs), share, shares)
-        exchange_axes(group_of(x, len(dxs), share, shares), dxs[first:last])
+        first, last = streams_of(N, share, shares)
+        if by_streams:
+            rows = slice(T * first, T * last)
+            multiply_rows(da[rows], False, columns, Wx, True, x[rows, :D], True, left_words[share], right_words[share])
+        exchange_axes(group_of(x, N, share, shares), dxs[first:last])
         share = next_share(tasks, phase + 1, number)

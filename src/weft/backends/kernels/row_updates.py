@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.crew import carry_out
+from weft.backends.kernels.panel_passes import streams_of
+from weft.backends.kernels.together import LOST, OPENING, SHARES, become_job, first_share, next_share
 
 
 @compiled
@@ -57,11 +60,28 @@ def sum_rows(rows: Any, values: Any) -> Any:
 
 
 @compiled
-def take_rows(W: Any, rows: Any) -> Any:
-    """W[rows]"""
-    taken = np.empty((rows.size, W.shape[1]), W.dtype)
-    for k in range(rows.size):
-        row, source = taken[k], W[rows[k]]
-        for j in range(row.size):
-            row[j] = source[j]
-    return taken
+def take_rows(number: Any, tasks: Any, control: Any, W: Any, rows: Any, taken: Any) -> None:
+    """taken <- W[rows]; threads share out the rows."""
+    if number == OPENING:
+        become_job(tasks, control, (W, rows, taken))
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
+    shares, share = tasks[SHARES], first_share(tasks, 0, number)
+    while share >= 0:
+        for k in range(*streams_of(rows.size, share, shares)):
+            row, source = taken[k], W[rows[k]]
+            for j in range(row.size):
+                row[j] = source[j]
+        share = next_share(tasks, 0, number)
+
+
+@compiled
+def copy_within(numbers: Any, count: Any, place: Any) -> Any:
+    """Copy numbers (N, T) to a place, as long as they lie in [0, count); whether all do."""
+    for n in range(numbers.shape[0]):
+        for t in range(numbers.shape[1]):
+            number = numbers[n, t]
+            if number < 0 or number >= count:
+                return False
+            place[n, t] = number
+    return True

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels import update_rules
-from weft.backends.kernels.row_updates import add_rows, bounds, distinct, sum_rows, take_rows
+from weft.backends.kernels.row_updates import add_rows, bounds, copy_within, distinct, sum_rows, take_rows
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_table import table_of
 
@@ -124,7 +124,13 @@ class FusedUpdate:
 
     def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
         """W[rows]"""
-        return take_rows(W, rows)  # type: ignore[no-any-return]
+        taken = np.empty((len(rows), W.shape[1]), W.dtype)
+        self._run(take_rows, taken.size, W, rows, taken)
+        return taken
+
+    def copy_within(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
+        """See `Backend.copy_within`."""
+        return bool(copy_within(np.ascontiguousarray(numbers), count, place))
 
     def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
         """Have a kernel go through arrays that belong together."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,8 @@ from weft.errors import InputError
 Arrays = Sequence[NDArray[np.float32]]
 
 
-class _Place(NamedTuple):
-    array: weakref.ref[Any]
-    size: int
-    address: int
-    layout: Any
+_Place: TypeAlias = "tuple[weakref.ref[Any], int, int, Any]"
+"""An array, its address, its size, and how it is laid out."""
 
 
 def table_of(columns: Sequence[Arrays]) -> tuple[NDArray[np.int64], int]:
@@ -33,32 +30,29 @@ def table_of(columns: Sequence[Arrays]) -> tuple[NDArray[np.int64], int]:
     Raises InputError unless all arrays are contiguous and of float32, and those that belong together alike.
     """
     numbers: list[int] = []
-    size = 0
+    total = 0
     for arrays in zip(*columns, strict=True):
-        first = _place(arrays[0])
-        size += first.size
-        numbers.append(first.size)
+        first: Any = None
         for array in arrays:
-            place = _place(array)
-            if place.layout != first.layout:
+            known = _places.get(id(array))
+            if known is None or known[0]() is not array:
+                known = _places[id(array)] = _place(array)
+            _array, address, size, layout = known
+            if first is None:
+                first, total = layout, total + size
+                numbers.append(size)
+            elif layout != first:
                 raise InputError("a parameter, its gradient and the optimizer's memory of it must be arrays alike")
-            numbers.append(place.address)
-    return np.array(numbers, np.int64).reshape(len(columns[0]), 1 + len(columns)), size
+            numbers.append(address)
+    return np.array(numbers, np.int64).reshape(len(columns[0]), 1 + len(columns)), total
 
 
 def _place(array: NDArray[np.float32]) -> _Place:
-    place = _places.get(id(array))
-    if place is None or place.array() is not array:
-        place = _places[id(array)] = _found(array)
-    return place
-
-
-def _found(array: NDArray[np.float32]) -> _Place:
     if array.dtype != FLOATS or not (array.flags.c_contiguous or array.flags.f_contiguous):
         raise InputError("parameters and gradients must be contiguous arrays of float32")
     key = id(array)
     own = weakref.ref(array, lambda _ended: _places.pop(key, None))
-    return _Place(own, array.size, address(array), (array.shape, array.strides))
+    return own, address(array), array.size, (array.shape, array.strides)
 
 
 _places: dict[int, _Place] = {}
