@@ -15,7 +15,7 @@ from numba import types
 from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panels import PANEL
-from weft.backends.kernels.tile_packing import DEPTH, SIDE, copy_vector, pack_pair, pack_row
+from weft.backends.kernels.tile_packing import DEPTH, SIDE, copy_some, copy_vector, pack_pair, pack_row
 from weft.backends.kernels.words import FLOATS, distance_of, row_distance, with_zeros, words_of
 
 FEW_SETS = 64
@@ -133,6 +133,6 @@ def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
         row, place = shift(a, k * a_row), pointer_to(room, k * distance)
         for m in range(0, whole, SIDE):
             copy_vector(shift(row, m), shift(place, m))
-        for m in range(whole, M):
-            place[m] = row[m]
+        if whole < M:
+            copy_some(shift(row, whole), shift(place, whole), M - whole)
     return LeftFactor(pointer_to(room, 0), 1, distance, ALL, 0)

@@ -208,16 +208,22 @@ def shift(typing: Any, pointer: Any, elements: Any) -> Any:
     return pointer(pointer, types.intp), generate
 
 
-@intrinsic
-def send_for(typing: Any, place: Any) -> Any:
-    """Have the cache line of an address brought near, to be written; nothing happens where there is no memory."""
+def _prefetch(to_write: bool) -> Any:
+    @intrinsic
+    def prefetch(typing: Any, place: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            nearest, data = number(3), number(1)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
+            builder.call(function, [builder.bitcast(args[0], byte), number(int(to_write)), nearest, data])
+            return context.get_dummy_value()
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        to_write, nearest, data = number(1), number(3), number(1)
-        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
-        builder.call(prefetch, [builder.bitcast(args[0], byte), to_write, nearest, data])
-        return context.get_dummy_value()
+        return types.void(place), generate
 
-    return types.void(place), generate
+    return prefetch
+
+
+look_ahead, send_for = _prefetch(to_write=False), _prefetch(to_write=True)
+"""Have the cache line of an address brought near, to be read or to be written, which takes it from other cores; nothing
+happens where there is no memory."""

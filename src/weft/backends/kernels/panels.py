@@ -13,9 +13,19 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
-from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, send_for, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, look_ahead, pointer_to, shift
 from weft.backends.kernels.processor import host_tiling
-from weft.backends.kernels.tile_packing import CELLS, DEPTH, SIDE, copy_vector, pack_pair, pack_row, transpose_tile
+from weft.backends.kernels.tile_packing import (
+    CELLS,
+    DEPTH,
+    SIDE,
+    copy_some,
+    copy_vector,
+    pack_pair,
+    pack_row,
+    transpose_tile,
+    turn_tile,
+)
 from weft.backends.kernels.words import with_zeros, word_count, words_of
 
 _tiling = host_tiling()
@@ -76,8 +86,8 @@ def _pack_floats(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-d
     if whole * PANEL < N:
         for k in range(K):
             row, place = shift(b, k * b_row + whole * PANEL), shift(panels, whole * distance + k * PANEL)
-            for n in range(PANEL):
-                place[n] = row[n] if whole * PANEL + n < N else 0
+            for n in range(0, PANEL, SIDE):
+                copy_some(shift(row, n), shift(place, n), N - whole * PANEL - n)
 
 
 def _pack_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
@@ -109,15 +119,14 @@ def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[n
             for k in range(0, K, SIDE):
                 depth, place = min(SIDE, K - k), shift(panels, i * distance + k * PANEL + column - i * PANEL)
                 for n in range(SIDE):  # every row is on another page, and so far nobody has asked for it
-                    send_for(shift(b, (column + SIDE + n) * b_row + k))
+                    look_ahead(shift(b, (column + SIDE + n) * b_row + k))
                 if depth == SIDE and column + SIDE <= N:
-                    for n in range(SIDE):
-                        copy_vector(shift(b, (column + n) * b_row + k), shift(tile, n * SIDE))
-                    _put_turned(tile, SIDE, place)
+                    turn_tile(shift(b, column * b_row + k), b_row, place, PANEL)
                     continue
                 for n in range(SIDE):
-                    for j in range(depth):
-                        place[j * PANEL + n] = b[(column + n) * b_row + k + j] if column + n < N else 0
+                    count = depth if column + n < N else 0
+                    copy_some(shift(b, (column + n) * b_row + k), shift(tile, n * SIDE), count)
+                _put_turned(tile, depth, place)
 
 
 def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
@@ -128,7 +137,7 @@ def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no
             for k in range(0, K, DEPTH):
                 depth = min(DEPTH, K - k)
                 for n in range(SIDE):  # every row is on another page, and so far nobody has asked for it
-                    send_for(shift(b, (column + SIDE + n) * b_row + k))
+                    look_ahead(shift(b, (column + SIDE + n) * b_row + k))
                 for n in range(SIDE):
                     row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
                     pack_row(with_zeros(row, depth, edge), shift(start, n * SIDE), 1)

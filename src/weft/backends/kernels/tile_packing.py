@@ -10,8 +10,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
-from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.compiling import intrinsic, within_kernels
 
 SIDE, DEPTH, CELLS = 16, 32, 256
 """Rows or columns of a tile, its k, and its cells."""
@@ -96,11 +97,36 @@ def copy_vector(typing: Any, source: Any, place: Any) -> Any:
 
 
 @intrinsic
-def transpose_tile(typing: Any, tile: Any) -> Any:
-    """Transpose 16 x 16 cells in place: blocks of 8 change places, then blocks of 4, 2 and 1."""
+def copy_some(typing: Any, source: Any, place: Any, count: Any) -> Any:
+    """The same with zeros in place of all words but the first `count`, which alone are read."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = [_load(builder, args[0], r * SIDE, BITS) for r in range(SIDE)]
+        source, place, count = args
+        wide = ir.VectorType(INDEX, SIDE)
+        counts = builder.insert_element(ir.Constant(wide, ir.Undefined), count, LANE(0))
+        counts = builder.shuffle_vector(counts, ir.Constant(wide, ir.Undefined), _all(0))
+        mask = builder.icmp_signed("<", ir.Constant(wide, list(range(SIDE))), counts)
+        kind = ir.FunctionType(BITS, [BITS.as_pointer(), LANE, mask.type, BITS])
+        load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{SIDE}i32.p0")
+        words = builder.call(load, [builder.bitcast(source, BITS.as_pointer()), LANE(4), mask, _all(0)])
+        builder.store(words, builder.bitcast(place, BITS.as_pointer())).align = 4
+        return context.get_dummy_value()
+
+    return types.void(source, place, types.intp), generate
+
+
+@intrinsic
+def turn_tile(typing: Any, tile: Any, distance: Any, place: Any, place_distance: Any) -> Any:
+    """The transpose of 16 x 16 words, whose rows lie so far apart, to a place, which may be the same: blocks of 8
+    change places, then blocks of 4, 2 and 1."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        tile, distance, place, place_distance = args
+
+        def row_at(start: Any, r: int, distance: Any) -> Any:
+            return builder.gep(start, [builder.mul(INDEX(r), distance)])
+
+        rows = [_load(builder, row_at(tile, r, distance), 0, BITS) for r in range(SIDE)]
         for block in (8, 4, 2, 1):
             kept = [SIDE + c - block if c & block else c for c in range(SIDE)]
             moved = [SIDE + c if c & block else c + block for c in range(SIDE)]
@@ -110,8 +136,14 @@ def transpose_tile(typing: Any, tile: Any) -> Any:
                     rows[r] = _shuffled(builder, upper, lower, kept)
                     rows[r + block] = _shuffled(builder, upper, lower, moved)
         for r, row in enumerate(rows):
-            place = builder.bitcast(builder.gep(args[0], [INDEX(r * SIDE)]), BITS.as_pointer())
-            builder.store(row, place).align = 4
+            target = builder.bitcast(row_at(place, r, place_distance), BITS.as_pointer())
+            builder.store(row, target).align = 4
         return context.get_dummy_value()
 
-    return types.void(tile), generate
+    return types.void(tile, types.intp, place, types.intp), generate
+
+
+@within_kernels
+def transpose_tile(tile: Any) -> None:
+    """Transpose 16 x 16 words, one after the other, in place."""
+    turn_tile(tile, SIDE, tile, SIDE)

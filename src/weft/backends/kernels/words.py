@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import pointer_to
-from weft.backends.kernels.tile_packing import SIDE
+from weft.backends.kernels.micro_kernel import pointer_to, shift
+from weft.backends.kernels.tile_packing import SIDE, copy_some
 
 FLOATS, PAIRS = np.dtype(np.float32), np.dtype(np.int32)
 
@@ -51,6 +51,6 @@ def with_zeros(source: Any, count: Any, edge: Any) -> Any:
     """The source's address where it has all that `edge` has room for, else that of `edge`: `count` numbers, zeros."""
     if count >= edge.size:
         return source
-    for j in range(edge.size):
-        edge[j] = source[j] if j < count else 0
+    for j in range(0, edge.size, SIDE):
+        copy_some(shift(source, j), pointer_to(edge, j), count - j)
     return pointer_to(edge, 0)
