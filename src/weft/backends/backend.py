@@ -169,6 +169,9 @@ class Backend(Protocol):
     def bounds(self, numbers: Array) -> tuple[int, int]:
         """The lowest and the highest of some whole numbers."""
 
+    def total(self, numbers: Array) -> float:
+        """The sum of all elements, in float64."""
+
     def copy_within(self, numbers: Array, count: int, place: Array) -> bool:
         """Whether all whole numbers (N, T) lie in [0, count); then place (N, T) is a copy of them, else it may be."""
 

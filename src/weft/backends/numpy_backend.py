@@ -52,6 +52,11 @@ class NumpyBackend:
             return self.kernels.update.bounds(numbers)
         return int(self.xp.min(numbers)), int(self.xp.max(numbers))
 
+    def total(self, numbers: Floats) -> float:
+        if self.kernels and numbers.dtype == np.float32 and numbers.flags.c_contiguous:
+            return self.kernels.update.total(numbers)
+        return float(self.xp.sum(numbers, dtype=self.xp.float64))
+
     def copy_within(self, numbers: Integers, count: int, place: Integers) -> bool:
         if self.kernels:
             return self.kernels.update.copy_within(numbers, count, place)

@@ -130,7 +130,7 @@ class OutputLayer(Layer, ABC):
     def take_again(self, nats: Array, dhs: Array, tokens: int) -> Loss:
         """Keep nats (N, T) and dhs (N, T, H), found by `forward` or by what it called, and return what they cost."""
         self.nats, self._dhs = nats, dhs
-        self.loss = Loss(float(self.xp.sum(nats, dtype=self.xp.float64)), tokens)
+        self.loss = Loss(self.backend.total(nats), tokens)
         return self.loss
 
     def _kernel(self) -> OutputKernel:

@@ -18,6 +18,7 @@ from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import CONTROL, LATER, carry_out
 from weft.backends.kernels.held_memory import aligned
 from weft.backends.kernels.together import (
+    DONE,
     FAILED,
     FUNCTION,
     LOST,
@@ -26,7 +27,6 @@ from weft.backends.kernels.together import (
     become_job,
     empty_job,
     failure,
-    unclaim,
 )
 
 Call = tuple[Any, int, bool, tuple[Any, ...]]
@@ -42,6 +42,20 @@ def carry_out_all(number: Any, tasks: Any, control: Any, jobs: Any) -> None:
         return
     for job in jobs:
         call(job[FUNCTION], job.ctypes.data, number)
+
+
+@compiled
+def unclaim_all(jobs: Any) -> None:
+    """Let nobody have claimed any share."""
+    for job in jobs:
+        job[FAILED] = 0
+        job[DONE:] = 0
+
+
+@compiled
+def any_failed(jobs: Any) -> Any:
+    """Whether a thread has failed in one of the jobs."""
+    return (jobs[:, FAILED] != 0).any()
 
 
 class Recording:
@@ -62,9 +76,9 @@ class Recording:
 
     def carry_out(self) -> None:
         """All of it once more, with what the arrays hold now. Raises MemoryError where a thread fails."""
-        unclaim(self.jobs)
+        unclaim_all(self.jobs)
         self.together.run(carry_out_all, self.shares, self.brief, self.jobs)
-        if np.count_nonzero(self.jobs[:, FAILED]):
+        if any_failed(self.jobs):
             raise failure("of a recording")
 
 

@@ -48,6 +48,15 @@ def bounds(numbers: Any) -> Any:
 
 
 @compiled
+def total(numbers: Any) -> float:
+    """The sum, in float64."""
+    result = 0.0
+    for number in numbers:
+        result += number
+    return result
+
+
+@compiled
 def sum_rows(rows: Any, values: Any) -> Any:
     """The different numbers among rows (K,), ascending (U,), and the sum of the values (K, D) of each."""
     count = 0

@@ -194,9 +194,9 @@ def empty_job(shares: int) -> NDArray[np.int64]:
 
 
 def unclaim(words: NDArray[np.int64]) -> None:
-    """Let nobody have claimed any share of a job, or of many that lie in the rows of an array."""
-    words[..., FAILED] = 0
-    words[..., DONE:] = 0
+    """Let nobody have claimed any share of a job."""
+    words[FAILED] = 0
+    words[DONE:] = 0
 
 
 def failure(kernel: str) -> MemoryError:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels import update_rules
-from weft.backends.kernels.row_updates import add_rows, bounds, copy_within, distinct, sum_rows, take_rows
+from weft.backends.kernels.row_updates import add_rows, bounds, copy_within, distinct, sum_rows, take_rows, total
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_table import table_of
 
@@ -127,6 +127,10 @@ class FusedUpdate:
         taken = np.empty((len(rows), W.shape[1]), W.dtype)
         self._run(take_rows, taken.size, W, rows, taken)
         return taken
+
+    def total(self, numbers: Floats) -> float:
+        """The sum of all elements, in float64."""
+        return float(total(numbers.reshape(-1)))
 
     def copy_within(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
         """See `Backend.copy_within`."""
