@@ -139,7 +139,7 @@ class RNNLM:
 
     def _settle(self) -> None:
         """Take note of where the parameters are; to be called whenever the layers are others."""
-        self._places, self._recorded = self._found_places(), RecordedPasses(self)
+        self._places, self._recorded = self._found_places(), RecordedPasses()
         self.params = list(self.named_parameters().values())
 
     def _found_places(self) -> list[tuple[str, Layer, int]]:
@@ -205,16 +205,21 @@ class RNNLM:
         """
         item = self.params[0].dtype.itemsize
         parameters = sum(parameter.size for parameter in self.params)
-        kept = 3 * self.embedding.params[0].shape[1] + sum(layer.cell.kept_sizes for layer in self.recurrent)
         scores = min(3 * SLICE_BYTES, 3 * self.output.scores_size(streams * steps) * item)
-        return int(item * (2 * parameters + streams * steps * kept) + scores)
+        return int(2 * item * parameters + self.kept_bytes(streams, steps) + scores)
+
+    def kept_bytes(self, streams: int, steps: int) -> int:
+        """About how many bytes the layers keep of such a block for the backward pass."""
+        W = self.embedding.params[0]
+        sizes = 3 * W.shape[1] + sum(layer.cell.kept_sizes for layer in self.recurrent)
+        return int(W.dtype.itemsize * streams * steps * sizes)
 
     def loss(self, xs: Array, ts: Array) -> Loss:
         """A training pass: what the targets ts (N, T) cost after the inputs xs (N, T), with dropout.
 
         The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
         """
-        loss = self._recorded.loss(xs, ts)
+        loss = self._recorded.loss(self, xs, ts)
         if loss is not None:
             return loss
         self.output.forward(self.forward(xs), ts)
@@ -231,7 +236,7 @@ class RNNLM:
     def backward(self) -> None:
         """The gradient of the mean nats of the last `loss` and the penalties, by truncated BPTT."""
         recorded = self._recorded.current
-        dembedded = recorded.backward() if recorded else self.stack.backward(self.output.backward())
+        dembedded = recorded.backward(self) if recorded else self.stack.backward(self.output.backward())
         self.embedding.backward(self.embedding_dropout.backward(dembedded))
         if self.tied:
             (rows,) = self.embedding.grads

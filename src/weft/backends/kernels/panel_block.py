@@ -95,7 +95,8 @@ class PanelBlock:
         R, H = T * N, rooms.H
         if isinstance(xs, RowInputs):
             inputs, x = NO_BLOCK, NO_ROWS[0]
-            rows = xs.values, xs.places, np.empty((len(xs.values), rooms.gates), np.float32)
+            values, places = np.ascontiguousarray(xs.values, np.float32), np.ascontiguousarray(xs.places, np.int64)
+            rows = values, places, np.empty((len(values), rooms.gates), np.float32)
         else:
             inputs, x, rows = np.ascontiguousarray(xs, np.float32), np.empty((R, rooms.inputs), np.float32), NO_ROWS
         a = np.empty((R, rooms.gates), np.float32)
