@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.activations import exp
+from weft.backends.kernels.activations import LOG2_E, exp, power_of_two
 from weft.backends.kernels.compiling import within_kernels, within_kernels_in_any_order
 from weft.backends.kernels.output_sweeps import BELOW_ALL
 from weft.backends.kernels.panels import PANEL
@@ -58,12 +58,24 @@ def put_biases(b: Any, room: Any) -> None:
 
 
 @within_kernels_in_any_order
-def add_exponentials(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any, columns: Any) -> None:
-    """`to_exponentials` for the first columns of a panel, so many that they are whole vectors."""
+def add_exponentials(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
+    """`to_exponentials` for one panel. How many columns it has is known when this is compiled: the loop over them, two
+    vectors long, is none then."""
     for r in range(first, last):
         row, sums_r, base_r = panel[r], sums[r], base[r]
-        for j in range(columns):
-            e = exp(row[j] + (b[j] - base_r))
+        for j in range(PANEL):
+            e = power_of_two((row[j] + (b[j] - base_r)) * LOG2_E)
+            row[j] = e
+            sums_r[j] += e
+
+
+@within_kernels_in_any_order
+def add_exponentials_of_half(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
+    """The same for a panel whose other half has no token."""
+    for r in range(first, last):
+        row, sums_r, base_r = panel[r], sums[r], base[r]
+        for j in range(HALF):
+            e = power_of_two((row[j] + (b[j] - base_r)) * LOG2_E)
             row[j] = e
             sums_r[j] += e
 
@@ -81,9 +93,9 @@ def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any)
     for i in range(x.shape[0]):
         own_b = b[i * PANEL : (i + 1) * PANEL]
         if own_b[HALF] != BELOW_ALL:
-            add_exponentials(x[i], own_b, base, first, last, sums, PANEL)
+            add_exponentials(x[i], own_b, base, first, last, sums)
         else:  # nobody has a token in the other half
-            add_exponentials(x[i], own_b, base, first, last, sums, HALF)
+            add_exponentials_of_half(x[i], own_b, base, first, last, sums)
 
 
 @within_kernels_in_any_order
