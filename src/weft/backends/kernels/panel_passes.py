@@ -11,8 +11,9 @@ from typing import Any
 
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.meeting import Meeting
-from weft.backends.kernels.packed_product import multiply_rows, pack_share
-from weft.backends.kernels.panels import PANEL
+from weft.backends.kernels.micro_kernel import pointer_to
+from weft.backends.kernels.packed_product import multiply_rows
+from weft.backends.kernels.panels import PANEL, pack, pack_transposed
 
 ALONE = Meeting(1).words
 """Who carries a share of a time loop has nobody to wait for."""
@@ -65,9 +66,12 @@ def factor_of(factor: Any, W: Any, transposed: Any, share: Any) -> Any:
     else those that were packed for all."""
     if len(factor) == 1:
         return factor
-    own = factor[share : share + 1]
-    pack_share(W, transposed, own[0], 0, 1)
-    return own
+    distance = W.strides[0] // 4
+    if transposed:
+        pack_transposed(pointer_to(W, 0), distance, W.shape[1], W.shape[0], factor[share])
+    else:
+        pack(pointer_to(W, 0), distance, W.shape[0], W.shape[1], factor[share])
+    return factor[share : share + 1]
 
 
 @within_kernels

@@ -31,23 +31,32 @@ def project(
 ) -> None:  # fmt: skip
     """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room.
 
-    packs_own: whether every share packs W_x for its streams, in one phase: packing small weights takes less time than
-    waiting.
+    packs_own: whether a share of a product is the rows of some streams, for which it packs all weights, not some
+    columns: small weights are packed in no time, and their columns can often not be shared out evenly.
     """
     if places.size > 0:
         project_values(number, tasks, phase, values, places, products, Wx, a, left_words, right_words)
-    elif packs_own:
-        project_streams(number, tasks, phase, xs, Wx, x, a, left_words, right_words)
     else:
-        project_rows(number, tasks, phase, xs, Wx, x, a, left_words, right_words)
+        project_rows(number, tasks, phase, packs_own, xs, Wx, x, a, left_words, right_words)
+
+
+@within_kernels
+def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, share: Any, shares: Any) -> Any:
+    """Which rows (T · N) and which columns of a product a share has; see `project`."""
+    if packs_own:
+        first, last = streams_of(N, share, shares)
+        return slice(T * first, T * last), slice(0, columns)
+    first, last = columns_of(columns, share, shares)
+    return slice(0, T * N), slice(first, last)
 
 
 @within_kernels
 def project_rows(
-    number: Any, tasks: Any, phase: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any, right_words: Any
+    number: Any, tasks: Any, phase: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any,
+    right_words: Any,
 ) -> None:  # fmt: skip
-    """x from xs, a group a share; a = x W_x, some columns a share."""
-    shares, (N, _T, D) = tasks[SHARES], xs.shape
+    """x from xs, a group a share; a = x W_x."""
+    shares, (N, T, D) = tasks[SHARES], xs.shape
     share = first_share(tasks, phase, number)
     while share >= 0:
         first, last = streams_of(N, share, shares)
@@ -55,24 +64,9 @@ def project_rows(
         share = next_share(tasks, phase, number)
     share = first_share(tasks, phase + 1, number)
     while share >= 0:
-        own = slice(*columns_of(Wx.shape[1], share, shares))
-        multiply_rows(x, False, D, Wx[:, own], False, a[:, own], True, left_words[share], right_words[share])
+        rows, own = part_of_product(packs_own, N, T, Wx.shape[1], share, shares)
+        multiply_rows(x[rows], False, D, Wx[:, own], False, a[rows, own], True, left_words[share], right_words[share])
         share = next_share(tasks, phase + 1, number)
-
-
-@within_kernels
-def project_streams(
-    number: Any, tasks: Any, phase: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any, right_words: Any
-) -> None:  # fmt: skip
-    """x from xs and a = x W_x, a group a share."""
-    shares, (N, _T, D), T = tasks[SHARES], xs.shape, xs.shape[1]
-    share = first_share(tasks, phase, number)
-    while share >= 0:
-        first, last = streams_of(N, share, shares)
-        rows = slice(T * first, T * last)
-        exchange_axes(xs[first:last], group_of(x, N, share, shares))
-        multiply_rows(x[rows], False, D, Wx, False, a[rows, : Wx.shape[1]], True, left_words[share], right_words[share])
-        share = next_share(tasks, phase, number)
 
 
 @within_kernels
@@ -143,25 +137,22 @@ def project_backward(
 ) -> None:  # fmt: skip
     """Two phases: x becomes dx = da W_xᵀ, some columns a share, and dxs (N, T, D) from it, a group a share; or dvalues
     (U, D) from the sums that `input_gradient` has left. packs_own: as in `project`."""
-    shares, columns, D = tasks[SHARES], Wx.shape[1], Wx.shape[0]
+    shares, (D, columns) = tasks[SHARES], Wx.shape
     few = places.size > 0
-    by_streams = packs_own and not few
-    share = -1 if by_streams else first_share(tasks, phase, number)
+    N, T = len(dxs), dxs.shape[1]
+    da, products = (sums, dvalues) if few else (da, x)
+    share = first_share(tasks, phase, number)
     while share >= 0:
-        own = slice(*columns_of(D, share, shares))
-        rows, products = (sums, dvalues) if few else (da, x)
+        rows, own = part_of_product(packs_own and not few, N, T, D, share, shares)
+        rows = slice(0, len(da)) if few else rows
         multiply_rows(
-            rows, False, columns, Wx[own], True, products[:, own], True, left_words[share], right_words[share]
+            da[rows], False, columns, Wx[own], True, products[rows, own], True, left_words[share], right_words[share]
         )
         share = next_share(tasks, phase, number)
     if few:
         return
     share = first_share(tasks, phase + 1, number)
-    N, T = len(dxs), dxs.shape[1]
     while share >= 0:
         first, last = streams_of(N, share, shares)
-        if by_streams:
-            rows = slice(T * first, T * last)
-            multiply_rows(da[rows], False, columns, Wx, True, x[rows, :D], True, left_words[share], right_words[share])
         exchange_axes(group_of(x, N, share, shares), dxs[first:last])
         share = next_share(tasks, phase + 1, number)

@@ -55,7 +55,10 @@ def unclaim_all(jobs: Any) -> None:
 @compiled
 def any_failed(jobs: Any) -> Any:
     """Whether a thread has failed in one of the jobs."""
-    return (jobs[:, FAILED] != 0).any()
+    failed = False
+    for job in jobs:
+        failed |= job[FAILED] != 0
+    return failed
 
 
 class Recording:

@@ -57,18 +57,6 @@ def total(numbers: Any) -> float:
 
 
 @compiled
-def sum_rows(rows: Any, values: Any) -> Any:
-    """The different numbers among rows (K,), ascending (U,), and the sum of the values (K, D) of each."""
-    count = 0
-    for row in rows:
-        count = max(count, row + 1)
-    different, places = distinct(rows, count)
-    sums = np.zeros((different.size, values.shape[1]), values.dtype)
-    add_rows(sums, places, values, np.float32(1))
-    return different, sums
-
-
-@compiled
 def take_rows(number: Any, tasks: Any, control: Any, W: Any, rows: Any, taken: Any) -> None:
     """taken <- W[rows]; threads share out the rows."""
     if number == OPENING:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels import update_rules
-from weft.backends.kernels.row_updates import add_rows, bounds, copy_within, distinct, sum_rows, take_rows, total
+from weft.backends.kernels.row_updates import add_rows, bounds, copy_within, distinct, take_rows, total
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.update_table import table_of
 
@@ -120,7 +120,10 @@ class FusedUpdate:
 
     def sum_rows(self, rows: NDArray[Any], values: Floats) -> tuple[NDArray[Any], Floats]:
         """The different numbers among rows (K,), none below 0, ascending, and the sum of the values (K, D) of each."""
-        return sum_rows(rows, np.ascontiguousarray(values))  # type: ignore[no-any-return]
+        different, places = distinct(rows, bounds(rows)[1] + 1 if len(rows) else 0)
+        sums = np.zeros((len(different), values.shape[1]), F)
+        add_rows(sums, places, values, F(1))
+        return different, sums
 
     def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
         """W[rows]"""
