@@ -201,7 +201,6 @@ def second_sweep(
             block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
             to_exponentials(x, biases, base, 0, R, sums)
         subtract_targets(x, t, first, n, base, log_sum)
-        multiply(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
         if transposed:
             for i in range(x.shape[0]):
                 tokens, place = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
@@ -211,6 +210,7 @@ def second_sweep(
             x_panels = right_of_panels(x, x_words)
             multiply(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
         W_panels = weights_transposed(W, transposed, first, n, right_words)
+        multiply(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
         multiply(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
     for r in range(R):
         for j in range(H):
