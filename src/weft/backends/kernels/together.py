@@ -178,12 +178,21 @@ class Together:
 
     def _tasks(self, shares: int) -> NDArray[np.int64]:
         """The words of a job of phases in so many shares, none of which is claimed."""
-        own: dict[int, NDArray[np.int64]] = self._own.__dict__.setdefault("tasks", {})
-        words = own.get(shares)
-        if words is None:
-            words = own[shares] = empty_job(shares)
-        unclaim(words)
+        words: NDArray[np.int64]
+        try:
+            words, claims = self._own.jobs[shares]
+        except (AttributeError, KeyError):
+            words, claims = self._new_job(shares)
+        words[FAILED] = 0
+        claims.fill(0)
         return words
+
+    def _new_job(self, shares: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The words of this thread's jobs of so many shares, and those of them that tell what is claimed and done."""
+        words = empty_job(shares)
+        jobs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = self._own.__dict__.setdefault("jobs", {})
+        jobs[shares] = words, words[DONE:]
+        return jobs[shares]
 
 
 def empty_job(shares: int) -> NDArray[np.int64]:
@@ -191,12 +200,6 @@ def empty_job(shares: int) -> NDArray[np.int64]:
     words = aligned(DONE + MOST_PHASES * (LINE + shares), np.int64)
     words[SHARES] = shares
     return words
-
-
-def unclaim(words: NDArray[np.int64]) -> None:
-    """Let nobody have claimed any share of a job."""
-    words[FAILED] = 0
-    words[DONE:] = 0
 
 
 def failure(kernel: str) -> MemoryError:
