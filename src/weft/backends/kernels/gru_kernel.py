@@ -222,7 +222,7 @@ def gru_backward(
     share = first_share(tasks, 2, number)
     while share >= 0:
         input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
-        other = shares - 1 - share if packs_own else share  # one of the shares of columns is the larger
+        other = shares - 1 - share  # one of the shares of columns is the larger
         left, right = left_words[share], right_words[share]
         recurrent_gradient(h, N, a, dWh[:, : 2 * H], other, shares, left, right)
         recurrent_gradient(s, N, a[:, 2 * H :], dWh[:, 2 * H :], other, shares, left, right)

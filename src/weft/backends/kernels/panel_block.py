@@ -28,6 +28,8 @@ Floats = NDArray[np.float32]
 
 SHARED_WORK = 400_000
 """Multiply-adds of a block from which on it pays to share them."""
+ALONE_WEIGHTS = 500_000
+"""Recurrent weights up to which a thread that has a stream for itself is as fast as several that share its units."""
 BRIEF_WORK = 20_000_000
 """Multiply-adds of a block that take less than waiting for a helper that lost its core."""
 PAIRS_WORK = 2_000_000
@@ -71,8 +73,8 @@ class Tape:
 
 
 class PanelBlock:
-    """A `BlockKernel` for float32. `otherwise` carries blocks of fewer streams than threads, whose threads share hidden
-    units; kind: the words of large blocks."""
+    """A `BlockKernel` for float32. `otherwise` carries blocks of many weights and fewer streams than threads, which share
+    hidden units then; kind: the words of large blocks."""
 
     def __init__(self, passes: Passes, together: Together, kind: np.dtype[Any], otherwise: FusedBlock) -> None:
         self.passes, self.together, self.kind, self.otherwise = passes, together, kind, otherwise
@@ -137,5 +139,7 @@ class PanelBlock:
         H = width // gates
         work = N * T * width * (D + H)
         shares = self.together.threads if work >= SHARED_WORK else 1
+        if shares > N and H * width <= ALONE_WEIGHTS:
+            shares = N
         kind = self.kind if work >= PAIRS_WORK else FLOATS
         return block_rooms(shares, kind, gates, self.passes.factors, N, T, D, H), work < BRIEF_WORK

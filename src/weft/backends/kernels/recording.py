@@ -68,7 +68,7 @@ class Recording:
         self.together, self.calls = together, calls
         self.shares = max(shares for _kernel, shares, _brief, _arguments in calls)
         self.brief = all(brief for _kernel, _shares, brief, _arguments in calls)
-        control = aligned(CONTROL, np.int64)
+        control = self._control = aligned(CONTROL, np.int64)
         control[:] = 0
         control[LATER] = 1
         size = -(-empty_job(self.shares).size // LINE) * LINE

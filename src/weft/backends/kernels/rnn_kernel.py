@@ -165,7 +165,7 @@ def rnn_backward(
     share = first_share(tasks, 2, number)
     while share >= 0:
         input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
-        other = shares - 1 - share if packs_own else share  # one of the shares of columns is the larger
+        other = shares - 1 - share  # one of the shares of columns is the larger
         recurrent_gradient(h, N, a, dWh, other, shares, left_words[share], right_words[share])
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
