@@ -73,8 +73,8 @@ class Tape:
 
 
 class PanelBlock:
-    """A `BlockKernel` for float32. `otherwise` carries blocks of many weights and fewer streams than threads, which share
-    hidden units then; kind: the words of large blocks."""
+    """A `BlockKernel` for float32. `otherwise` carries blocks of many weights and fewer streams than threads, which
+    share hidden units then; kind: the words of large blocks."""
 
     def __init__(self, passes: Passes, together: Together, kind: np.dtype[Any], otherwise: FusedBlock) -> None:
         self.passes, self.together, self.kind, self.otherwise = passes, together, kind, otherwise
