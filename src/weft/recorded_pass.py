@@ -84,12 +84,19 @@ class RecordedPass:
             lists += [layer.params, layer.grads]
         self._arrays = [(arrays, index, array) for arrays in lists for index, array in enumerate(arrays)]
         self._ids, self._ts = (xp.zeros((N, T), dtype=xp.int64) for _ in range(2))
-        state = model.state
         self._before = model.zero_state(N)
-        model.set_state(self._before)
+        state = model.state
+        try:
+            model.set_state(self._before)
+            self._record(model)
+        finally:
+            model.set_state(state)
+        self._has_read = False
+
+    def _record(self, model: RNNLM) -> None:
+        """Record a pass through the empty block, and take note of the arrays in which it leaves what it finds."""
         with self.backend.recording() as recorder:
-            hs = model.forward(self._ids)
-            model.output.forward(hs, self._ts)
+            model.output.forward(model.forward(self._ids), self._ts)
             self._forward = recorder.taken()
             self._read = model.embedding.last_read
             self._after = [layer.state_before(self._ids) for layer in model.recurrent]
@@ -97,8 +104,6 @@ class RecordedPass:
             self._dxs = model.stack.backward(self._dhs)
             self._backward = recorder.taken()
         self._dfirst = [layer.dstate for layer in model.recurrent]
-        model.set_state(state)
-        self._has_read = False
 
     def is_of_these_arrays(self) -> bool:
         """Whether the model still has the arrays that the recorded kernels read and write."""

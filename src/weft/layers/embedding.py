@@ -78,7 +78,7 @@ class TimeRowEmbedding(TimeEmbedding):
         super().__init__(W)
         none = self.xp.asarray([], dtype=self.xp.int64)
         self._different: Array | None = None
-        self._all = self.xp.arange(W.shape[0])
+        self._all: Array | None = None
         self.grads: list[Any] = [RowGradient(tuple(W.shape), none, W[:0])]
 
     def may_repeat(self, ids: Array) -> bool:
@@ -95,6 +95,8 @@ class TimeRowEmbedding(TimeEmbedding):
         (W,) = self.params
         self._check(ids)
         if self.has_few_rows(ids):
+            if self._all is None:
+                self._all = self.xp.arange(W.shape[0])
             self._different = self._all
             return RowInputs(W, ids)
         different, places = self.backend.distinct(ids, W.shape[0])

@@ -23,6 +23,7 @@ from weft.backends.kernels.together import (
     FUNCTION,
     LOST,
     OPENING,
+    SHARES,
     Together,
     become_job,
     empty_job,
@@ -74,7 +75,7 @@ class Recording:
         size = -(-empty_job(self.shares).size // LINE) * LINE
         self.jobs: NDArray[np.int64] = aligned(len(calls) * size, np.int64).reshape(len(calls), size)
         for job, (kernel, shares, _brief, arguments) in zip(self.jobs, calls, strict=True):
-            job[: empty_job(shares).size] = empty_job(shares)
+            job[SHARES] = shares
             kernel(OPENING, job, control, *arguments)
 
     def carry_out(self) -> None:
@@ -82,7 +83,7 @@ class Recording:
         unclaim_all(self.jobs)
         self.together.run(carry_out_all, self.shares, self.brief, self.jobs)
         if any_failed(self.jobs):
-            raise failure("of a recording")
+            raise failure("a recording")
 
 
 class Recorder(Together):

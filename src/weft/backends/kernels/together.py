@@ -174,7 +174,7 @@ class Together:
         finally:
             helpers.release(brief and bool(tasks[LOST]))
         if tasks[FAILED]:
-            raise failure(kernel.__name__)
+            raise failure(f"the kernel {kernel.__name__}")
 
     def _tasks(self, shares: int) -> NDArray[np.int64]:
         """The words of a job of phases in so many shares, none of which is claimed."""
@@ -202,6 +202,6 @@ def empty_job(shares: int) -> NDArray[np.int64]:
     return words
 
 
-def failure(kernel: str) -> MemoryError:
+def failure(whose: str) -> MemoryError:
     """That a thread failed."""
-    return MemoryError(f"a thread of the kernel {kernel} failed: there may be too little memory")
+    return MemoryError(f"a thread of {whose} failed: there may be too little memory")
