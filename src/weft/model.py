@@ -219,7 +219,7 @@ class RNNLM:
 
         The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
         """
-        loss = self._recorded.loss(self, xs, ts)
+        loss = self._recorded.loss(self, xs, ts)  # what the layers do below, where all of it is a few small kernels
         if loss is not None:
             return loss
         self.output.forward(self.forward(xs), ts)

@@ -29,7 +29,6 @@ class RecordedPasses:
 
     def __init__(self) -> None:
         self._passes: dict[Hashable, RecordedPass] = {}
-        self._bytes = 0
         self._last_shape: tuple[int, ...] = ()
         self.current: RecordedPass | None = None
         """The one that has read the last block, if one has."""
@@ -65,19 +64,21 @@ class RecordedPasses:
             size = model.kept_bytes(*shape)
             if size > MOST_BYTES:
                 return None
-            if self._bytes + size > MOST_BYTES:
+            self._passes.pop(key, None)
+            if size + sum(other.size for other in self._passes.values()) > MOST_BYTES:
                 self._passes.clear()
-                self._bytes = 0
-            self._bytes += size
             known = self._passes[key] = RecordedPass(model, *shape)
         return known
 
 
 class RecordedPass:
-    """A pass through blocks (N, T) of a model; its state is taken from the layers and given back to them."""
+    """A pass through blocks (N, T) of a model; its state is taken from the layers and given back to them.
+
+    `size`: about how many bytes it keeps.
+    """
 
     def __init__(self, model: RNNLM, N: int, T: int) -> None:
-        self.backend = model.embedding.backend
+        self.backend, self.size = model.embedding.backend, model.kept_bytes(N, T)
         xp = self.backend.xp
         lists = [model.embedding.params]
         for layer in (*model.recurrent, model.output):

@@ -89,9 +89,7 @@ class NumpyBackend:
         return different, places.reshape(ids.shape)
 
     def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
-        if self.kernels and values.dtype == np.float32:
-            return self.kernels.update.sum_rows(rows, values)
-        different, places = self.distinct(rows, int(rows.max(initial=-1)) + 1)
+        different, places = self.distinct(rows, self.bounds(rows)[1] + 1 if len(rows) else 0)
         sums = np.zeros((len(different), values.shape[1]), values.dtype)
         self.add_rows(sums, places, values)
         return different, sums

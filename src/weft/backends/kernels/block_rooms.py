@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.held_memory import MOST_SHAPES, held
 from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.packed_product import right_room
 from weft.backends.kernels.panels import panel_shape
@@ -21,7 +21,6 @@ Loop = tuple[NDArray[Any], ...]
 Room = tuple[tuple[Loop, ...], NDArray[Any], NDArray[Any]]
 """What the products of a time loop need, and every share's words for left and for right factors."""
 
-MOST_SHAPES = 500
 SMALL_WEIGHTS = 40_000
 """Weights of a layer up to which every share packs them for itself, which takes less time than waiting for others."""
 

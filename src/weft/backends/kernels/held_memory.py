@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CACHE_LINE = 64
-MOST_CUTS = 1000
+MOST_SHAPES, MOST_CUTS = 500, 1000
+"""For how many shapes it is remembered how held memory is cut up, and how many cuts of it are kept."""
 
 Cut = TypeVar("Cut")
 

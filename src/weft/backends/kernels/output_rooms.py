@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels.compiling import within_kernels
-from weft.backends.kernels.held_memory import held
+from weft.backends.kernels.held_memory import MOST_SHAPES, held
 from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.output_kernel import LARGE_VOCABULARY
 from weft.backends.kernels.panels import PANEL, padded, panel_shape
@@ -29,7 +29,6 @@ SCORES, SUMS, BIASES, SCALED_H, END_OF_NUMBERS = range(6, 11)
 BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
 """Records of a row in a share: base and Σ e, see `panel_scores`; the score of its target; f, see `output_panels`."""
 
-MOST_SHAPES = 500
 NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
 """Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 

@@ -66,7 +66,7 @@ def factor_of(factor: Any, W: Any, transposed: Any, share: Any) -> Any:
     else those that were packed for all."""
     if len(factor) == 1:
         return factor
-    distance = W.strides[0] // 4
+    distance = W.strides[0] // 4  # `pack_share` would be compiled once more for one share of one
     if transposed:
         pack_transposed(pointer_to(W, 0), distance, W.shape[1], W.shape[0], factor[share])
     else:

@@ -57,27 +57,23 @@ def put_biases(b: Any, room: Any) -> None:
         room[j] = b[j] if j < b.size else BELOW_ALL
 
 
-@within_kernels_in_any_order
-def add_exponentials(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
-    """`to_exponentials` for one panel. How many columns it has is known when this is compiled: the loop over them, two
-    vectors long, is none then."""
-    for r in range(first, last):
-        row, sums_r, base_r = panel[r], sums[r], base[r]
-        for j in range(PANEL):
-            e = power_of_two((row[j] + (b[j] - base_r)) * LOG2_E)
-            row[j] = e
-            sums_r[j] += e
+def _adding(columns: int) -> Any:
+    """`to_exponentials` for so many columns of one panel, a number that is known when this is compiled: the loop over
+    them, a vector or two long, is none then."""
+
+    @within_kernels_in_any_order
+    def add(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
+        for r in range(first, last):
+            row, sums_r, base_r = panel[r], sums[r], base[r]
+            for j in range(columns):
+                e = power_of_two((row[j] + (b[j] - base_r)) * LOG2_E)
+                row[j] = e
+                sums_r[j] += e
+
+    return add
 
 
-@within_kernels_in_any_order
-def add_exponentials_of_half(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
-    """The same for a panel whose other half has no token."""
-    for r in range(first, last):
-        row, sums_r, base_r = panel[r], sums[r], base[r]
-        for j in range(HALF):
-            e = power_of_two((row[j] + (b[j] - base_r)) * LOG2_E)
-            row[j] = e
-            sums_r[j] += e
+add_exponentials, add_exponentials_of_half = _adding(PANEL), _adding(HALF)
 
 
 @within_kernels

@@ -26,8 +26,8 @@ from weft.backends.kernels.together import (
     SHARES,
     Together,
     become_job,
-    empty_job,
     failure,
+    job_size,
 )
 
 Call = tuple[Any, int, bool, tuple[Any, ...]]
@@ -72,7 +72,7 @@ class Recording:
         control = self._control = aligned(CONTROL, np.int64)
         control[:] = 0
         control[LATER] = 1
-        size = -(-empty_job(self.shares).size // LINE) * LINE
+        size = -(-job_size(self.shares) // LINE) * LINE
         self.jobs: NDArray[np.int64] = aligned(len(calls) * size, np.int64).reshape(len(calls), size)
         for job, (kernel, shares, _brief, arguments) in zip(self.jobs, calls, strict=True):
             job[SHARES] = shares

@@ -1,4 +1,7 @@
-"""Sums and picks of a matrix's rows, compiled: rows that no token stands for are never written out."""
+"""Sums and picks of a matrix's rows, compiled, and what is asked of the ids that name them and of what they cost.
+
+Rows that no token stands for are never written out.
+"""
 
 from __future__ import annotations
 

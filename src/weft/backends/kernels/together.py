@@ -197,9 +197,14 @@ class Together:
 
 def empty_job(shares: int) -> NDArray[np.int64]:
     """The words of a job of phases in so many shares."""
-    words = aligned(DONE + MOST_PHASES * (LINE + shares), np.int64)
+    words = aligned(job_size(shares), np.int64)
     words[SHARES] = shares
     return words
+
+
+def job_size(shares: int) -> int:
+    """How many words a job of so many shares has."""
+    return DONE + MOST_PHASES * (LINE + shares)
 
 
 def failure(whose: str) -> MemoryError:

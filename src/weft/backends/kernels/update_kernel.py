@@ -118,13 +118,6 @@ class FusedUpdate:
         """The lowest and the highest of some numbers, at least one."""
         return bounds(np.ascontiguousarray(numbers).reshape(-1))  # type: ignore[no-any-return]
 
-    def sum_rows(self, rows: NDArray[Any], values: Floats) -> tuple[NDArray[Any], Floats]:
-        """The different numbers among rows (K,), none below 0, ascending, and the sum of the values (K, D) of each."""
-        different, places = distinct(rows, bounds(rows)[1] + 1 if len(rows) else 0)
-        sums = np.zeros((len(different), values.shape[1]), F)
-        add_rows(sums, places, values, F(1))
-        return different, sums
-
     def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
         """W[rows]"""
         taken = np.empty((len(rows), W.shape[1]), W.dtype)
