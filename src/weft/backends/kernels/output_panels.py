@@ -41,6 +41,7 @@ from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panel_scores import (
     HALF,
     ZERO,
+    clear_filling,
     largest_score,
     leave_out,
     put_biases,
@@ -200,6 +201,7 @@ def second_sweep(
             W_panels = weights(W, transposed, first, n, right_words)
             block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
             to_exponentials(x, biases, base, 0, R, sums)
+        clear_filling(x, n)
         subtract_targets(x, t, first, n, base, log_sum)
         if transposed:
             for i in range(x.shape[0]):
