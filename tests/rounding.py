@@ -18,6 +18,6 @@ def normal(*shape: int, seed: int = 0) -> Any:
 
 
 def nearest_bfloat16(x: Any) -> Any:
-    """Round half away from zero to 8 bits of precision, in float64 arithmetic."""
+    """Round to 8 bits of precision, half to even, in float64 arithmetic."""
     fraction, exponent = np.frexp(x.astype(np.float64))
-    return np.ldexp(np.trunc(fraction * 256 + np.sign(fraction) * 0.5) / 256, exponent)
+    return np.ldexp(np.rint(fraction * 256) / 256, exponent)

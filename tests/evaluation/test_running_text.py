@@ -104,9 +104,9 @@ def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_readin
 
 @pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
 def test_states_that_meet_within_the_rounding_of_bfloat16_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from weft.backends.kernels import products
+    from weft.backends.kernels import panel_block
 
-    monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
+    monkeypatch.setattr(panel_block, "PAIRS_WORK", 0)
     model = RNNLM(V, 64, 64, seed=0)
     ids = np.random.default_rng(0).integers(0, V, 2000)
     with fused(1, "bfloat16"):

@@ -64,7 +64,5 @@ def test_threads_share_the_units_of_a_single_stream_only_where_there_are_many(H:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((H, 4 * H), (H, 4 * H), (4 * H,))))
     with fused(3):
         kernel: Any = default_backend.block_kernel(cell, 1, 100)
-    if not hasattr(kernel, "_manner"):
-        pytest.skip("threads share units another way where there are tiles")
     rooms, _brief = kernel._manner(1, 100, H, 4 * H)
     assert rooms.shares == shares

@@ -51,21 +51,21 @@ def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dty
 
 @every_fused_cell
 @pytest.mark.parametrize(
-    ("threads", "cached", "worth_sharing"),
+    ("threads", "shares_units", "worth_sharing"),
     [
-        pytest.param(1, 0, 0, id="one thread"),
-        pytest.param(2, 0, 0, id="two share units"),
-        pytest.param(3, 0, 0, id="three share units"),
-        pytest.param(2, 1 << 40, 1 << 40, id="two share streams"),
-        pytest.param(3, 1 << 40, 1 << 40, id="three share streams"),
-        pytest.param(3, 1 << 40, 0, id="three share streams and pack together"),
+        pytest.param(1, False, 0, id="one thread"),
+        pytest.param(2, True, 0, id="two share units"),
+        pytest.param(3, True, 0, id="three share units"),
+        pytest.param(2, False, 1 << 40, id="two share streams"),
+        pytest.param(3, False, 1 << 40, id="three share streams"),
+        pytest.param(3, False, 0, id="three share streams and pack together"),
     ],
 )
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_block_equals_the_plain_loop(
     cell: str,
     threads: int,
-    cached: int,
+    shares_units: bool,
     worth_sharing: int,
     sizes: tuple[int, int, int, int],
     monkeypatch: pytest.MonkeyPatch,
@@ -74,8 +74,7 @@ def test_a_block_equals_the_plain_loop(
         from weft.backends.kernels import products, recurrent_weights
 
         let_workers_carry_blocks(monkeypatch)
-        monkeypatch.setattr(products, "WORTH_TILES", {1: 0, 3: 0})
-        monkeypatch.setattr(products, "CACHED_BYTES", cached)
+        monkeypatch.setattr(products.PanelProducts, "shares_units", lambda *_shape: shares_units)
         monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", worth_sharing)
         ours = block(time_layer(cell), sizes, "float32")
     for name, expected in block(time_layer(cell), sizes, "float64").items():
@@ -84,7 +83,7 @@ def test_a_block_equals_the_plain_loop(
 
 
 def let_workers_carry_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small they are, and where there are no tiles too, whose blocks threads carry otherwise together."""
+    """However small they are; else threads carry them together."""
     from weft.backends.kernels import block, panel_block
 
     monkeypatch.setattr(block, "SMALL_WORK", 0)
@@ -124,13 +123,10 @@ def test_the_output_layer_equals_the_plain_one(
     for grad in layer.grads:
         grad += 99
     with fused(threads):
-        from weft.backends.kernels import output_kernel, output_part, panel_output
+        from weft.backends.kernels import output_kernel
 
-        monkeypatch.setattr(output_part.TilePart, "fewest_rows", 0)
         monkeypatch.setattr(output_kernel, "KEPT_BYTES", kept_bytes)
-        monkeypatch.setattr(output_kernel, "SMALL_WORK", 0)
-        monkeypatch.setattr(panel_output, "KEPT_BYTES", kept_bytes)
-        monkeypatch.setattr(panel_output, "SHARED_WORK", 0)
+        monkeypatch.setattr(output_kernel, "SHARED_WORK", 0)
         layer.forward(hs.astype("f"), ts)
         logs = layer.log_probabilities(hs.astype("f"), ts)
     assert layer.loss.tokens == plain.loss.tokens
@@ -298,9 +294,9 @@ def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
         # Everything is compiled anew, which takes time: one cell has to do.
         tests = [f"{__file__}::test_a_model_has_the_same_loss_and_gradients[lstm]"]
         if name == "avx512bf16":
-            panels, tiles = (Path(__file__).with_name(f"test_{kind}.py") for kind in ("panels", "tiles"))
+            panels, models = (Path(__file__).with_name(f"test_{name}.py") for name in ("panels", "bfloat16"))
             tests = [f"{panels}::test_panels_of_pairs_are_products_of_rounded_numbers"]
-            tests.append(f"{tiles}::test_a_model_in_bfloat16_differs_by_rounding[lstm-False-8]")
+            tests.append(f"{models}::test_a_model_in_bfloat16_differs_by_rounding[lstm-False-8-False]")
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
             env=environment,

@@ -34,11 +34,10 @@ def small_numbers(*shape: int, seed: int) -> NDArray[np.float32]:
 
 
 def keep_and_share(monkeypatch: pytest.MonkeyPatch, kept_bytes: int) -> None:
-    from weft.backends.kernels import output_kernel, panel_output
+    from weft.backends.kernels import output_kernel
 
     monkeypatch.setattr(output_kernel, "KEPT_BYTES", kept_bytes)
-    monkeypatch.setattr(panel_output, "KEPT_BYTES", kept_bytes)
-    monkeypatch.setattr(panel_output, "SHARED_WORK", 0)
+    monkeypatch.setattr(output_kernel, "SHARED_WORK", 0)
 
 
 @kinds

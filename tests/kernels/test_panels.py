@@ -13,17 +13,9 @@ from weft.backends.fusing import why_not_bfloat16, why_not_fused
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
 
 
-def has_pairs() -> bool:
-    if why_not_bfloat16() is not None:
-        return False
-    from weft.backends.kernels.processor import has_amx
-
-    return not has_amx()
-
-
-needs_pairs = pytest.mark.skipif(not has_pairs(), reason="this processor multiplies no pairs of bfloat16 in vectors")
+needs_bfloat16 = pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
 orders = pytest.mark.parametrize("order", ["rows", "columns", "left columns", "right columns"])
-sizes = pytest.mark.parametrize(("M", "K", "N"), [*SIZES, (700, 64, 160), (128, 700, 4)])
+sizes = pytest.mark.parametrize(("M", "K", "N"), [*SIZES, (700, 64, 160), (128, 700, 4), (40, 2400, 40)])
 
 
 def factors(M: int, K: int, N: int, order: str) -> tuple[Any, Any]:
@@ -40,7 +32,7 @@ def product(kind: str, A: Any, B: Any) -> Any:
 
     multiply, N = getattr(products, kind)(), B.shape[1]
     C = np.full((A.shape[0], N + 3), 7, np.float32)
-    multiply.write(products.Factor(A, "a"), products.Factor(B, "b"), C[:, :N])
+    multiply.write(A, B, C[:, :N])
     np.testing.assert_array_equal(C[:, N:], 7)
     return C[:, :N]
 
@@ -60,7 +52,16 @@ def test_any_number_of_rows_and_of_last_columns_is_multiplied(columns: int) -> N
         np.testing.assert_allclose(product("PanelProducts", A[:rows], B), A[:rows] @ B, atol=1e-4)
 
 
-@needs_pairs
+@needs_bfloat16
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, 31, 33])
+def test_any_number_of_rows_of_pairs_is_multiplied(columns: int) -> None:
+    A, B = nearest_bfloat16(normal(70, 70)).astype("f"), nearest_bfloat16(normal(70, columns, seed=1)).astype("f")
+    for rows in range(1, len(A) + 1):
+        np.testing.assert_allclose(product("PairProducts", A[:rows], B), A[:rows] @ B, atol=1e-4)
+        np.testing.assert_allclose(product("PairProducts", A[:rows].T, B[:rows]), A[:rows].T @ B[:rows], atol=1e-4)
+
+
+@needs_bfloat16
 @orders
 @sizes
 def test_panels_of_pairs_are_products_of_rounded_numbers(M: int, K: int, N: int, order: str) -> None:

@@ -20,18 +20,7 @@ from weft.model import RNNLM
 from weft.recorded_pass import RecordedPasses
 from weft.training.optimizer import SGD
 
-
-def records() -> bool:
-    """Whether kernels can be recorded here."""
-    from weft.backends import default_backend
-
-    if why_not_fused() is not None:
-        return False
-    with fused(1):
-        return default_backend.recording_place() is not None
-
-
-pytestmark = pytest.mark.skipif(not records(), reason="no kernels here that can be recorded")
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
 
 V, N, T = 30, 5, 8
 
@@ -68,9 +57,9 @@ def assert_same(ours: list[Any], expected: list[Any]) -> None:
 
 @pytest.fixture
 def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    from weft.backends.kernels import panel_block, panel_output, update_kernel
+    from weft.backends.kernels import output_kernel, panel_block, update_kernel
 
-    for module in (panel_block, panel_output):
+    for module in (panel_block, output_kernel):
         monkeypatch.setattr(module, "SHARED_WORK", 0)
     monkeypatch.setattr(update_kernel, "SHARED_SIZE", 0)
 

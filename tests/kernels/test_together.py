@@ -20,10 +20,10 @@ ROUNDING: Any = {"rtol": 1e-4, "atol": 3e-6}
 @pytest.fixture
 def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little work there is."""
-    from weft.backends.kernels import panel_block, panel_output
+    from weft.backends.kernels import output_kernel, panel_block
 
     monkeypatch.setattr(panel_block, "SHARED_WORK", 0)
-    monkeypatch.setattr(panel_output, "SHARED_WORK", 0)
+    monkeypatch.setattr(output_kernel, "SHARED_WORK", 0)
     monkeypatch.setattr(embedding, "FEWEST_IDS", 0)
 
 

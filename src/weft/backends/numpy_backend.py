@@ -16,7 +16,6 @@ from weft.backends.backend import BlockKernel, OutputKernel, Recorder, UpdateKer
 from weft.errors import InputError
 
 if TYPE_CHECKING:
-    from weft.backends.kernels.block import FusedBlock
     from weft.backends.kernels.collection import Kernels
     from weft.backends.kernels.panel_block import PanelBlock
 
@@ -132,7 +131,7 @@ class NumpyBackend:
         kernel = self._fused_block(cell, streams, steps)
         return kernel is not None and kernel.reads_rows(cell, streams, steps)
 
-    def _fused_block(self, cell: Any, streams: int, steps: int) -> FusedBlock | PanelBlock | None:
+    def _fused_block(self, cell: Any, streams: int, steps: int) -> PanelBlock | None:
         if not self.kernels or not all(map(_can_be_read, cell.params)):
             return None
         kernel = self.kernels.blocks.get(cell.name)
@@ -140,7 +139,7 @@ class NumpyBackend:
 
     def recording_place(self) -> Hashable | None:
         kernels = self.kernels
-        return None if kernels is None or kernels.with_recorder is None else (id(kernels), threading.get_ident())
+        return None if kernels is None else (id(kernels), threading.get_ident())
 
     def can_record(
         self, embedding: Floats, cells: Sequence[Any], output: Sequence[Floats], streams: int, steps: int
@@ -157,7 +156,7 @@ class NumpyBackend:
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
         kernels = self.kernels
-        if kernels is None or kernels.with_recorder is None:
+        if kernels is None:
             raise InputError("only fused kernels can be recorded, see `recording_place`")
         recorder, recorded = kernels.with_recorder()
         before = self.active.set(recorded)

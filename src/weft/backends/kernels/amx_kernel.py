@@ -1,4 +1,4 @@
-"""The micro-kernel on matrix tiles: a product of bfloat16 tiles in the tile registers of the processor (AMX).
+"""The micro-kernel on matrix tiles: a product of bfloat16 numbers in the tile registers of the processor (AMX).
 
     C (rows x 16 a tile) += A (rows x 32) B (32 x 16)      float32 sums of bfloat16 products, one instruction a tile
 
@@ -9,9 +9,9 @@
                   A1   │ C10   │ C11   │
                        └───────┴───────┘
 
-With three terms a number (see `tiles`) the products of terms i and j with i + j <= 4 are added, six of nine: what is
-left out is below the last bit of a float32. They are taken in an order in which only one factor changes from one to the
-next, and the first is loaded once.
+A tile of A is 16 words, pairs of neighbouring k, of up to 16 rows; one of B is 16 pairs of 16 columns, half of what a
+panel (see `panels`) has for these k. The tiles of one row of tiles may have fewer rows than those of the other, so that
+any number of rows up to 32 fills them.
 """
 
 from __future__ import annotations
@@ -22,16 +22,13 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.compiling import compiled, intrinsic
-from weft.backends.kernels.tile_packing import CELLS, SIDE
+from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.panels import PANEL
+from weft.backends.kernels.word_packing import SIDE
 
-BYTE, SHORT, INDEX, FLOAT = ir.IntType(8), ir.IntType(16), ir.IntType(64), ir.FloatType()
+BYTE, SHORT, INDEX = ir.IntType(8), ir.IntType(16), ir.IntType(64)
 ADDRESS = BYTE.as_pointer()
-ROW_BYTES = INDEX(64)
-
-ORDERS = {1: ((0, 0),), 3: ((2, 0), (1, 0), (1, 1), (0, 1), (0, 0), (0, 2))}
-"""Terms a number -> the terms of A and B to be multiplied, one after the other."""
-
+WORD_BYTES, LINE_BYTES, REGISTERS = 4, 64, 8
 LEFT, RIGHT = 4, 6  # the first registers of A and of B; 0 to 3 hold the sums
 
 
@@ -40,35 +37,33 @@ def _instruction(builder: Any, name: str, *arguments: Any) -> None:
     builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), arguments)
 
 
-def tile_kernel(rows: int, columns: int, terms: int) -> Any:
-    """An intrinsic (a, a_next, b, b_next, K, c, c_row, c_next, fresh) for `rows` x `columns` tiles, each 1 or 2.
+def tile_kernel(rows: int, columns: int) -> Any:
+    """An intrinsic (a, a_row, a_next, b, K, c, c_row, c_next, fresh) for `rows` x `columns` tiles, each 1 or 2.
 
-    C += A B, or C = A B where fresh. a, b: addresses of tiles, the k tiles and terms of one row (column) tile side by
-    side; a_next, b_next: distance of the next row (column) tile, in cells; K: number of k tiles. c: address of float32;
-    c_row, c_next: distance of its rows, and of the next row tile's first row, in elements.
+    C += A B, or C = A B where fresh. a: address of pairs, a_row words from one row to the next, a_next to the second
+    row of tiles; b: address within a panel; K: number of k tiles; c: address of float32, c_row and c_next as for A.
     """
 
     @intrinsic
     def kernel(
-        typing: Any, a: Any, a_next: Any, b: Any, b_next: Any, K: Any, c: Any, c_row: Any, c_next: Any, fresh: Any
+        typing: Any, a: Any, a_row: Any, a_next: Any, b: Any, K: Any, c: Any, c_row: Any, c_next: Any, fresh: Any
     ) -> Any:
         index = types.intp
-        signature = types.void(a, index, b, index, index, c, index, index, types.boolean)
+        signature = types.void(a, index, index, b, index, c, index, index, types.boolean)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            a, a_next, b, b_next, K, c, c_row, c_next, fresh = args
-            c_bytes = builder.mul(c_row, INDEX(4))
+            a, a_row, a_next, b, K, c, c_row, c_next, fresh = args
+            a_bytes, c_bytes = (builder.mul(row, INDEX(WORD_BYTES)) for row in (a_row, c_row))
+            b_bytes = INDEX(PANEL * WORD_BYTES)
             sums = [(i, j, BYTE(2 * i + j)) for i in range(rows) for j in range(columns)]
 
-            def place(i: int, j: int) -> Any:
-                return builder.bitcast(
-                    builder.gep(c, [builder.add(builder.mul(c_next, INDEX(i)), INDEX(j * SIDE))]), ADDRESS
-                )
+            def place(start: Any, *distances: Any) -> Any:
+                for distance in distances:
+                    start = builder.gep(start, [distance])
+                return builder.bitcast(start, ADDRESS)
 
-            def load(register: int, start: Any, distance: Any, number: int, term: int) -> None:
-                offset = builder.add(builder.mul(distance, INDEX(number)), INDEX(term * CELLS))
-                address = builder.bitcast(builder.gep(start, [offset]), ADDRESS)
-                _instruction(builder, "tileloadd64", BYTE(register + number), address, ROW_BYTES)
+            def place_of_sums(i: int, j: int) -> Any:
+                return place(c, builder.mul(c_next, INDEX(i)), INDEX(j * SIDE))
 
             with builder.if_else(fresh) as (new, old):
                 with new:
@@ -76,32 +71,28 @@ def tile_kernel(rows: int, columns: int, terms: int) -> Any:
                         _instruction(builder, "tilezero", register)
                 with old:
                     for i, j, register in sums:
-                        _instruction(builder, "tileloadd64", register, place(i, j), c_bytes)
+                        _instruction(builder, "tileloadd64", register, place_of_sums(i, j), c_bytes)
             before = builder.block
             loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
             builder.position_at_end(loop)
             k = builder.phi(INDEX)
             k.add_incoming(INDEX(0), before)
-            offset = builder.mul(k, INDEX(terms * CELLS))
-            a_start, b_start = builder.gep(a, [offset]), builder.gep(b, [offset])
-            held = (-1, -1)
-            for a_term, b_term in ORDERS[terms]:
-                if a_term != held[0]:
-                    for i in range(rows):
-                        load(LEFT, a_start, a_next, i, a_term)
-                if b_term != held[1]:
-                    for j in range(columns):
-                        load(RIGHT, b_start, b_next, j, b_term)
-                held = (a_term, b_term)
-                for i, j, register in sums:
-                    _instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
+            a_start = builder.gep(a, [builder.mul(k, INDEX(SIDE))])
+            b_start = builder.gep(b, [builder.mul(k, INDEX(SIDE * PANEL))])
+            for j in range(columns):
+                _instruction(builder, "tileloadd64", BYTE(RIGHT + j), place(b_start, INDEX(j * SIDE)), b_bytes)
+            for i in range(rows):
+                start = place(a_start, builder.mul(a_next, INDEX(i)))
+                _instruction(builder, "tileloadd64", BYTE(LEFT + i), start, a_bytes)
+            for i, j, register in sums:
+                _instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
             following = builder.add(k, INDEX(1))
             k.add_incoming(following, builder.block)
             builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
             builder.position_at_end(done)
             for i, j, register in sums:
-                _instruction(builder, "tilestored64", register, place(i, j), c_bytes)
+                _instruction(builder, "tilestored64", register, place_of_sums(i, j), c_bytes)
             return context.get_dummy_value()
 
         return signature, generate
@@ -110,27 +101,28 @@ def tile_kernel(rows: int, columns: int, terms: int) -> Any:
 
 
 @intrinsic
-def begin_tiles(typing: Any, height: Any) -> Any:
-    """Set the tile registers up: sums and tiles of A with `height` rows, tiles of B with 16, all 64 bytes wide."""
+def begin_tiles(typing: Any, first: Any, second: Any) -> Any:
+    """Set the tile registers up: sums and A of the one row of tiles with `first` rows, of the other with `second`, at
+    least 1; B with 16 pairs; all 64 bytes wide."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        size = 64
-        table = cgutils.alloca_once(builder, ir.ArrayType(BYTE, size))
-        cgutils.memset(builder, table, INDEX(size), 0)
+        table = cgutils.alloca_once(builder, ir.ArrayType(BYTE, LINE_BYTES))
+        cgutils.memset(builder, table, INDEX(LINE_BYTES), 0)
         start = builder.bitcast(table, ADDRESS)
-        height = builder.trunc(args[0], BYTE)
+        first, second = (builder.trunc(height, BYTE) for height in args)
+        heights = [first, first, second, second, first, second, BYTE(SIDE), BYTE(SIDE)]
 
         def put(offset: int, value: Any) -> None:
             builder.store(value, builder.gep(start, [INDEX(offset)]))
 
         put(0, BYTE(1))  # the only palette there is
-        for register in range(8):
-            put(16 + 2 * register, BYTE(64))  # bytes a row, 16 bits each
-            put(48 + register, BYTE(16) if register >= RIGHT else height)
+        for register in range(REGISTERS):
+            put(16 + 2 * register, BYTE(LINE_BYTES))  # bytes a row, 16 bits each
+            put(48 + register, heights[register])
         _instruction(builder, "ldtilecfg", start)
         return context.get_dummy_value()
 
-    return types.void(types.intp), generate
+    return types.void(types.intp, types.intp), generate
 
 
 @intrinsic
@@ -142,33 +134,3 @@ def end_tiles(typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), generate
-
-
-_one_11, _one_12, _one_21, _one_22 = (tile_kernel(rows, columns, 1) for rows in (1, 2) for columns in (1, 2))
-_three_11, _three_12, _three_21, _three_22 = (tile_kernel(rows, columns, 3) for rows in (1, 2) for columns in (1, 2))
-
-
-@compiled
-def amx_block(
-    terms: Any, height: Any, rows: Any, columns: Any, a: Any, a_next: Any, b: Any, b_next: Any, K: Any, c: Any,
-    c_row: Any, fresh: Any,
-) -> None:  # fmt: skip
-    """One block of `rows` x `columns` tiles of C, see `tile_kernel`; row tiles have `height` rows."""
-    c_next = height * c_row
-    if terms == 3:
-        if rows == 2 and columns == 2:
-            _three_22(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-        elif rows == 2:
-            _three_21(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-        elif columns == 2:
-            _three_12(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-        else:
-            _three_11(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-    elif rows == 2 and columns == 2:
-        _one_22(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-    elif rows == 2:
-        _one_21(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-    elif columns == 2:
-        _one_12(a, a_next, b, b_next, K, c, c_row, c_next, fresh)
-    else:
-        _one_11(a, a_next, b, b_next, K, c, c_row, c_next, fresh)

@@ -1,6 +1,6 @@
 """What the fused blocks of all cells share: the work before and after the time loop, and its sharing among workers.
 
-So a block runs on matrix tiles, and on panels where it has fewer streams than workers. Any other: see `panel_block`.
+So a block runs where its workers share hidden units. Any other: see `panel_block`.
 
 A group of streams goes through the block together, carried by one worker or by several that share its hidden units
 (see `sharing`). Its arrays are time-major, (T, N, …), so that the rows of a step lie side by side. Forward: x W_x + b
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.meeting import Meeting
-from weft.backends.kernels.products import Factor, Products
+from weft.backends.kernels.products import PanelProducts
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import Units, shared_units
 from weft.backends.kernels.words import row_distance
@@ -50,7 +50,7 @@ class Group:
     def __init__(
         self,
         number: int,
-        products: Products,
+        products: PanelProducts,
         streams: slice,
         xs: Floats,
         state: State,
@@ -88,7 +88,7 @@ class FusedBlock(ABC):
 
     gates: ClassVar[int]
 
-    def __init__(self, workers: Workers, products: Products, small_products: Products) -> None:
+    def __init__(self, workers: Workers, products: PanelProducts, small_products: PanelProducts) -> None:
         self.workers, self.products, self.small_products = workers, products, small_products
 
     @abstractmethod
@@ -110,9 +110,9 @@ class FusedBlock(ABC):
         """The time loop backward, with W_hᵀ: the worker's columns of `group.a` become da and are added to db; its units
         of `dstate`, each (N, H), become the gradient at the first state."""
 
-    def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
+    def recurrent_gradient(self, group: Group, columns: slice, da: Floats, dWh: Floats) -> None:
         """Those columns of dW_h = Σ h_{t-1}ᵀ da_t, for da (T·N, these columns)."""
-        group.products.write(Factor(rows(group.states[0][:-1]).T, "h"), da, dWh[:, columns])
+        group.products.write(rows(group.states[0][:-1]).T, da, dWh[:, columns])
 
     def pays(self, cell: Any, streams: int, steps: int) -> bool:
         """Whether a block of such a shape is faster than in the plain loop, which packs no weights.
@@ -120,10 +120,6 @@ class FusedBlock(ABC):
         Packing them costs as much as multiplying with them a few times: too much for few steps of a single stream.
         """
         return streams > 1 or cell.params[1].size <= steps * PACKED_A_STEP
-
-    def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
-        """Whether the inputs of a block of such a shape may be `RowInputs`."""
-        return False
 
     def forward(self, cell: Any, xs: Floats, state: State) -> tuple[Floats, State, list[Group]]:
         Wx, Wh, b = cell.params
@@ -140,7 +136,7 @@ class FusedBlock(ABC):
             to_time_major(group.xs, group.x, steps.start, steps.stop)
             group.meeting.wait()
             columns = group.columns_of(worker, self.gates * H)
-            group.products.write(Factor(rows(group.x), "x"), Factor(Wx[:, columns], "Wx"), rows(group.a)[:, columns])
+            group.products.write(rows(group.x), Wx[:, columns], rows(group.a)[:, columns])
             group.meeting.wait()
             self.steps(group, worker, weights, b)
             to_stream_major(group.states[0][1:], hs[group.streams], steps.start, steps.stop)
@@ -170,12 +166,12 @@ class FusedBlock(ABC):
             dWx, dWh, db = group.grads
             self.steps_backward(group, worker, weights, db, dhs[own], [array[own] for array in first])
             steps, columns = group.steps_of(worker), group.columns_of(worker, self.gates * H)
-            da = Factor(rows(group.a)[:, columns], "da")
-            group.products.write(Factor(rows(group.x).T, "x"), da, dWx[:, columns])
+            da = rows(group.a)[:, columns]
+            group.products.write(rows(group.x).T, da, dWx[:, columns])
             self.recurrent_gradient(group, columns, da, dWh)
             dx = np.empty_like(group.x[steps])
             da_of_steps = rows(group.a[steps])[:, : self.gates * H]
-            group.products.write(Factor(da_of_steps, "da"), Factor(Wx.T, "Wx"), rows(dx))
+            group.products.write(da_of_steps, Wx.T, rows(dx))
             to_stream_major(dx, dxs[own, steps], 0, len(dx))
 
         self._run(run, tape, weights)

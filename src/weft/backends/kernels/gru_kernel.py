@@ -35,7 +35,6 @@ from weft.backends.kernels.panel_passes import (
     streams_of,
 )
 from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
-from weft.backends.kernels.products import Factor
 from weft.backends.kernels.recurrent_weights import RecurrentWeights
 from weft.backends.kernels.sharing import segments
 from weft.backends.kernels.step_product import accumulate, put
@@ -50,7 +49,7 @@ def gru_steps(
 ) -> None:  # fmt: skip
     """a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H); units `first` … are the worker's own.
 
-    Wh_zr, Wh_c, columns, segments, rooms: see `Products`.
+    Wh_zr, Wh_c, columns, segments, rooms: see `products`.
     """
     T, N, P = a.shape
     H = h.shape[2]
@@ -267,13 +266,13 @@ class GRUKernel(FusedBlock):
             db, group.a, group.states[0], dstate[0], ds, dhs, own.first, own.count,
         )  # fmt: skip
 
-    def recurrent_gradient(self, group: Group, columns: slice, da: Factor, dWh: Floats) -> None:
+    def recurrent_gradient(self, group: Group, columns: slice, da: Floats, dWh: Floats) -> None:
         h, (s,), H = group.states[0], group.extra, group.states[0].shape[2]
         for source, first, last in ((h[:-1], 0, 2 * H), (s, 2 * H, 3 * H)):
             start, stop = max(first, columns.start), min(last, columns.stop)
             if start < stop:
-                part = Factor(da.array[:, start - columns.start : stop - columns.start], "da of a gate")
-                group.products.write(Factor(rows(source).T, "h"), part, dWh[:, start:stop])
+                part = da[:, start - columns.start : stop - columns.start]
+                group.products.write(rows(source).T, part, dWh[:, start:stop])
 
 
 PARTS = (project, steps, steps_backward, input_gradient, project_backward)

@@ -56,7 +56,7 @@ def lstm_steps(
     tanh_c: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
     """a (T, N, …); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
-    worker's own. Wh, columns, segments, room: see `Products`."""
+    worker's own. Wh, columns, segments, room: see `products`."""
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)

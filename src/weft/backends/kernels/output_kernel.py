@@ -3,128 +3,224 @@
     x = h W + b        nats = ln Σ_v exp x_v - x_target        dx = (softmax(x) - onehot(target)) · scale
     dW = hᵀ dx         db = Σ dx                               dh = dx Wᵀ
 
-The scores are cut into blocks of rows and of the vocabulary that stay in the caches. First sweep: the scores of every
-block, of which a row's largest and the sum of exponentials are kept up to date (when a larger score comes, the sum so
-far is scaled down). Second sweep: dx of a block from its scores, in place, and at once its share of dW, db and dh.
-Between the sweeps the scores stay in memory where they fit KEPT_BYTES, and else are computed once more: the largest
-array of a language model then never exists. (On panels what stays are the exponentials.) Workers take columns of their
-own, so that dW is written once, or rows where the vocabulary is small. `FusedOutput` is that on matrix tiles; on panels
-it is `panel_output`.
+The scores are cut into blocks of the vocabulary that stay in the caches. First sweep: the scores of every block become
+exponentials, whose sum is all that is kept of them where they do not fit KEPT_BYTES. Second sweep: dx of a block from
+its exponentials, in place, and at once its share of dW, db and dh. So the largest array of a language model need not
+exist. How the factors of softmax are left out of the blocks: `output_panels`.
+
+Each sweep is one kernel, which all threads carry out together. A share of it is some columns of the scores, so that dW
+is written once, or some rows where the vocabulary is small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from weft.backends.kernels.held_memory import held
-from weft.backends.kernels.output_part import Floats, Integers, Part
-from weft.backends.workers import Workers, split
+from weft.backends.kernels import output_panels
+from weft.backends.kernels.activations import exp
+from weft.backends.kernels.apart import make_ready
+from weft.backends.kernels.compiling import compiled, within_kernels
+from weft.backends.kernels.crew import carry_out
+from weft.backends.kernels.held_memory import cut
+from weft.backends.kernels.output_rooms import BASE, TARGET, TOTAL, rooms_for
+from weft.backends.kernels.panel_passes import columns_of, streams_of
+from weft.backends.kernels.panel_scores import BELOW_ALL
+from weft.backends.kernels.together import (
+    LOST,
+    OPENING,
+    SHARES,
+    Together,
+    become_job,
+    first_share,
+    next_share,
+)
 
-KEPT_BYTES = 64 * 2**20
-"""Scores up to this size are kept from the first sweep for the second."""
-
-LARGE_VOCABULARY = 4096
-"""From so many tokens on workers share out the vocabulary, however many rows there are."""
-
-SMALL_WORK = 10_000_000
-"""Multiply-adds of a product below which handing half of it to another thread costs more than it saves."""
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
 
 NO_TOKENS = np.empty(0, np.int64)
+KEPT_BYTES = 64 * 2**20
+"""Exponentials up to this size are kept from the first sweep for the second, which else computes them once more."""
+SHARED_WORK = 400_000
+"""Multiply-adds of a product from which on it pays to share them."""
+BRIEF_WORK = 10_000_000
+"""Multiply-adds of a product that take less than waiting for a helper that lost its core."""
 
 
-def _kept(size: int) -> Floats | None:
-    """Room for so many scores from one sweep to the next, or None where there are too many."""
-    return held("output scores", size, np.float32) if size * 4 <= KEPT_BYTES else None
+@within_kernels
+def part_of_scores(by_rows: Any, R: Any, V: Any, share: Any, shares: Any) -> Any:
+    """The first row of a share and the one after its last, and the same for its columns."""
+    if by_rows:
+        first, last = streams_of(R, share, shares)
+        return first, last, 0, V
+    start, stop = columns_of(V, share, shares)
+    return 0, R, start, stop
+
+
+@compiled
+def output_first(
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    ignore_label: Any, width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, nats: Any,
+    log_sum: Any,
+) -> None:  # fmt: skip
+    """The nats (R,) and ln Σ exp x_v (R,) of every row. words, numbers (shares, …), places: see `output_rooms`; records
+    (RECORDS, shares, R): see `output_rooms`."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (by_rows, h, W, transposed, b, t, left_out, ignore_label, width, keep, words, numbers, places, records,
+             nats, log_sum),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
+    shares, R, V = tasks[SHARES], len(h), len(b)
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
+        own = slice(first, last)
+        for r in range(R):  # a row that other shares have counts for nothing here
+            records[BASE, share, r] = BELOW_ALL
+            records[TOTAL, share, r] = records[TARGET, share, r] = 0
+        output_panels.first_sweep(
+            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
+            places, records[:, share, own],
+        )  # fmt: skip
+        share = next_share(tasks, 0, number)
+    share = first_share(tasks, 1, number)
+    while share >= 0:
+        for r in range(*streams_of(R, share, shares)):
+            highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
+            for part in range(shares):
+                highest = max(highest, records[BASE, part, r])
+            for part in range(shares):
+                sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
+                target_r += records[TARGET, part, r]
+            log_sum[r] = highest + np.log(sum_r)
+            nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
+        share = next_share(tasks, 1, number)
+
+
+@compiled
+def output_second(
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any,
+    db: Any, dWs: Any, dbs: Any, dhs: Any,
+) -> None:  # fmt: skip
+    """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
+    give by rows."""
+    if number == OPENING:
+        become_job(
+            tasks, control,
+            (by_rows, h, W, transposed, b, t, left_out, width, keep, words, numbers, places, records, log_sum, scale,
+             dW, db, dWs, dbs, dhs),
+        )  # fmt: skip
+        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        return
+    shares, R, V = tasks[SHARES], len(h), len(b)
+    share = first_share(tasks, 0, number)
+    while share >= 0:
+        first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
+        own, dh, beside = slice(first, last), dhs[0] if by_rows else dhs[share], by_rows and share > 0
+        output_panels.second_sweep(
+            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
+            places, records[:, share, own], log_sum[own], scale[own], dWs[share - 1] if beside else dW,
+            dbs[share - 1] if beside else db, dh[own],
+        )  # fmt: skip
+        share = next_share(tasks, 0, number)
+    share = first_share(tasks, 1, number)
+    while share >= 0:
+        if by_rows:
+            for row in range(*streams_of(len(dW), share, shares)):
+                for part in range(shares - 1):
+                    for j in range(dW.shape[1]):
+                        dW[row, j] += dWs[part, row, j]
+            first, last = streams_of(V, share, shares)
+            for part in range(shares - 1):
+                for j in range(first, last):
+                    db[j] += dbs[part, j]
+        else:
+            for r in range(*streams_of(R, share, shares)):
+                for part in range(1, shares):
+                    for j in range(dhs.shape[2]):
+                        dhs[0, r, j] += dhs[part, r, j]
+        share = next_share(tasks, 1, number)
 
 
 class FusedOutput:
-    """The fused output layer for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
+    """An `OutputKernel` for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
 
-    def __init__(self, workers: Workers, part: type[Part], small_part: type[Part]) -> None:
-        self.workers, self.part, self.small_part = workers, part, small_part
+    def __init__(self, together: Together, kind: np.dtype[Any]) -> None:
+        self.together, self.kind = together, kind
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
-        return self._first_sweep(self._parts(h, t, NO_TOKENS, W, b, None)[0], t, ignore_label)[0]
+        return Sweeps(self, h, t, NO_TOKENS, W, b, keep=False).first(ignore_label)[0]
 
     def loss(
         self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats, tokens: int
     ) -> tuple[Floats, Floats]:
         """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
-        parts, rows = self._parts(h, t, NO_TOKENS, W, b, _kept(len(t) * W.shape[1]))
-        nats, log_sum = self._first_sweep(parts, t, ignore_label)
-        scale = (t != ignore_label).astype(np.float32) / np.float32(max(tokens, 1))
-        return nats, self._second_sweep(parts, rows, log_sum, scale, dW, db)
+        sweeps = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
+        nats, log_sum = sweeps.first(ignore_label)
+        scale = np.full(len(t), 1 / max(tokens, 1), np.float32)
+        if tokens < len(t):
+            scale[t == ignore_label] = 0
+        return nats, sweeps.second(log_sum, scale, dW, db)
 
     def log_sums(
         self, h: Floats, left_out: Integers, beside: Floats, W: Floats, b: Floats, scale: Floats, dW: Floats, db: Floats
     ) -> tuple[Floats, Floats]:
         """ln(exp beside + Σ_v exp x_v) of every row, over all v but the one left out, and dh; see `OutputKernel`."""
-        nothing = np.full(len(h), -1)
-        parts, rows = self._parts(h, nothing, left_out, W, b, _kept(len(h) * W.shape[1]))
-        with np.errstate(divide="ignore"):  # the sample can be empty
-            log_sum = np.logaddexp(self._first_sweep(parts, nothing, -1)[1], beside)
-        return log_sum, self._second_sweep(parts, rows, log_sum, scale, dW, db)
+        sweeps = Sweeps(self, h, np.full(len(h), -1), left_out, W, b, keep=True)
+        log_sum: Floats = np.logaddexp(sweeps.first(-1)[1], beside)
+        return log_sum, sweeps.second(log_sum, scale, dW, db)
 
-    def _second_sweep(
-        self, parts: list[Part], rows: list[slice], log_sum: Floats, scale: Floats, dW: Floats, db: Floats
-    ) -> Floats:
-        """dh; dW and db are overwritten."""
-        by_rows = parts[0].columns == parts[-1].columns
-        grads = [(np.empty_like(dW), np.empty_like(db)) if by_rows and n else (dW, db) for n in range(len(parts))]
-        dhs = [np.zeros_like(part.h) for part in parts]
 
-        def work(part: Part, rows: slice, dW: Floats, db: Floats, dh: Floats) -> Callable[[], None]:
-            return lambda: part.second_sweep(log_sum[rows], scale[rows], dW, db, dh)
+class Sweeps:
+    """The two sweeps over the scores h W + b; keep: whether the second follows."""
 
-        shares = zip(parts, rows, grads, dhs, strict=True)
-        self.workers.run([work(part, own, *grad, dh) for part, own, grad, dh in shares])
-        if by_rows:
-            for more_dW, more_db in grads[1:]:
-                dW += more_dW
-                db += more_db
-            return np.concatenate(dhs) if len(dhs) > 1 else dhs[0]
-        for more_dh in dhs[1:]:
-            dhs[0] += more_dh
-        return dhs[0]
-
-    def _first_sweep(self, parts: list[Part], t: Integers, ignore_label: int) -> tuple[Floats, Floats]:
-        """The nats of every row, and the logarithm of the sum of its exponentials."""
-        self.workers.run([part.first_sweep for part in parts])
-        if len(parts) == 1:
-            largest, total, target = parts[0].largest, parts[0].total, parts[0].target
-        elif parts[0].columns == parts[-1].columns:
-            largest, total, target = (
-                np.concatenate([getattr(part, name) for part in parts]) for name in ("largest", "total", "target")
-            )
-        else:
-            largest = np.max([part.largest for part in parts], axis=0)
-            total = np.sum([part.total * np.exp(part.largest - largest) for part in parts], axis=0)
-            target = np.sum([part.target for part in parts], axis=0)
-        log_sum: Floats = largest + np.log(total)
-        nats: Floats = log_sum - target
-        nats[t == ignore_label] = 0
-        return nats, log_sum
-
-    def _parts(
-        self, h: Floats, t: Integers, left_out: Integers, W: Floats, b: Floats, kept: Floats | None
-    ) -> tuple[list[Part], list[slice]]:
-        """Every worker's part, and which rows it has: columns are shared out, or rows if the vocabulary is small."""
-        (R, H), V = h.shape, W.shape[1]
-        h, t, left_out = np.ascontiguousarray(h), np.ascontiguousarray(t), np.ascontiguousarray(left_out)
+    def __init__(
+        self, output: FusedOutput, h: Floats, t: Integers, left_out: Integers, W: Floats, b: Floats, keep: bool
+    ) -> None:
+        self.together, self.kind = output.together, output.kind
         if not (W.flags.c_contiguous or W.flags.f_contiguous):
             W = W.copy(order="K")  # as `zeros_like` lays out its gradient
-        count = 1 if R * H * V < SMALL_WORK else self.workers.count
-        by_columns = V >= R or V >= LARGE_VOCABULARY
-        kind = self.part if self.part.fewest_rows <= R else self.small_part
-        parts, all_rows = [], []
-        for share in split(V if by_columns else R, count):
-            rows, columns = (slice(0, R), share) if by_columns else (share, slice(0, V))
-            own, size = None, (rows.stop - rows.start) * (columns.stop - columns.start)
-            if kept is not None:
-                own, kept = kept[:size], kept[size:]
-            parts.append(kind(h[rows], t[rows], left_out[rows], W, b, columns, own))
-            all_rows.append(rows)
-        return parts, all_rows
+        self.h = np.ascontiguousarray(h, np.float32)
+        self.t, self.left_out = (np.ascontiguousarray(tokens, np.int64) for tokens in (t, left_out))
+        self.transposed = not W.flags.c_contiguous
+        self.W, self.b = W.T if self.transposed else W, np.ascontiguousarray(b)
+        make_ready(output_panels.PARTS, self.kind)
+        (R, H), V = h.shape, len(b)
+        self.shares = self.together.threads if R * H * V >= SHARED_WORK else 1
+        self.brief = R * H * V < BRIEF_WORK
+        self.keep = keep and R * V * 4 <= KEPT_BYTES
+        rooms = rooms_for(R, H, V, self.shares, self.kind, self.keep)
+        self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
+        self.words, self.numbers, self.records = cut(rooms.all)
+
+    def first(self, ignore_label: int) -> tuple[Floats, Floats]:
+        """The nats of every row, and the logarithm of the sum of its exponentials."""
+        nats, log_sum = np.empty(len(self.h), np.float32), np.empty(len(self.h), np.float32)
+        self.together.run(
+            output_first, self.shares, self.brief,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label, self.width,
+            self.keep, self.words, self.numbers, self.places, self.records, nats, log_sum,
+        )  # fmt: skip
+        return nats, log_sum
+
+    def second(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats) -> Floats:
+        """dh; dW and db are overwritten."""
+        others = self.shares - 1 if self.by_rows else 0
+        dW = dW.T if self.transposed else dW
+        dhs = np.empty((1 if self.by_rows else self.shares, *self.h.shape), np.float32)
+        self.together.run(
+            output_second, self.shares, self.brief,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, self.width,
+            self.keep, self.words, self.numbers, self.places, self.records, log_sum, scale, dW, db,
+            np.empty((others, *dW.shape), np.float32), np.empty((others, len(db)), np.float32), dhs,
+        )  # fmt: skip
+        dh: Floats = dhs[0]
+        return dh

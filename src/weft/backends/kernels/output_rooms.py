@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.held_memory import MOST_SHAPES, held
 from weft.backends.kernels.left_factor import left_room
-from weft.backends.kernels.output_kernel import LARGE_VOCABULARY
 from weft.backends.kernels.panels import PANEL, padded, panel_shape
-from weft.backends.kernels.tile_packing import SIDE
+from weft.backends.kernels.word_packing import SIDE
 from weft.backends.kernels.words import FLOATS, row_distance
 
 Floats = NDArray[np.float32]
@@ -29,6 +28,8 @@ SCORES, SUMS, BIASES, SCALED_H, END_OF_NUMBERS = range(6, 11)
 BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
 """Records of a row in a share: base and Σ e, see `panel_scores`; the score of its target; f, see `output_panels`."""
 
+LARGE_VOCABULARY = 4096
+"""From so many tokens on threads share out the vocabulary, however many rows there are."""
 NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
 """Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 

@@ -73,8 +73,10 @@ class Tape:
 
 
 class PanelBlock:
-    """A `BlockKernel` for float32. `otherwise` carries blocks of many weights and fewer streams than threads, which
-    share hidden units then; kind: the words of large blocks."""
+    """A `BlockKernel` for float32.
+
+    otherwise: carries blocks whose threads share hidden units; kind: the words of large blocks.
+    """
 
     def __init__(self, passes: Passes, together: Together, kind: np.dtype[Any], otherwise: FusedBlock) -> None:
         self.passes, self.together, self.kind, self.otherwise = passes, together, kind, otherwise
@@ -86,12 +88,12 @@ class PanelBlock:
     def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
         """Whether the inputs of a block of such a shape may be `RowInputs`."""
         rooms, _brief = self._manner(streams, steps, *cell.params[0].shape)
-        return rooms.shares <= streams
+        return not self._shares_units(streams, rooms)
 
     def forward(self, cell: Any, xs: Floats | RowInputs, state: State) -> tuple[Floats, State, Any]:
         (Wx, Wh, b), (N, T, _D) = cell.params, xs.shape
         rooms, brief = self._manner(N, T, *Wx.shape)
-        if rooms.shares > N and not isinstance(xs, RowInputs):
+        if self._shares_units(N, rooms) and not isinstance(xs, RowInputs):
             return self.otherwise.forward(cell, xs, state)
         make_ready(self.passes.parts, rooms.kind)
         R, H = T * N, rooms.H
@@ -131,6 +133,10 @@ class PanelBlock:
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were
         return dvalues if few else dxs, first
+
+    def _shares_units(self, N: int, rooms: BlockRooms) -> bool:
+        """Whether threads had better share hidden units than streams."""
+        return self.otherwise.products.shares_units(rooms.H, self.passes.gates, N, rooms.shares)
 
     def _manner(self, N: int, T: int, D: int, width: int) -> tuple[BlockRooms, bool]:
         """Room for a block, which says in how many shares and with which words it is carried out; whether it is

@@ -23,7 +23,8 @@ from numba import types
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
-from weft.backends.kernels.processor import host_tiling
+from weft.backends.kernels.processor import has_amx, host_tiling
+from weft.backends.kernels.tile_product import multiply_tiles
 from weft.backends.kernels.words import word_count
 
 _tiling = host_tiling()
@@ -98,6 +99,10 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
                     r += rows
 
 
+def _multiply_pairs(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
+    multiply_tiles(a, a_row, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh)
+
+
 _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp
 
 
@@ -108,7 +113,9 @@ def _signature(words: Any) -> Any:
 
 
 _floats_by_name = called_by_name("weft_multiply_floats", _multiply, _signature(_floats))
-_pairs_by_name = called_by_name("weft_multiply_pairs", _multiply, _signature(_pairs), later=True)
+_pairs_by_name = called_by_name(
+    "weft_multiply_pairs", _multiply_pairs if has_amx() else _multiply, _signature(_pairs), later=True
+)
 
 
 def multiply(left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any) -> None:

@@ -15,10 +15,11 @@ from numba import types
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.micro_kernel import floats_on_stack, look_ahead, pointer_to, shift
 from weft.backends.kernels.processor import host_tiling
-from weft.backends.kernels.tile_packing import (
-    CELLS,
+from weft.backends.kernels.word_packing import (
     DEPTH,
     SIDE,
+    WORDS,
+    clear_vector,
     copy_some,
     copy_vector,
     pack_pair,
@@ -26,7 +27,7 @@ from weft.backends.kernels.tile_packing import (
     transpose_tile,
     turn_tile,
 )
-from weft.backends.kernels.words import with_zeros, word_count, words_of
+from weft.backends.kernels.words import NUMBERS, with_zeros, word_count, words_of
 
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
@@ -101,7 +102,7 @@ def _pack_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-de
             for i in range(start, stop):
                 place = shift(panels, i * distance + k // 2 * PANEL)
                 for n in range(0, PANEL, SIDE):
-                    pack_pair(shift(first, i * PANEL + n), shift(second, i * PANEL + n), shift(place, n), 1)
+                    pack_pair(shift(first, i * PANEL + n), shift(second, i * PANEL + n), shift(place, n))
     if whole * PANEL < N:
         for k in range(0, K, 2):
             first = shift(b, k * b_row)
@@ -109,7 +110,10 @@ def _pack_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-de
             place = shift(panels, whole * distance + k // 2 * PANEL)
             for n in range(whole * PANEL, (whole + 1) * PANEL, SIDE):
                 edge = with_zeros(shift(first, n), N - n, first_edge)
-                pack_pair(edge, with_zeros(shift(second, n), N - n, second_edge), shift(place, n - whole * PANEL), 1)
+                pack_pair(edge, with_zeros(shift(second, n), N - n, second_edge), shift(place, n - whole * PANEL))
+    for k in range((K + 1) // 2 * PANEL, (K + NUMBERS - 1) // NUMBERS * NUMBERS // 2 * PANEL, SIDE):
+        for i in range((N + PANEL - 1) // PANEL):
+            clear_vector(shift(panels, i * distance + k))
 
 
 def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
@@ -130,7 +134,7 @@ def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[n
 
 
 def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
-    tile, edge, zeros = np.zeros(CELLS, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
+    tile, edge, zeros = np.zeros(WORDS, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
     start = pointer_to(tile, 0)
     for i in range((N + PANEL - 1) // PANEL):
         for column in range(i * PANEL, (i + 1) * PANEL, SIDE):
@@ -140,9 +144,9 @@ def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no
                     look_ahead(shift(b, (column + SIDE + n) * b_row + k))
                 for n in range(SIDE):
                     row = shift(b, (column + n) * b_row + k) if column + n < N else pointer_to(zeros, 0)
-                    pack_row(with_zeros(row, depth, edge), shift(start, n * SIDE), 1)
+                    pack_row(with_zeros(row, depth, edge), shift(start, n * SIDE))
                 place = shift(panels, i * distance + k // 2 * PANEL + column - i * PANEL)
-                _put_turned(start, (depth + 1) // 2, place)
+                _put_turned(start, min(SIDE, (depth + NUMBERS - 1) // NUMBERS * NUMBERS // 2), place)
 
 
 def _signature(words: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from weft.backends.kernels.meeting import Meeting
-from weft.backends.kernels.products import Floats, Products
+from weft.backends.kernels.products import Floats, PanelProducts
 from weft.backends.kernels.sharing import Table
 
 WORTH_SHARING = 250_000
@@ -23,14 +23,14 @@ WORTH_SHARING = 250_000
 class RecurrentWeights:
     """W_h, or its transpose backward, in one pass through a block, for so many groups of workers."""
 
-    def __init__(self, array: Floats, products: Products, groups: int) -> None:
+    def __init__(self, array: Floats, products: PanelProducts, groups: int) -> None:
         self.array, self.products, self.groups = array, products, groups
         self.meeting = Meeting(groups)
         self._lock = threading.Lock()
         self._factors: dict[tuple[bytes, bytes], NDArray[Any]] = {}
 
     def packed(self, group: int, columns: Table, rows: Table) -> NDArray[Any]:
-        """`Products.step_factor`, which every group asks for, each by its number and with equal tables."""
+        """`PanelProducts.step_factor`, which every group asks for, each by its number and with equal tables."""
         if self.groups == 1 or self.array.size < WORTH_SHARING:
             return self.products.step_factor(self.array, columns, rows)
         key = columns.tobytes(), rows.tobytes()

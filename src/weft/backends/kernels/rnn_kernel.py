@@ -39,7 +39,7 @@ def rnn_steps(
 ) -> None:
     """a (T, N, …); h (T+1, N, H), the first step's given; units `first` … are the worker's own.
 
-    Wh, columns, segments, room: see `Products`.
+    Wh, columns, segments, room: see `products`.
     """
     T, N, P = a.shape
     H = h.shape[2]

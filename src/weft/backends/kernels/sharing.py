@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.tile_packing import DEPTH, SIDE
+from weft.backends.kernels.word_packing import DEPTH, SIDE
 from weft.backends.workers import split
 
 Table = NDArray[np.int64]

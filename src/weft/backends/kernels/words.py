@@ -1,7 +1,8 @@
 """The words that factors of a product consist of: float32, or pairs of bfloat16 numbers, two neighbouring k.
 
 Which of both a factor is made of is known from the type of the room for it when a kernel is compiled, so that what
-multiplies is written once.
+multiplies is written once. Where the processor multiplies pairs in matrix tiles, they come in groups of sixteen, with
+zeros behind the last.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from numba import types
 
 from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import pointer_to, shift
-from weft.backends.kernels.tile_packing import SIDE, copy_some
+from weft.backends.kernels.processor import has_amx
+from weft.backends.kernels.word_packing import DEPTH, SIDE, copy_some
 
 FLOATS, PAIRS = np.dtype(np.float32), np.dtype(np.int32)
+NUMBERS, WORDS = (DEPTH, SIDE) if has_amx() else (2, 1)
+"""The numbers of a group of pairs, and its words."""
 
 
 def words_of(K: int, kind: Any) -> int:
     """Words that hold K numbers, one after the other."""
-    return -(-K // 2) if kind == PAIRS else K
+    return -(-K // NUMBERS) * WORDS if kind == PAIRS else K
 
 
 def row_distance(columns: Any) -> Any:
@@ -41,7 +45,7 @@ def _word_count(K: Any, room: Any) -> Any:
         return K
 
     def pairs(K: Any, room: Any) -> Any:
-        return (K + 1) // 2
+        return (K + NUMBERS - 1) // NUMBERS * WORDS
 
     return floats if room.dtype == types.float32 else pairs
 

@@ -1,7 +1,8 @@
-"""Packing in vector registers: float32 numbers into the cells of `tiles`, and tiles transposed.
+"""Rows of numbers made into words, words copied, and squares of 16 x 16 words transposed, in vector registers.
 
-A cell is two bfloat16 numbers, the lower k in the lower half. The bfloat16 nearest to x is the upper half of its bits
-after half of that half's last place was added; what is left, x minus it, is exact and gives the next term.
+A word is a float32, or a pair of bfloat16 numbers, two neighbouring k, the lower k in the lower half. The bfloat16
+nearest to x is the upper half of its bits after half of that half's last place was added; an even one of two that are
+as near. Denormal numbers become zeros, as in the products.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from numba import types
 from numba.core import cgutils
 
 from weft.backends.kernels.compiling import intrinsic, within_kernels
+from weft.backends.kernels.micro_kernel import BFloat
 
-SIDE, DEPTH, CELLS = 16, 32, 256
-"""Rows or columns of a tile, its k, and its cells."""
+SIDE, DEPTH, WORDS = 16, 32, 256
+"""Words in a vector, the numbers in as many pairs, and the words of a square."""
 
 LANE, INDEX = ir.IntType(32), ir.IntType(64)
 BITS, NUMBERS = ir.VectorType(LANE, SIDE), ir.VectorType(ir.FloatType(), SIDE)
+HALVES = ir.VectorType(ir.IntType(16), DEPTH)
 
 
 def _all(value: int) -> Any:
@@ -32,56 +35,57 @@ def _load(builder: Any, address: Any, offset: int, kind: Any) -> Any:
 
 
 def _shuffled(builder: Any, first: Any, second: Any, order: list[int]) -> Any:
-    return builder.shuffle_vector(first, second, ir.Constant(BITS, order))
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(LANE, len(order)), order))
 
 
-def _store_terms(builder: Any, first: Any, second: Any, cells: Any, terms: Any) -> None:
-    """Cells of the first term of both vectors and, unless `terms` is 1, two more, each CELLS after the one before."""
+def _rounded(builder: Any, low: Any, high: Any) -> Any:
+    """The bfloat16 numbers nearest to two vectors of float32, those of the one behind those of the other."""
+    name = "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
+    kind = ir.FunctionType(ir.VectorType(BFloat(), DEPTH), [NUMBERS, NUMBERS])
+    return builder.bitcast(
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [high, low]), HALVES
+    )
 
-    def store(number: int, first: Any, second: Any) -> tuple[Any, Any]:
-        rounded = []
-        for x in (first, second):
-            bits = builder.add(builder.bitcast(x, BITS), _all(0x8000))
-            rounded.append(builder.and_(bits, _all(0xFFFF0000)))
-        pair = builder.or_(builder.lshr(rounded[0], _all(16)), rounded[1])
-        place = builder.bitcast(builder.gep(cells, [INDEX(number * CELLS)]), BITS.as_pointer())
-        builder.store(pair, place).align = 4
-        left = [
-            builder.fsub(x, builder.bitcast(bits, NUMBERS)) for x, bits in zip((first, second), rounded, strict=True)
-        ]
-        return left[0], left[1]
 
-    rest = store(0, first, second)
-    with builder.if_then(builder.icmp_signed(">", terms, INDEX(1))):
-        rest = store(1, *rest)
-        store(2, *rest)
+def _store(builder: Any, words: Any, place: Any) -> None:
+    builder.store(words, builder.bitcast(place, words.type.as_pointer())).align = 4
 
 
 @intrinsic
-def pack_pair(typing: Any, first: Any, second: Any, cells: Any, terms: Any) -> Any:
-    """16 columns of two neighbouring k, each k a row of float32, into 16 cells a term."""
+def pack_pair(typing: Any, first: Any, second: Any, words: Any) -> Any:
+    """16 columns of two neighbouring k, each k a row of float32, into 16 pairs."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first, second, cells, terms = args
-        rows = [_load(builder, row, 0, NUMBERS) for row in (first, second)]
-        _store_terms(builder, rows[0], rows[1], cells, terms)
+        first, second, words = args
+        halves = _rounded(builder, *(_load(builder, row, 0, NUMBERS) for row in (first, second)))
+        order = [half + column for column in range(SIDE) for half in (0, SIDE)]
+        _store(builder, _shuffled(builder, halves, halves, order), words)
         return context.get_dummy_value()
 
-    return types.void(first, second, cells, types.intp), generate
+    return types.void(first, second, words), generate
 
 
 @intrinsic
-def pack_row(typing: Any, row: Any, cells: Any, terms: Any) -> Any:
-    """32 neighbouring k of a row of float32 into 16 cells a term."""
+def pack_row(typing: Any, row: Any, words: Any) -> Any:
+    """32 neighbouring k of a row of float32 into 16 pairs."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        row, cells, terms = args
-        halves = [_load(builder, row, offset, NUMBERS) for offset in (0, SIDE)]
-        even, odd = (_shuffled(builder, halves[0], halves[1], list(range(start, DEPTH, 2))) for start in (0, 1))
-        _store_terms(builder, even, odd, cells, terms)
+        row, words = args
+        _store(builder, _rounded(builder, *(_load(builder, row, offset, NUMBERS) for offset in (0, SIDE))), words)
         return context.get_dummy_value()
 
-    return types.void(row, cells, types.intp), generate
+    return types.void(row, words), generate
+
+
+@intrinsic
+def clear_vector(typing: Any, place: Any) -> Any:
+    """16 words of zeros to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store(builder, _all(0), args[0])
+        return context.get_dummy_value()
+
+    return types.void(place), generate
 
 
 @intrinsic
@@ -90,7 +94,7 @@ def copy_vector(typing: Any, source: Any, place: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = _load(builder, args[0], 0, BITS)
-        builder.store(words, builder.bitcast(args[1], BITS.as_pointer())).align = 4
+        _store(builder, words, args[1])
         return context.get_dummy_value()
 
     return types.void(source, place), generate
@@ -109,7 +113,7 @@ def copy_some(typing: Any, source: Any, place: Any, count: Any) -> Any:
         kind = ir.FunctionType(BITS, [BITS.as_pointer(), LANE, mask.type, BITS])
         load = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{SIDE}i32.p0")
         words = builder.call(load, [builder.bitcast(source, BITS.as_pointer()), LANE(4), mask, _all(0)])
-        builder.store(words, builder.bitcast(place, BITS.as_pointer())).align = 4
+        _store(builder, words, place)
         return context.get_dummy_value()
 
     return types.void(source, place, types.intp), generate
@@ -136,8 +140,7 @@ def turn_tile(typing: Any, tile: Any, distance: Any, place: Any, place_distance:
                     rows[r] = _shuffled(builder, upper, lower, kept)
                     rows[r + block] = _shuffled(builder, upper, lower, moved)
         for r, row in enumerate(rows):
-            target = builder.bitcast(row_at(place, r, place_distance), BITS.as_pointer())
-            builder.store(row, target).align = 4
+            _store(builder, row, row_at(place, r, place_distance))
         return context.get_dummy_value()
 
     return types.void(tile, types.intp, place, types.intp), generate
