@@ -185,7 +185,7 @@ class FusedBlock(ABC):
         N, T, _D = xs.shape
         small = N * T * self.gates * H * (D + H) < SMALL_WORK
         workers, products = (1, self.small_products) if small else (self.workers.count, self.products)
-        if products.shares_units(H, self.gates, N, workers):
+        if products.shares_units(N, workers):
             shares, units = [slice(0, N)], shared_units(H, workers)
         else:
             shares, units = split(N, workers), [Units(0, H, H)]

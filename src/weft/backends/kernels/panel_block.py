@@ -136,7 +136,7 @@ class PanelBlock:
 
     def _shares_units(self, N: int, rooms: BlockRooms) -> bool:
         """Whether threads had better share hidden units than streams."""
-        return self.otherwise.products.shares_units(rooms.H, self.passes.gates, N, rooms.shares)
+        return self.otherwise.products.shares_units(N, rooms.shares)
 
     def _manner(self, N: int, T: int, D: int, width: int) -> tuple[BlockRooms, bool]:
         """Room for a block, which says in how many shares and with which words it is carried out; whether it is

@@ -19,15 +19,11 @@ from weft.backends.kernels.held_memory import aligned, held
 from weft.backends.kernels.left_factor import left_room
 from weft.backends.kernels.packed_product import multiply_rows, pack_share, right_room
 from weft.backends.kernels.panels import PANEL, panel_shape
-from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.word_packing import DEPTH, SIDE
 from weft.backends.kernels.words import FLOATS, PAIRS, row_distance
 
 Floats = NDArray[np.float32]
-
-CACHED_BYTES = 1_500_000
-"""Recurrent weights up to this size stay in a core's second cache from step to step."""
 
 
 class PanelProducts:
@@ -35,7 +31,7 @@ class PanelProducts:
 
     kind: ClassVar[np.dtype[Any]] = FLOATS
 
-    def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
+    def shares_units(self, streams: int, workers: int) -> bool:
         """Whether workers had better share hidden units than streams; see `sharing`."""
         return streams < workers
 
@@ -83,11 +79,6 @@ class PairProducts(PanelProducts):
 
     def __init__(self) -> None:
         compile_what_was_left()
-
-    def shares_units(self, H: int, gates: int, streams: int, workers: int) -> bool:
-        """Tiles multiply so fast that reading the weights is what takes the time."""
-        many_weights = has_amx() and workers > 1 and gates * H * H * 2 > CACHED_BYTES
-        return many_weights or super().shares_units(H, gates, streams, workers)
 
     def empty_step_factor(self, columns: Table, rows: Table) -> NDArray[Any]:
         _first, count, tile = rows[-1].tolist()

@@ -1,9 +1,9 @@
 """How the workers share the work of a block: streams, each worker on its own, or hidden units, all in step.
 
 As a rule every worker takes some of the streams through the whole block. Where there are fewer streams than workers,
-and on tiles where the recurrent weights do not fit a core's cache, the workers take the same streams and some of the
-hidden units each, with all gates of these: a core then reads its share of the weights at every step instead of all.
-They meet once a step, since each needs the whole h (backward, the whole da) of the step before.
+the workers take the same streams and some of the hidden units each, with all gates of these: a core then reads its
+share of the weights at every step instead of all. They meet once a step, since each needs the whole h (backward, the
+whole da) of the step before.
 """
 
 from __future__ import annotations
