@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends.kernels.held_memory import MOST_SHAPES, held
-from weft.backends.kernels.left_factor import left_room, pairs_distance
+from weft.backends.kernels.left_factor import left_room, words_distance
 from weft.backends.kernels.packed_product import right_room
 from weft.backends.kernels.panels import panel_shape
 from weft.backends.kernels.word_packing import SIDE
@@ -73,7 +73,7 @@ class BlockRooms:
         """What one product of a time loop needs: room for its right factor (K, N), which columns of C it is added to,
         which columns of the left factor it has, and room for two of these."""
         shape = (self.copies, *panel_shape(*factor, self.kind))
-        words = 0 if self.kind == FLOATS else pairs_distance(factor[0])
+        words = 0 if self.kind == FLOATS else words_distance(factor[0], self.kind)
         streams = -(-self.N // self.shares)
         steps = held(f"block steps {index}", self.shares * 2 * streams * words, self.kind)
         return (

@@ -1,8 +1,7 @@
 """Left factors of a product as the micro-kernel reads them.
 
-float32 are read where they lie: by rows, by columns (the transpose of what lies there), or in groups of k, as the
-columns of a matrix in panels are. Pairs of bfloat16 are made first, and then read by rows or columns; matrix tiles are
-loaded from rows alone.
+float32 are read where they lie, by rows or in groups of k, as the columns of a matrix in panels are; where what lies
+there is the transpose, it is turned first. Pairs of bfloat16 are made first.
 """
 
 from __future__ import annotations
@@ -14,24 +13,22 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import pointer_to, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
 from weft.backends.kernels.panels import PANEL
-from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.word_packing import (
     DEPTH,
     SIDE,
-    WORDS,
+    SQUARE,
     clear_vector,
     copy_some,
-    copy_vector,
     pack_pair,
     pack_row,
     turn_tile,
 )
-from weft.backends.kernels.words import FLOATS, distance_of, row_distance, with_zeros, words_of
+from weft.backends.kernels.words import distance_of, row_distance, with_zeros, words_of
 
-FEW_SETS = 64
-"""Rows that are a multiple of so many words apart share few sets of the first cache."""
+NEAR = 64
+"""Rows at most so many words apart are read along a column about as fast as along themselves."""
 
 ALL = 1 << 40
 """A group that all k belong to."""
@@ -57,13 +54,12 @@ def row_of(factor: Any, m: Any) -> Any:
 @cache
 def left_room(M: int, K: int, kind: Any) -> int:
     """Words of room that a left factor (M, K) needs, whichever way it lies."""
-    by_rows = 0 if kind == FLOATS else -(-M // SIDE) * SIDE * pairs_distance(K)
-    return max(by_rows, words_of(K, kind) * int(row_distance(M)))
+    return -(-M // SIDE) * SIDE * words_distance(K, kind)
 
 
-def pairs_distance(K: int) -> int:
-    """Words from one row of pairs of K numbers to the next."""
-    return int(row_distance((K + 1) // 2))
+def words_distance(K: int, kind: Any) -> int:
+    """Words from one row of K numbers to the next, where rows of words are made."""
+    return int(row_distance(words_of(K, kind)))
 
 
 def left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
@@ -88,9 +84,7 @@ def _left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
 
 @overloading(left_transposed)
 def _left_transposed(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    if room.dtype == types.float32:
-        return columns
-    return rows_of_columns if has_amx() else pairs_of_columns
+    return columns if room.dtype == types.float32 else pairs_of_columns
 
 
 @overloading(left_of_panels)
@@ -130,24 +124,10 @@ def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> 
 
 
 def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    distance, whole = distance_of(M), M // SIDE * SIDE
-    zeros, first_edge, second_edge = np.zeros(M, np.float32), np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    for k in range(0, K, 2):
-        first, place = shift(a, k * a_row), pointer_to(room, k // 2 * distance)
-        second = shift(first, a_row) if k + 1 < K else pointer_to(zeros, 0)
-        for m in range(0, whole, SIDE):
-            pack_pair(shift(first, m), shift(second, m), shift(place, m))
-        if whole < M:
-            edge = with_zeros(shift(first, whole), M - whole, first_edge)
-            pack_pair(edge, with_zeros(shift(second, whole), M - whole, second_edge), shift(place, whole))
-    return LeftFactor(pointer_to(room, 0), 1, distance, ALL, 0)
-
-
-def rows_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """Squares of 16 rows and 16 pairs, turned; k is the outer loop, so that A's rows are read straight through."""
+    """Squares of 16 pairs and 16 rows are turned. k is the outer loop, so that what is there is read straight on."""
     distance = distance_of((K + 1) // 2)
     first_edge, second_edge = np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    square = pointer_to(np.empty(WORDS, np.int32), 0)
+    square = pointer_to(np.empty(SQUARE, np.int32), 0)
     for k in range(0, K, DEPTH):
         for m in range(0, M, SIDE):
             for pair in range(SIDE):
@@ -163,14 +143,18 @@ def rows_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
 
 
 def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """float32 are read in place, or from a copy where too many of their rows would lie in the same sets of a cache."""
-    if a_row % FEW_SETS != 0:
+    """float32 are read in place where the rows of what is there are near; else they are turned as pairs are: to find
+    the page of another row for every k takes longer than to multiply."""
+    if a_row <= NEAR:
         return LeftFactor(a, 1, a_row, ALL, 0)
-    distance, whole = distance_of(M), M // SIDE * SIDE
-    for k in range(K):
-        row, place = shift(a, k * a_row), pointer_to(room, k * distance)
-        for m in range(0, whole, SIDE):
-            copy_vector(shift(row, m), shift(place, m))
-        if whole < M:
-            copy_some(shift(row, whole), shift(place, whole), M - whole)
-    return LeftFactor(pointer_to(room, 0), 1, distance, ALL, 0)
+    distance, square = distance_of(K), floats_on_stack()
+    for k in range(0, K, SIDE):
+        for m in range(0, M, SIDE):
+            start, place = shift(a, k * a_row + m), shift(pointer_to(room, 0), m * distance + k)
+            if k + SIDE <= K and m + SIDE <= M:
+                turn_tile(start, a_row, place, distance)
+                continue
+            for row in range(SIDE):
+                copy_some(shift(start, row * a_row), shift(square, row * SIDE), M - m if k + row < K else 0)
+            turn_tile(square, SIDE, place, distance)
+    return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)

@@ -80,7 +80,7 @@ def rooms_for(R: int, H: int, V: int, shares: int, kind: np.dtype[Any], keep: bo
     words = [
         pairs_only * left_room(R, H, kind),
         max(math.prod(panel_shape(H, width, kind)), math.prod(panel_shape(width, H, kind))),
-        pairs_only * left_room(H, R, kind),
+        left_room(H, R, kind),
         math.prod(panel_shape(R, H, kind)),
         pairs_only * max(left_room(R, width, kind), math.prod(panel_shape(R, width, kind))),
     ]

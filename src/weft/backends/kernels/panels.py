@@ -18,7 +18,7 @@ from weft.backends.kernels.processor import host_tiling
 from weft.backends.kernels.word_packing import (
     DEPTH,
     SIDE,
-    WORDS,
+    SQUARE,
     clear_vector,
     copy_some,
     copy_vector,
@@ -134,7 +134,7 @@ def _pack_transposed_floats(b, b_row, K, N, panels, distance):  # type: ignore[n
 
 
 def _pack_transposed_pairs(b, b_row, K, N, panels, distance):  # type: ignore[no-untyped-def]
-    tile, edge, zeros = np.zeros(WORDS, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
+    tile, edge, zeros = np.zeros(SQUARE, np.int32), np.zeros(DEPTH, np.float32), np.zeros(DEPTH, np.float32)
     start = pointer_to(tile, 0)
     for i in range((N + PANEL - 1) // PANEL):
         for column in range(i * PANEL, (i + 1) * PANEL, SIDE):

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.compiling import compile_what_was_left, compiled
 from weft.backends.kernels.held_memory import aligned, held
-from weft.backends.kernels.left_factor import left_room
+from weft.backends.kernels.left_factor import left_room, words_distance
 from weft.backends.kernels.packed_product import multiply_rows, pack_share, right_room
 from weft.backends.kernels.panels import PANEL, panel_shape
 from weft.backends.kernels.sharing import Segments, Table
 from weft.backends.kernels.word_packing import DEPTH, SIDE
-from weft.backends.kernels.words import FLOATS, PAIRS, row_distance
+from weft.backends.kernels.words import FLOATS, PAIRS
 
 Floats = NDArray[np.float32]
 
@@ -96,7 +96,7 @@ class PairProducts(PanelProducts):
                 into_panels(B[first : first + count, some], factor[group, own, tile * SIDE :])
 
     def step_room(self, streams: int, segments: Segments) -> NDArray[Any]:
-        shape = (2, streams, int(row_distance(segments.k_tiles * SIDE)))
+        shape = (2, streams, words_distance(segments.k_tiles * DEPTH, PAIRS))
         return aligned(int(np.prod(shape)), PAIRS).reshape(shape)
 
 

@@ -16,7 +16,7 @@ from numba.core import cgutils
 from weft.backends.kernels.compiling import intrinsic, within_kernels
 from weft.backends.kernels.micro_kernel import BFloat
 
-SIDE, DEPTH, WORDS = 16, 32, 256
+SIDE, DEPTH, SQUARE = 16, 32, 256
 """Words in a vector, the numbers in as many pairs, and the words of a square."""
 
 LANE, INDEX = ir.IntType(32), ir.IntType(64)
