@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.backends.fusing import why_not_fused
 from weft.backends.workers import available_cores
 
 PACKAGES = ("weft", "numpy", "numba", "torch", "onnxruntime")
@@ -21,12 +22,22 @@ def description() -> dict[str, Any]:
     """Processor, cores, versions, and how fast NumPy multiplies here."""
     return {
         "processor": processor_name(),
+        "instructions": instructions(),
         "cores": available_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := installed(name))},
         "sgemm_gflop_per_second": round(sgemm_rate() / 1e9, 1),
     }
+
+
+def instructions() -> list[str]:
+    """What the fused kernels use of the processor, where they run."""
+    if why_not_fused():
+        return []
+    from weft.backends.kernels.processor import chosen_instructions
+
+    return chosen_instructions()
 
 
 def processor_name() -> str:

@@ -1,12 +1,12 @@
-"""The tables in the README, written from the figures of a run: `python -m benchmarks.readme [FIGURES.json]`.
+"""The tables in the README, written from the figures of runs: `python -m benchmarks.readme`.
 
-They stand between two marks, which stay; what is between them is replaced, so that no figure is ever typed by hand.
+They stand between two marks, which stay; what is between them is replaced, so that no figure is ever typed by hand. The
+figures are those of `results/reference.json`, and, folded up, those of the other files beside it, of other machines.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,32 @@ from weft.errors import InputError
 from weft.files import write_text_atomically
 
 README = ROOT / "README.md"
-REFERENCE = ROOT / "benchmarks" / "results" / "reference.json"
+RESULTS = ROOT / "benchmarks" / "results"
+REFERENCE = "reference.json"
 BEGIN, END = "<!-- figures: begin; `python -m benchmarks.readme` writes them -->", "<!-- figures: end -->"
 BATCH_1, TOGETHER = "microseconds_per_token", "tokens_per_second"
 Rows = list[dict[str, Any]]
 
 
 def main() -> None:
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else REFERENCE
-    figures = json.loads(source.read_text("utf-8"))
-    write_text_atomically(README, with_figures(README.read_text("utf-8"), figures))
+    write_text_atomically(README, with_figures(README.read_text("utf-8"), *all_figures(RESULTS)))
 
 
-def with_figures(readme: str, figures: dict[str, Any]) -> str:
+def all_figures(folder: Path) -> list[dict[str, Any]]:
+    """The figures of the reference machine, and then of the others by the names of their files."""
+    files = sorted(folder.glob("*.json"), key=lambda file: (file.name != REFERENCE, file.name))
+    return [json.loads(file.read_text("utf-8")) for file in files]
+
+
+def with_figures(readme: str, figures: dict[str, Any], *others: dict[str, Any]) -> str:
     """The README with these figures between the marks; raises InputError when it has not one of each."""
-    return with_section(readme, BEGIN, section(figures), END)
+    return with_section(readme, BEGIN, "\n\n".join([section(figures), *map(folded, others)]), END)
+
+
+def folded(figures: dict[str, Any]) -> str:
+    """A section that is shown when somebody asks for it."""
+    summary = f"<details>\n<summary>The same on {processor(figures['machine'])}</summary>"
+    return "\n\n".join([summary, section(figures), "</details>"])
 
 
 def with_section(readme: str, begin: str, text: str, end: str) -> str:
@@ -66,10 +77,16 @@ def machine(about: dict[str, Any]) -> str:
     named = {"numpy": "NumPy", "torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
     peers = ", ".join(f"{name} {versions[package]}" for package, name in named.items() if package in versions)
     return (
-        f"{about['processor']}, {about['cores']} cores; {peers}; NumPy's float32 product of large matrices runs at "
+        f"{processor(about)}, {about['cores']} cores; {peers}; NumPy's float32 product of large matrices runs at "
         f"{about['sgemm_gflop_per_second']:.0f} GFLOP/s. In brackets, how many times as much time or memory as weft's "
         "kernels in the same precision."
     )
+
+
+def processor(about: dict[str, Any]) -> str:
+    """Its name and, where they are known, what it can do."""
+    instructions = ", ".join(about.get("instructions", []))
+    return f"{about['processor']} ({instructions})" if instructions else f"{about['processor']}"
 
 
 def table(title: str, rows: Rows, unit: str) -> list[str]:

@@ -16,7 +16,7 @@ from benchmarks.contender import Contender
 from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
 from benchmarks.parts import PARTS, chosen
 from benchmarks.plot import PER_TOKEN, draw
-from benchmarks.readme import BEGIN, END, README, REFERENCE, section, with_figures
+from benchmarks.readme import BEGIN, END, README, RESULTS, all_figures, section, with_figures
 from benchmarks.row import RATIO, UNITS
 from benchmarks.setting import Setting
 from benchmarks.training_steps import contenders, unrolled_contender
@@ -121,9 +121,18 @@ def test_only_what_is_between_the_marks_is_replaced() -> None:
         with_figures("no marks", figures)
 
 
-def test_the_tables_in_the_readme_are_those_of_the_reference_figures() -> None:
+def test_figures_of_other_machines_come_folded_up_after_those_of_the_reference(tmp_path: Path) -> None:
+    for name, title in (("another", "Fast (avx2, vnni)"), ("reference", "Slow")):
+        processor, *some = title.rstrip(")").split(" (")
+        about = ABOUT | {"processor": processor, "instructions": some[0].split(", ") if some else []}
+        tmp_path.joinpath(f"{name}.json").write_text(json.dumps({"machine": about}), "utf-8")
+    text = with_figures(f"{BEGIN}\n{END}", *all_figures(tmp_path))
+    assert text.index("Slow, ") < text.index("<summary>The same on Fast (avx2, vnni)</summary>\n\nFast (avx2, vnni), ")
+
+
+def test_the_tables_in_the_readme_are_those_of_the_figures() -> None:
     readme = README.read_text("utf-8")
-    assert with_figures(readme, json.loads(REFERENCE.read_text("utf-8"))) == readme
+    assert with_figures(readme, *all_figures(RESULTS)) == readme
 
 
 def test_a_picture_can_be_drawn_of_any_part_alone(tmp_path: Path) -> None:
@@ -140,7 +149,7 @@ def test_large_vocabularies_are_measured_for_every_output_layer() -> None:
 
 
 def test_a_plot_leaves_out_what_was_not_measured(tmp_path: Path) -> None:
-    figures = json.loads(REFERENCE.read_text("utf-8"))
+    figures = all_figures(RESULTS)[0]
     for row in figures["corpus"]:
         row[PER_TOKEN] = {}
     draw(figures, tmp_path / "figures.png")

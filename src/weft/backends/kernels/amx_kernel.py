@@ -32,7 +32,8 @@ WORD_BYTES, LINE_BYTES, REGISTERS = 4, 64, 8
 LEFT, RIGHT = 4, 6  # the first registers of A and of B; 0 to 3 hold the sums
 
 
-def _instruction(builder: Any, name: str, *arguments: Any) -> None:
+def instruction(builder: Any, name: str, *arguments: Any) -> None:
+    """Call an instruction of the processor by the name that LLVM has for it."""
     kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
     builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), arguments)
 
@@ -68,10 +69,10 @@ def tile_kernel(rows: int, columns: int) -> Any:
             with builder.if_else(fresh) as (new, old):
                 with new:
                     for _i, _j, register in sums:
-                        _instruction(builder, "tilezero", register)
+                        instruction(builder, "tilezero", register)
                 with old:
                     for i, j, register in sums:
-                        _instruction(builder, "tileloadd64", register, place_of_sums(i, j), c_bytes)
+                        instruction(builder, "tileloadd64", register, place_of_sums(i, j), c_bytes)
             before = builder.block
             loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
             builder.branch(loop)
@@ -81,18 +82,18 @@ def tile_kernel(rows: int, columns: int) -> Any:
             a_start = builder.gep(a, [builder.mul(k, INDEX(SIDE))])
             b_start = builder.gep(b, [builder.mul(k, INDEX(SIDE * PANEL))])
             for j in range(columns):
-                _instruction(builder, "tileloadd64", BYTE(RIGHT + j), place(b_start, INDEX(j * SIDE)), b_bytes)
+                instruction(builder, "tileloadd64", BYTE(RIGHT + j), place(b_start, INDEX(j * SIDE)), b_bytes)
             for i in range(rows):
                 start = place(a_start, builder.mul(a_next, INDEX(i)))
-                _instruction(builder, "tileloadd64", BYTE(LEFT + i), start, a_bytes)
+                instruction(builder, "tileloadd64", BYTE(LEFT + i), start, a_bytes)
             for i, j, register in sums:
-                _instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
+                instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
             following = builder.add(k, INDEX(1))
             k.add_incoming(following, builder.block)
             builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
             builder.position_at_end(done)
             for i, j, register in sums:
-                _instruction(builder, "tilestored64", register, place_of_sums(i, j), c_bytes)
+                instruction(builder, "tilestored64", register, place_of_sums(i, j), c_bytes)
             return context.get_dummy_value()
 
         return signature, generate
@@ -119,7 +120,7 @@ def begin_tiles(typing: Any, first: Any, second: Any) -> Any:
         for register in range(REGISTERS):
             put(16 + 2 * register, BYTE(LINE_BYTES))  # bytes a row, 16 bits each
             put(48 + register, heights[register])
-        _instruction(builder, "ldtilecfg", start)
+        instruction(builder, "ldtilecfg", start)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp), generate
@@ -130,7 +131,7 @@ def end_tiles(typing: Any) -> Any:
     """Give the tile registers back, so that the system need not save them."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _instruction(builder, "tilerelease")
+        instruction(builder, "tilerelease")
         return context.get_dummy_value()
 
     return types.void(), generate

@@ -34,7 +34,7 @@ TILINGS = {
 }
 
 FEATURES = {
-    "amx": ("amx-tile", "amx-bf16", "avx512f"),
+    "amx": ("amx-tile", "amx-bf16", "amx-int8", "avx512f"),
     "avx512bf16": ("avx512bf16", "avx512f"),
     "vnni": ("avx512vnni", "avx512f"),
     "avx512": ("avx512f",),

@@ -15,9 +15,27 @@ from weft.backends.kernels.processor import has_byte_dots
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
 
 
+WORDS = 16
+"""Words that a row of a tile has: rows of bytes are whole groups of them."""
+
+
+def bytes_row(cells: Any) -> Any:
+    """Words of a row in bytes: half of it the high bytes, half the low ones."""
+    return 2 * ((cells + WORDS - 1) // WORDS * WORDS)
+
+
+def factor_row(cells: Any) -> Any:
+    """Words for a row in bytes and for its scale."""
+    return bytes_row(cells) + WORDS
+
+
+row_in_bytes, row_of_factor = within_kernels(bytes_row), within_kernels(factor_row)
+
+
 @within_kernels
-def to_bytes(x: Any, cells: Any, pairs: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
+def to_bytes(x: Any, cells: Any, highs: Any, lows: Any, words: Any) -> Any:
+    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones, and zeros up to so
+    many words; returns the scale.
 
     The scale lets the largest just fit; a rounding error is at most 1/65534 of it.
     """
@@ -31,7 +49,9 @@ def to_bytes(x: Any, cells: Any, pairs: Any) -> Any:
             number = np.int32(x[4 * cell + j] * inverse + MIDDLE)  # positive, so that cutting it off rounds
             high |= (number >> np.int32(8)) << np.int32(8 * j)
             low |= (number & np.int32(255)) << np.int32(8 * j)
-        pairs[2 * cell], pairs[2 * cell + 1] = high, low
+        highs[cell], lows[cell] = high, low
+    for cell in range(cells, words):
+        highs[cell] = lows[cell] = np.int32(0)
     return largest / LARGEST
 
 
@@ -47,10 +67,12 @@ def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: A
     if weights.dtype == types.int8 and has_byte_dots():
 
         def as_bytes(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-            pairs, scales = ints_in(own), shift(own, rows * 2 * cells)
+            row = row_in_bytes(cells)
+            words, scales = ints_in(own), shift(own, rows * row)
             for r in range(rows):
-                scales[r] = to_bytes(shift(x, r * x_row), cells, shift(pairs, r * 2 * cells))
-            return pairs, 2 * cells, scales
+                highs = shift(words, r * row)
+                scales[r] = to_bytes(shift(x, r * x_row), cells, highs, shift(highs, row // 2), row // 2)
+            return words, row, scales
 
         return as_bytes
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends.kernels.stream_factor import factor_row
 from weft.backends.kernels.stream_plan import (
     BIAS,
     BLOCK,
@@ -98,7 +99,7 @@ class Layout:
             for field, value in row.items():
                 self.plan[place, field] = value
         self.weights, self.constants = self._packing.done()
-        self.own_row = 2 * (2 * max(_whole(D), self.units_row) // 4 + 1)
+        self.own_row = 2 * factor_row(max(_whole(D), self.units_row) // 4)
 
     def _region(self, row: int) -> int:
         self.room_row += row

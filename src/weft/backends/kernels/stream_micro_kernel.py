@@ -57,6 +57,10 @@ class Kind:
         multiply_add = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.v{self.width}f32")
         sums[0] = self.builder.call(multiply_add, [x, weights, sums[0]])
 
+    def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
+        """Where in a row of A, whose length is given, multiplier j for cell k is."""
+        return self.builder.add(self.builder.mul(k, INDEX(self.depth)), INDEX(j))
+
     def widened(self, place: Any, j: int) -> Any:
         """The weights number j of the cell at `place`."""
         return self.load(place, self.floats)
@@ -106,6 +110,10 @@ class Int8Dots(Kind):
     def __init__(self, builder: Any, width: int) -> None:
         super().__init__(builder, width)
         self.total = self.cell
+
+    def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
+        half = self.builder.lshr(a_row, INDEX(1))
+        return self.builder.add(k, half) if j else k
 
     def widened(self, place: Any, j: int) -> Any:
         return self.load(place, self.cell)
@@ -180,11 +188,10 @@ def _loop(
     k.add_incoming(INDEX(0), before)
     totals = {place: [builder.phi(v.total) for _ in range(v.sums)] for place in product(rows, panels)}
     new = {place: list(total) for place, total in totals.items()}
-    first = builder.mul(k, INDEX(v.depth))
     cell = builder.gep(b, [builder.mul(k, INDEX(width * v.in_a_cell))])
 
     def multiplier(r: int, j: int) -> Any:
-        return v.spread(builder.load(at(a, a_row, r, builder.add(first, INDEX(j)))))
+        return v.spread(builder.load(at(a, a_row, r, v.multiplier_at(k, j, a_row))))
 
     def weights(p: int, j: int) -> Any:
         return v.widened(builder.gep(cell, [builder.mul(distance, INDEX(p))]), j)

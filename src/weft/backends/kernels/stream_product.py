@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.compiling import within_kernels
+from numba import types
+
+from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import shift
-from weft.backends.kernels.processor import host_tiling
+from weft.backends.kernels.processor import has_amx, host_tiling
 from weft.backends.kernels.stream_micro_kernel import few_rows_kernel
+from weft.backends.kernels.stream_tiles import add_product_in_tiles
 
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
@@ -26,9 +29,42 @@ _some, _some_1 = (few_rows_kernel(SOME, panels, WIDTH) for panels in (SOME_PANEL
 _two, _two_1 = (few_rows_kernel(2, panels, WIDTH) for panels in (TWO_PANELS, 1))
 _one, _one_4, _one_1 = (few_rows_kernel(1, panels, WIDTH) for panels in (8, 4, 1))
 
+FEWEST_FOR_TILES = 6
+"""Rows from which on matrix tiles are faster."""
+
 OFFSET, DISTANCE, CELLS, SCALE, SUMS, MATRIX = range(6)
 """A matrix, as five whole numbers: where its first panel begins, and how far away the next one is, in elements; a
 panel's cells; where its columns' scales begin among the constants, and where their sums do."""
+
+
+def multiplied_in_tiles(
+    a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
+    start: Any, start_row: Any, c: Any, c_row: Any,
+) -> Any:  # fmt: skip
+    """Multiply in matrix tiles, where there are such and enough rows for them; whether that was done."""
+
+
+@overloading(multiplied_in_tiles)
+def _in_tiles(
+    a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
+    start: Any, start_row: Any, c: Any, c_row: Any,
+) -> Any:  # fmt: skip
+    def never(
+        a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
+        start: Any, start_row: Any, c: Any, c_row: Any,
+    ) -> Any:  # fmt: skip
+        return False
+
+    def where_many(
+        a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
+        start: Any, start_row: Any, c: Any, c_row: Any,
+    ) -> Any:  # fmt: skip
+        if rows < FEWEST_FOR_TILES:
+            return False
+        add_product_in_tiles(a, a_row, a_scale, rows, b, distance, scale, sums, count, start, start_row, c, c_row)
+        return True
+
+    return where_many if has_amx() and a.dtype == types.int32 else never
 
 
 @within_kernels
@@ -39,6 +75,8 @@ def add_product(
     """C = start + A B for `count` panels of B from `first` on, where start and c begin."""
     b, distance, cells = shift(weights, matrix[OFFSET] + first * matrix[DISTANCE]), matrix[DISTANCE], matrix[CELLS]
     scale, sums = shift(constants, matrix[SCALE] + first * WIDTH), shift(constants, matrix[SUMS] + first * WIDTH)
+    if multiplied_in_tiles(a, a_row, a_scale, rows, b, distance, scale, sums, count, start, start_row, c, c_row):
+        return
     r = 0
     while r < rows:
         x, x_scale = shift(a, r * a_row), shift(a_scale, r)

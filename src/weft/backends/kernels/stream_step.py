@@ -20,7 +20,7 @@ from weft.backends.kernels.compiling import kept_on_disk, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_cells import gru_gates, gru_units, lstm_units, rnn_units
 from weft.backends.kernels.stream_embedding import embed
-from weft.backends.kernels.stream_factor import left_factor
+from weft.backends.kernels.stream_factor import left_factor, row_of_factor
 from weft.backends.kernels.stream_plan import (
     BIAS,
     BLOCKS,
@@ -116,7 +116,7 @@ def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     x, x_row, x_scale = left_factor(weights, shift(room, phase[INPUT] * rows), phase[INPUT_ROW], rows, cells, own)
     h, h_row, h_scale = x, x_row, x_scale
     if kind != OUTPUT:
-        more = shift(own, rows * (2 * cells + 1))
+        more = shift(own, rows * row_of_factor(cells))
         cells = shift(phase, RECURRENT_MATRIX)[CELLS]
         seen = shift(room, phase[RECURRENT] * rows)
         h, h_row, h_scale = left_factor(weights, seen, phase[UNITS_ROW], rows, cells, more)

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 TYPES: dict[str, tuple[Any, int]] = {"float32": (np.float32, 1), "bfloat16": (np.uint16, 2), "int8": (np.int8, 4)}
 """What the numbers are, and how many a cell of 32 bits holds, by the kind of weights."""
 
-LINE = 64
+LINE, TILE = 64, 1024
 
 
 class Packing:
@@ -56,8 +56,9 @@ class Packing:
         return [self._keep(numbers), numbers.shape[1], 0, self.constant(scales), 0]
 
     def done(self) -> tuple[NDArray[Any], Floats]:
-        """The two arrays."""
-        weights = aligned(self._size, self.dtype)
+        """The two arrays. Behind the last weights there are as many zeros as a tile reads beyond a panel."""
+        weights = aligned(self._size + TILE // np.dtype(self.dtype).itemsize, self.dtype)
+        weights[self._size :] = 0
         for start, part in self._weights:
             weights[start : start + part.size] = part.reshape(-1)
         return weights, np.concatenate(self._constants)
