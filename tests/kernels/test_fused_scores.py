@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from weft.backends import random_generator
+from weft.backends import default_backend, random_generator
 from weft.backends.fusing import fused, why_not_fused
 from weft.layers import TimeOutputWithLoss
 
@@ -97,3 +97,22 @@ def test_a_score_that_is_not_finite_is_not_swallowed(token: int, score: float) -
     with fused(1):
         layer.forward(hs, np.full((1, ROWS), 5))
     assert not np.isfinite(layer.loss.nats)
+
+
+def test_what_fills_a_panel_up_gives_no_denormal_numbers() -> None:
+    """Exponentials far below all others would, times a small gradient, and some processors take long for these."""
+    rows, vocabulary = 90, 65
+    h, W = small_numbers(rows, H, seed=1), small_numbers(H, vocabulary, seed=2)
+    b = np.zeros(vocabulary, np.float32)
+    with fused(1):
+        from weft.backends.kernels.output_rooms import SCORES, SUMS, rooms_for
+        from weft.backends.kernels.words import FLOATS
+
+        kernel = default_backend.output_kernel(h.dtype)
+        rooms = rooms_for(rows, H, vocabulary, 1, FLOATS, True)
+        _words, numbers, _records = rooms.all()
+        numbers.fill(1)
+        assert kernel is not None
+        kernel.loss(h, np.arange(rows) % vocabulary, W, b, -1, np.empty_like(W), np.empty_like(b), rows)
+    gradients = np.abs(numbers[0, rooms.places[SCORES] : rooms.places[SUMS]])
+    assert np.all((gradients == 0) | (gradients > 1e-20))

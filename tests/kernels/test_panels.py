@@ -70,6 +70,6 @@ def test_panels_of_pairs_are_products_of_rounded_numbers(M: int, K: int, N: int,
     np.testing.assert_allclose(product("PairProducts", A, B), expected, rtol=1e-5, atol=1e-5 * K**0.5)
 
 
-def test_a_transpose_whose_rows_lie_in_few_sets_of_the_cache_is_multiplied_from_a_copy() -> None:
+def test_a_transpose_whose_rows_are_far_apart_is_turned_whole() -> None:
     A, B = normal(50, 1024), normal(50, 33, seed=1)
     np.testing.assert_allclose(product("PanelProducts", A.T, B), A.T @ B, atol=1e-3)
