@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.compiling import overloading, within_kernels
+from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.word_packing import (
@@ -124,22 +124,8 @@ def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> 
 
 
 def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """Squares of 16 pairs and 16 rows are turned. k is the outer loop, so that what is there is read straight on."""
-    distance = distance_of((K + 1) // 2)
-    first_edge, second_edge = np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    square = pointer_to(np.empty(SQUARE, np.int32), 0)
-    for k in range(0, K, DEPTH):
-        for m in range(0, M, SIDE):
-            for pair in range(SIDE):
-                row, place = k + 2 * pair, shift(square, pair * SIDE)
-                if row >= K:
-                    clear_vector(place)
-                    continue
-                first = with_zeros(shift(a, row * a_row + m), M - m, first_edge)
-                second = with_zeros(shift(a, (row + 1) * a_row + m), M - m if row + 1 < K else 0, second_edge)
-                pack_pair(first, second, place)
-            turn_tile(square, SIDE, shift(pointer_to(room, 0), m * distance + k // 2), distance)
-    return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)
+    _turn_pairs_by_name(a, a_row, M, K, pointer_to(room, 0))
+    return LeftFactor(pointer_to(room, 0), distance_of((K + 1) // 2), 1, ALL, 0)
 
 
 def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
@@ -147,14 +133,44 @@ def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     the page of another row for every k takes longer than to multiply."""
     if a_row <= NEAR:
         return LeftFactor(a, 1, a_row, ALL, 0)
+    _turn_floats_by_name(a, a_row, M, K, pointer_to(room, 0))
+    return LeftFactor(pointer_to(room, 0), distance_of(K), 1, ALL, 0)
+
+
+def _turn_floats(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
     distance, square = distance_of(K), floats_on_stack()
     for k in range(0, K, SIDE):
         for m in range(0, M, SIDE):
-            start, place = shift(a, k * a_row + m), shift(pointer_to(room, 0), m * distance + k)
+            start, place = shift(a, k * a_row + m), shift(words, m * distance + k)
             if k + SIDE <= K and m + SIDE <= M:
                 turn_tile(start, a_row, place, distance)
                 continue
             for row in range(SIDE):
                 copy_some(shift(start, row * a_row), shift(square, row * SIDE), M - m if k + row < K else 0)
             turn_tile(square, SIDE, place, distance)
-    return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)
+
+
+def _turn_pairs(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
+    """Squares of 16 pairs and 16 rows. k is the outer loop, so that what is there is read straight on."""
+    distance = distance_of((K + 1) // 2)
+    first_edge, second_edge = np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
+    square = np.empty(SQUARE, np.int32)
+    for k in range(0, K, DEPTH):
+        for m in range(0, M, SIDE):
+            for pair in range(SIDE):
+                row, place = k + 2 * pair, pointer_to(square, pair * SIDE)
+                if row >= K:
+                    clear_vector(place)
+                    continue
+                first = with_zeros(shift(a, row * a_row + m), M - m, first_edge)
+                second = with_zeros(shift(a, (row + 1) * a_row + m), M - m if row + 1 < K else 0, second_edge)
+                pack_pair(first, second, place)
+            turn_tile(pointer_to(square, 0), SIDE, shift(words, m * distance + k // 2), distance)
+
+
+def _signature(words: Any) -> Any:
+    return types.void(types.CPointer(types.float32), *[types.intp] * 3, types.CPointer(words))
+
+
+_turn_floats_by_name = called_by_name("weft_turn_floats", _turn_floats, _signature(types.float32))
+_turn_pairs_by_name = called_by_name("weft_turn_pairs", _turn_pairs, _signature(types.int32), later=True)
