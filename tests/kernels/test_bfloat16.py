@@ -43,6 +43,15 @@ def test_a_model_in_bfloat16_differs_by_rounding(
         assert np.linalg.norm(ours - expected) < 0.02 * np.linalg.norm(expected)
 
 
+@needs_bfloat16
+def test_what_is_not_a_number_stays_so_in_bfloat16() -> None:
+    model = RNNLM(300, 8, 8, seed=1)
+    model.named_parameters()["output.W"][3, 5] = np.nan
+    ids = np.zeros((2, 3), dtype=int)
+    with fused(1, "bfloat16"):
+        assert np.isnan(model.loss(ids, ids).nats)
+
+
 def test_bfloat16_where_the_processor_has_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fusing, "why_not_bfloat16", lambda: "this processor has no instructions for bfloat16")
     monkeypatch.setattr(fusing, "why_not_fused", lambda: None)

@@ -11,7 +11,8 @@ Three loops bring what the micro-kernel reads near it:
 A panel is read straight through, so the second cache keeps up with the micro-kernel. What is left of the rows goes in
 smaller blocks. Every row of a block of C is on another page: its lines are sent for before the block is multiplied.
 What does not fill a panel goes through a small buffer, and where one vector or half of one is enough, through a
-micro-kernel of that. A time loop's product of few rows is the same with few blocks.
+micro-kernel of that. A time loop's product of few rows is the same with few blocks. Pairs go through matrix tiles where
+there are such (see `tile_product`).
 """
 
 from __future__ import annotations
