@@ -13,7 +13,7 @@ import torch
 from benchmarks import scoring, streaming
 from benchmarks.compiled import BUILDING_CALLS, LONGEST_REASON, built_within, has_compiler, one_line
 from benchmarks.contender import CannotTakePart, Contender
-from benchmarks.training_steps import compiled_step, torch_step
+from benchmarks.training_steps import compiled_step, contenders, torch_step, unrolled_contender
 from benchmarks.workloads import TINY
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the compiler of PyTorch warns of itself
@@ -25,7 +25,8 @@ needs_compiler = pytest.mark.skipif(not has_compiler(), reason="torch.compile ne
 @pytest.mark.parametrize("unrolled", [False, True], ids=["layer as it is", "unrolled"])
 def test_a_compiled_training_step_goes_on_like_one_that_is_not(unrolled: bool) -> None:
     workload = replace(TINY, T=2)
-    plain, step = torch_step(workload), compiled_step(workload, unrolled)
+    contender = unrolled_contender(BUILD_SECONDS) if unrolled else compiled_of(contenders(BUILD_SECONDS))
+    plain, step = torch_step(workload), contender.make(workload)
     expected = [plain() for _ in range(BUILDING_CALLS + 2)]
     assert [step(), step()] == pytest.approx(expected[BUILDING_CALLS:], rel=1e-5)
 
@@ -47,8 +48,8 @@ def test_compiled_scoring_costs_the_same_and_builds_nothing_when_it_is_timed() -
         assert step() == pytest.approx(scoring.torch_scoring(text)(), rel=1e-5)
 
 
-def compiled_of(contenders: list[Contender[Any]]) -> Contender[Any]:
-    (found,) = (contender for contender in contenders if contender.name == "PyTorch compiled")
+def compiled_of(everyone: list[Contender[Any]]) -> Contender[Any]:
+    (found,) = (contender for contender in everyone if contender.name == "PyTorch compiled")
     return found
 
 
