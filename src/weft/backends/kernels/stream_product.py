@@ -1,7 +1,8 @@
 """Products of some rows with streamed weights, C = start + scale · A B, out of the micro-kernels of streaming.
 
 Rows are taken in blocks as large as fit, and for every block all the panels pass by. They are few enough to stay in the
-nearest caches from one block of rows to the next: from memory, they are read once for all rows.
+nearest caches from one block of rows to the next: from memory, they are read once for all rows. Many rows in bytes go
+through matrix tiles where there are such (see `stream_tiles`).
 """
 
 from __future__ import annotations
@@ -37,31 +38,19 @@ OFFSET, DISTANCE, CELLS, SCALE, SUMS, MATRIX = range(6)
 panel's cells; where its columns' scales begin among the constants, and where their sums do."""
 
 
-def multiplied_in_tiles(
-    a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
-    start: Any, start_row: Any, c: Any, c_row: Any,
-) -> Any:  # fmt: skip
-    """Multiply in matrix tiles, where there are such and enough rows for them; whether that was done."""
+def multiplied_in_tiles(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
+    """Call `add_product_in_tiles` where there are matrix tiles and enough rows for them; whether that was done."""
 
 
 @overloading(multiplied_in_tiles)
-def _in_tiles(
-    a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
-    start: Any, start_row: Any, c: Any, c_row: Any,
-) -> Any:  # fmt: skip
-    def never(
-        a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
-        start: Any, start_row: Any, c: Any, c_row: Any,
-    ) -> Any:  # fmt: skip
+def _in_tiles(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
+    def never(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
         return False
 
-    def where_many(
-        a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
-        start: Any, start_row: Any, c: Any, c_row: Any,
-    ) -> Any:  # fmt: skip
+    def where_many(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
         if rows < FEWEST_FOR_TILES:
             return False
-        add_product_in_tiles(a, a_row, a_scale, rows, b, distance, scale, sums, count, start, start_row, c, c_row)
+        add_product_in_tiles(a, a_row, a_scale, rows, *others)
         return True
 
     return where_many if has_amx() and a.dtype == types.int32 else never
