@@ -16,6 +16,8 @@ any number of rows up to 32 fills them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -26,7 +28,7 @@ from weft.backends.kernels.compiling import intrinsic
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.word_packing import SIDE
 
-BYTE, SHORT, INDEX = ir.IntType(8), ir.IntType(16), ir.IntType(64)
+BYTE, INDEX = ir.IntType(8), ir.IntType(64)
 ADDRESS = BYTE.as_pointer()
 WORD_BYTES, LINE_BYTES, REGISTERS = 4, 64, 8
 LEFT, RIGHT = 4, 6  # the first registers of A and of B; 0 to 3 hold the sums
@@ -36,6 +38,22 @@ def instruction(builder: Any, name: str, *arguments: Any) -> None:
     """Call an instruction of the processor by the name that LLVM has for it."""
     kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
     builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), arguments)
+
+
+@contextmanager
+def each_tile_of_k(builder: Any, K: Any) -> Iterator[Any]:
+    """Instructions that are carried out for every k from 0 to K - 1; K >= 1."""
+    before = builder.block
+    loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(INDEX)
+    k.add_incoming(INDEX(0), before)
+    yield k
+    following = builder.add(k, INDEX(1))
+    k.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
+    builder.position_at_end(done)
 
 
 def tile_kernel(rows: int, columns: int) -> Any:
@@ -73,25 +91,16 @@ def tile_kernel(rows: int, columns: int) -> Any:
                 with old:
                     for i, j, register in sums:
                         instruction(builder, "tileloadd64", register, place_of_sums(i, j), c_bytes)
-            before = builder.block
-            loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            k = builder.phi(INDEX)
-            k.add_incoming(INDEX(0), before)
-            a_start = builder.gep(a, [builder.mul(k, INDEX(SIDE))])
-            b_start = builder.gep(b, [builder.mul(k, INDEX(SIDE * PANEL))])
-            for j in range(columns):
-                instruction(builder, "tileloadd64", BYTE(RIGHT + j), place(b_start, INDEX(j * SIDE)), b_bytes)
-            for i in range(rows):
-                start = place(a_start, builder.mul(a_next, INDEX(i)))
-                instruction(builder, "tileloadd64", BYTE(LEFT + i), start, a_bytes)
-            for i, j, register in sums:
-                instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
-            following = builder.add(k, INDEX(1))
-            k.add_incoming(following, builder.block)
-            builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
-            builder.position_at_end(done)
+            with each_tile_of_k(builder, K) as k:
+                a_start = builder.gep(a, [builder.mul(k, INDEX(SIDE))])
+                b_start = builder.gep(b, [builder.mul(k, INDEX(SIDE * PANEL))])
+                for j in range(columns):
+                    instruction(builder, "tileloadd64", BYTE(RIGHT + j), place(b_start, INDEX(j * SIDE)), b_bytes)
+                for i in range(rows):
+                    start = place(a_start, builder.mul(a_next, INDEX(i)))
+                    instruction(builder, "tileloadd64", BYTE(LEFT + i), start, a_bytes)
+                for i, j, register in sums:
+                    instruction(builder, "tdpbf16ps", register, BYTE(LEFT + i), BYTE(RIGHT + j))
             for i, j, register in sums:
                 instruction(builder, "tilestored64", register, place_of_sums(i, j), c_bytes)
             return context.get_dummy_value()

@@ -116,12 +116,11 @@ def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
 def clear_filling(x: Any, n: Any) -> None:
     """Zeros in the columns that only fill the half panel of the last of n tokens up. Their exponentials are so small
     that products with them would be denormal numbers, which some processors take a hundred times as long for."""
-    last, first = x[n // PANEL] if n % HALF > 0 else x[0], n % PANEL
-    filling = (HALF - n % HALF) % HALF
-    for r in range(x.shape[1]):
-        row = last[r]
-        for j in range(first, first + filling):
-            row[j] = ZERO
+    if n % HALF > 0:
+        first, rest = n % PANEL, HALF - n % HALF
+        for r in range(x.shape[1]):
+            row = x[n // PANEL, r, first : first + rest]
+            row[:] = ZERO
 
 
 @within_kernels

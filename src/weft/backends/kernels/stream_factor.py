@@ -11,22 +11,19 @@ from weft.backends.kernels.atomics import ints_in
 from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.processor import has_byte_dots
+from weft.backends.kernels.word_packing import SIDE
 
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
 
 
-WORDS = 16
-"""Words that a row of a tile has: rows of bytes are whole groups of them."""
-
-
 def bytes_row(cells: Any) -> Any:
-    """Words of a row in bytes: half of it the high bytes, half the low ones."""
-    return 2 * ((cells + WORDS - 1) // WORDS * WORDS)
+    """Words of a row in bytes: half of it the high bytes, half the low ones, each whole rows of tiles."""
+    return 2 * ((cells + SIDE - 1) // SIDE * SIDE)
 
 
 def factor_row(cells: Any) -> Any:
     """Words for a row in bytes and for its scale."""
-    return bytes_row(cells) + WORDS
+    return bytes_row(cells) + SIDE
 
 
 row_in_bytes, row_of_factor = within_kernels(bytes_row), within_kernels(factor_row)

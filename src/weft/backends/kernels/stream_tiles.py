@@ -22,19 +22,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.amx_kernel import begin_tiles, end_tiles, instruction
+from weft.backends.kernels.amx_kernel import begin_tiles, each_tile_of_k, end_tiles, instruction
 from weft.backends.kernels.compiling import intrinsic, within_kernels
 from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_micro_kernel import Int8Dots
+from weft.backends.kernels.word_packing import SIDE, SQUARE
 
-BYTE, INDEX, FLOAT, LANE = ir.IntType(8), ir.IntType(64), ir.FloatType(), ir.IntType(32)
-SIDE, TILE_BYTES, ROW_BYTES = 16, 1024, INDEX(64)
-SQUARE = SIDE * SIDE
-HIGH, LOW, WEIGHTS = (
-    4,
-    5,
-    6,
-)  # the first registers of what is multiplied; 0 and 1 hold sums of high bytes, 2 and 3 of low
+BYTE, INDEX, LANE = ir.IntType(8), ir.IntType(64), ir.IntType(32)
+TILE_BYTES, ROW_BYTES = 1024, INDEX(64)
+HIGH, LOW, WEIGHTS = range(4, 7)
+"""The first registers of what is multiplied; 0 and 1 hold sums of high bytes, 2 and 3 of low ones."""
 
 
 def _sums_of(panels: int) -> Any:
@@ -59,24 +56,15 @@ def _sums_of(panels: int) -> Any:
 
             for _half, _p, register in registers:
                 instruction(builder, "tilezero", register)
-            before = builder.block
-            loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            k = builder.phi(INDEX)
-            k.add_incoming(INDEX(0), before)
-            for p in range(panels):
-                start = place(b, builder.mul(distance, INDEX(p)), builder.mul(k, INDEX(TILE_BYTES)))
-                instruction(builder, "tileloadd64", BYTE(WEIGHTS + p), start, ROW_BYTES)
-            for half, offset in zip((HIGH, LOW), halves, strict=True):
-                start = place(a, offset, builder.mul(k, INDEX(SIDE)))
-                instruction(builder, "tileloadd64", BYTE(half), start, row_bytes)
-            for half, p, register in registers:
-                instruction(builder, "tdpbusd", register, BYTE(HIGH + half), BYTE(WEIGHTS + p))
-            following = builder.add(k, INDEX(1))
-            k.add_incoming(following, builder.block)
-            builder.cbranch(builder.icmp_signed("<", following, K), loop, done)
-            builder.position_at_end(done)
+            with each_tile_of_k(builder, K) as k:
+                for p in range(panels):
+                    start = place(b, builder.mul(distance, INDEX(p)), builder.mul(k, INDEX(TILE_BYTES)))
+                    instruction(builder, "tileloadd64", BYTE(WEIGHTS + p), start, ROW_BYTES)
+                for half, offset in zip((HIGH, LOW), halves, strict=True):
+                    start = place(a, offset, builder.mul(k, INDEX(SIDE)))
+                    instruction(builder, "tileloadd64", BYTE(half), start, row_bytes)
+                for half, p, register in registers:
+                    instruction(builder, "tdpbusd", register, BYTE(HIGH + half), BYTE(WEIGHTS + p))
             for half, p, register in registers:
                 square = place(sums, INDEX((2 * half + p) * SQUARE))
                 instruction(builder, "tilestored64", register, square, ROW_BYTES)
