@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
@@ -45,10 +46,28 @@ def fused_bfloat16() -> AbstractContextManager[None]:
 
 
 def torch_bfloat16() -> AbstractContextManager[Any]:
-    """PyTorch's autocast; while it lasts, weights that are not trained are cast only once."""
+    """PyTorch's autocast; while it lasts, weights that are not trained are cast only once.
+
+    Raises CannotTakePart on processors without bfloat16 where PyTorch does not run an LSTM in it either.
+    """
     import torch
 
+    if not torch_casts_lstms():
+        raise CannotTakePart("PyTorch runs no LSTM in bfloat16 on this processor")
     return torch.autocast("cpu", torch.bfloat16)
+
+
+@cache
+def torch_casts_lstms() -> bool:
+    """Whether an LSTM of PyTorch runs under autocast."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16):
+        try:
+            torch.nn.LSTM(1, 1)(torch.zeros(1, 1, 1))
+        except RuntimeError:
+            return False
+    return True
 
 
 def counterpart(peer: str) -> str:

@@ -52,9 +52,10 @@ def torch_bfloat16_step(workload: Workload) -> Step:
 
 def torch_bfloat16_step_of(twin: Any, workload: Workload) -> Step:
     """The training step of a PyTorch model under autocast."""
+    autocast = torch_bfloat16()
 
     def loss(inputs: Any, targets: Any, state: Any) -> Any:
-        with torch_bfloat16():
+        with autocast:
             return twin.loss(inputs, targets, state)
 
     return torch_step_of(twin, loss, workload)
