@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused k
 
 needs_bfloat16 = pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
 orders = pytest.mark.parametrize("order", ["rows", "columns", "left columns", "right columns"])
-sizes = pytest.mark.parametrize(("M", "K", "N"), [*SIZES, (700, 64, 160), (128, 700, 4), (40, 2400, 40)])
+sizes = pytest.mark.parametrize(("M", "K", "N"), [*SIZES, (700, 64, 160), (128, 700, 4), (40, 2400, 40), (9, 2085, 70)])
 
 
 def factors(M: int, K: int, N: int, order: str) -> tuple[Any, Any]:

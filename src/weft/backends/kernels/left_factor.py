@@ -51,6 +51,13 @@ def row_of(factor: Any, m: Any) -> Any:
     return LeftFactor(address, factor.row, factor.next_k, factor.group, factor.next_group)
 
 
+@within_kernels
+def from_word(factor: Any, k: Any) -> Any:
+    """The columns of a left factor from word k on, as one; k is a multiple of a group."""
+    address = shift(factor.address, k // factor.group * factor.next_group + k % factor.group * factor.next_k)
+    return LeftFactor(address, factor.row, factor.next_k, factor.group, factor.next_group)
+
+
 @cache
 def left_room(M: int, K: int, kind: Any) -> int:
     """Words of room that a left factor (M, K) needs, whichever way it lies."""

@@ -50,6 +50,19 @@ class BFloat(ir.Type):  # type: ignore[misc]
         return hash("bfloat")
 
 
+class LoopAsWritten(ir.MDValue):  # type: ignore[misc]
+    """Says of a loop that LLVM is not to unroll it.
+
+    It would keep an address for every row and every k of a turn, more than there are registers.
+    """
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module, [module.add_metadata(["llvm.loop.unroll.disable"])], name=str(len(module.metadata)))
+
+    def descr(self, buf: Any) -> None:
+        buf += (f"distinct !{{ {', '.join(part.get_reference() for part in (self, *self.operands))} }}\n",)
+
+
 def micro_kernel(heights: Sequence[int], vectors: int, width: int) -> Any:
     """An intrinsic (rows, a, a_row, a_k, group, next_group, b, b_k, K, c, c_row, fresh): C += A B, or C = A B where
     `fresh`.
@@ -138,7 +151,8 @@ def _product(
         after.append([multiply_add(x, weights[n], inner[r][n]) for n in range(vectors)])
     following = builder.add(k, INDEX(1))
     k.add_incoming(following, loop)
-    builder.cbranch(builder.icmp_signed("<", following, own), loop, group_end)
+    again = builder.cbranch(builder.icmp_signed("<", following, own), loop, group_end)
+    again.set_metadata("llvm.loop", LoopAsWritten(builder.module))
     builder.position_at_end(group_end)
     next_start = builder.add(start, group)
     start.add_incoming(next_start, group_end)

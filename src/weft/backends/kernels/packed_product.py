@@ -1,4 +1,8 @@
-"""Products of matrices as they lie: the right factor is packed into panels, some columns at a time."""
+"""Products of matrices as they lie: the right factor is packed into panels, some columns and some k at a time.
+
+For every part of B that is packed, all rows of as many columns of A pass by. With all k of a long product at a time,
+few columns of B would fit into what is near, and all of A would come from far away for each of them.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,24 @@ from typing import Any
 from numba import carray, types
 
 from weft.backends.kernels.compiling import called_by_name, compiled, overloading, within_kernels
-from weft.backends.kernels.left_factor import left, left_transposed
+from weft.backends.kernels.left_factor import from_word, left, left_transposed
 from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import PANEL, pack, pack_transposed, panels_in
+from weft.backends.kernels.word_packing import DEPTH
 from weft.backends.kernels.words import word_count, words_of
 
 ANY_SIZE = 1 << 40
 """Of room whose size the caller has seen to."""
 NEAR_WORDS = 50_000
 """About how many words of packed panels are at hand at a time."""
+MOST_K = 1024
+"""Numbers of k that are packed at a time."""
 
 
 def right_room(K: int, kind: Any) -> int:
     """Words of room that `multiply_rows` needs for right factors of K rows or fewer."""
-    return max(NEAR_WORDS, words_of(K, kind) * PANEL)
+    return max(NEAR_WORDS, words_of(min(K, MOST_K), kind) * PANEL)
 
 
 @compiled
@@ -59,15 +66,19 @@ def _multiply(a, a_row, a_transposed, M, K, b, b_row, b_transposed, N, c, c_row,
         return
     left_room, right_room = carray(left_words, ANY_SIZE), carray(right_words, ANY_SIZE)
     factor = left_transposed(a, a_row, M, K, left_room) if a_transposed else left(a, a_row, M, K, left_room)
-    width = columns_at_once(K, N, right_room)
+    pieces = (K + MOST_K - 1) // MOST_K
+    depth = (K + pieces * DEPTH - 1) // (pieces * DEPTH) * DEPTH
+    width = columns_at_once(depth, N, right_room)
     for first in range(0, N, width):
         n = min(width, N - first)
-        some = panels_in(right_room, K, n)
-        if b_transposed:
-            pack_transposed(shift(b, first * b_row), b_row, K, n, some)
-        else:
-            pack(shift(b, first), b_row, K, n, some)
-        multiply(factor, M, K, some, n, shift(c, first), c_row, PANEL, fresh)
+        for k in range(0, K, depth):
+            own = min(depth, K - k)
+            some, factor_from_k = panels_in(right_room, own, n), from_word(factor, word_count(k, right_room))
+            if b_transposed:
+                pack_transposed(shift(b, first * b_row + k), b_row, own, n, some)
+            else:
+                pack(shift(b, k * b_row + first), b_row, own, n, some)
+            multiply(factor_from_k, M, own, some, n, shift(c, first), c_row, PANEL, fresh and k == 0)
 
 
 def _signature(words: Any) -> Any:

@@ -5,14 +5,14 @@ Three loops bring what the micro-kernel reads near it:
     rows of A, as many as fit the second cache
         panels of B                             each read once for these rows
             k, in pieces of which a panel's share fits the second cache
-                blocks of rows, as many as the micro-kernel has accumulators for
+                blocks of rows
                     the micro-kernel
 
-A panel is read straight through, so the second cache keeps up with the micro-kernel. What is left of the rows goes in
-smaller blocks. Every row of a block of C is on another page: its lines are sent for before the block is multiplied.
-What does not fill a panel goes through a small buffer, and where one vector or half of one is enough, through a
-micro-kernel of that. A time loop's product of few rows is the same with few blocks. Pairs go through matrix tiles where
-there are such (see `tile_product`).
+A panel is read straight through, so the second cache keeps up with the micro-kernel. Blocks have as many rows as the
+micro-kernel has accumulators for, what is left goes in smaller ones (see `heights`). Every row of a block of C is on
+another page: its lines are sent for before the block is multiplied. What does not fill a panel goes through a small
+buffer, and where one vector or half of one is enough, through a micro-kernel of that. A time loop's product of few rows
+is the same with few blocks. Pairs go through matrix tiles where there are such (see `tile_product`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from numba import types
 
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
+from weft.backends.kernels.heights import next_heights
 from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.processor import has_amx, host_tiling
@@ -39,13 +40,13 @@ ROW_PIECE_WORDS = 120_000
 LINE = 16
 """Numbers in a cache line."""
 
-FEW_ROWS = 5
-HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), FEW_ROWS, 3, 2, 1}, reverse=True)
-"""Numbers of rows that the micro-kernels are compiled for, which takes time for each."""
+HEIGHTS, NARROW_HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), 5, 4, 3, 2, 1}), [8, 5, 3, 2, 1]
+"""Numbers of rows that the micro-kernels are compiled for, of a whole panel and of one vector; each takes time."""
 
 _whole = micro_kernel(HEIGHTS, VECTORS, WIDTH)
-_few = [rows for rows in HEIGHTS if rows <= FEW_ROWS]
-_vector, _half = micro_kernel(_few, 1, WIDTH), micro_kernel(_few, 1, WIDTH // 2)
+_vector, _half = micro_kernel(NARROW_HEIGHTS, 1, WIDTH), micro_kernel(NARROW_HEIGHTS, 1, WIDTH // 2)
+
+_whole_steps, _narrow_steps = next_heights(HEIGHTS, VECTORS), next_heights(NARROW_HEIGHTS, 1)
 
 
 @within_kernels
@@ -56,13 +57,9 @@ def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
 
 
 @within_kernels
-def rows_at_once(rest: Any, most: Any) -> Any:
-    """How many of the rest of the rows the micro-kernel takes next, at most `most`: a number it is compiled for."""
-    if rest % 8 == 0 and rest <= 32 and most >= 8:
-        return 8  # a time loop has often so many streams
-    if rest == 4 or (rest == 6 and rest < most):
-        return rest // 2  # five and one would be slower: the sums of a row alone wait for one another
-    return most if rest >= most else min(rest, FEW_ROWS)
+def rows_at_once(rest: Any, heights: Any) -> Any:
+    """How many of the rest of the rows the micro-kernel takes next; heights: of `next_heights`."""
+    return heights[min(rest, len(heights) - 1)]
 
 
 def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
@@ -72,7 +69,7 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
         last = start_of_piece(M, row_piece + 1, row_pieces, MOST_ROWS)
         for i in range((N + PANEL - 1) // PANEL):
             columns = min(PANEL, N - i * PANEL)
-            whole, most = columns == PANEL, MOST_ROWS if columns > WIDTH else FEW_ROWS
+            whole, heights = columns == PANEL, _whole_steps if columns > WIDTH else _narrow_steps
             for k_piece in range(k_pieces):
                 k = start_of_piece(K, k_piece, k_pieces, PANEL)
                 depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0
@@ -80,7 +77,7 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
                 a_k_start = shift(a, k // group * next_group + k % group * a_k)
                 r = start_of_piece(M, row_piece, row_pieces, MOST_ROWS)
                 while r < last:
-                    rows, a_start = rows_at_once(last - r, most), shift(a_k_start, r * a_row)
+                    rows, a_start = rows_at_once(last - r, heights), shift(a_k_start, r * a_row)
                     c_start = shift(c, r * c_row + i * c_panel)
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
