@@ -37,7 +37,7 @@ FEATURES = {
     "amx": ("amx-tile", "amx-bf16", "amx-int8", "avx512f"),
     "avx512bf16": ("avx512bf16", "avx512f"),
     "vnni": ("avx512vnni", "avx512f"),
-    "avx512": ("avx512f",),
+    "avx512": ("avx512f", "avx512bw"),
     "avx2": ("avx2", "fma"),
     "neon": ("neon",),
 }
@@ -87,6 +87,11 @@ def has_bfloat16() -> bool:
 def has_byte_dots() -> bool:
     """Whether dot products of bytes are to be used."""
     return "vnni" in chosen_instructions()
+
+
+def has_word_dots() -> bool:
+    """Whether numbers of 16 bits are to be multiplied and two products added at once, where bytes cannot be."""
+    return not has_byte_dots() and any(name in chosen_instructions() for name in ("avx512", "avx2"))
 
 
 @cache

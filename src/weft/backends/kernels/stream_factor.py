@@ -10,10 +10,12 @@ from numba import types
 from weft.backends.kernels.atomics import ints_in
 from weft.backends.kernels.compiling import overloading, within_kernels
 from weft.backends.kernels.micro_kernel import shift
-from weft.backends.kernels.processor import has_byte_dots
+from weft.backends.kernels.processor import has_byte_dots, has_word_dots
 from weft.backends.kernels.word_packing import SIDE
 
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
+MOST_IN_ALL, ONE = np.float32(2**31 // 127), np.float32(1)
+"""What the numbers of a row of A may come to in all: the sum of their products with int8 weights has 31 bits then."""
 
 
 def bytes_row(cells: Any) -> Any:
@@ -52,6 +54,28 @@ def to_bytes(x: Any, cells: Any, highs: Any, lows: Any, words: Any) -> Any:
     return largest / LARGEST
 
 
+@within_kernels
+def to_words(x: Any, cells: Any, even: Any, odd: Any, words: Any) -> Any:
+    """x (4 · cells,) in 16 bits: of every four, a word of the first and the third and one of the second and the fourth,
+    and zeros up to so many words; returns the scale.
+
+    The largest just fits, or is as much smaller as whole sums of products with numbers up to 127 need to.
+    """
+    largest = SMALLEST
+    for k in range(4 * cells):
+        largest = max(largest, abs(x[k]))
+    most = min(LARGEST, MOST_IN_ALL / np.float32(4 * cells) - ONE)
+    inverse = most / largest
+    for cell in range(cells):
+        first, second = np.int32(np.rint(x[4 * cell] * inverse)), np.int32(np.rint(x[4 * cell + 1] * inverse))
+        third, fourth = np.int32(np.rint(x[4 * cell + 2] * inverse)), np.int32(np.rint(x[4 * cell + 3] * inverse))
+        even[cell] = (first & np.int32(0xFFFF)) | (third << np.int32(16))
+        odd[cell] = (second & np.int32(0xFFFF)) | (fourth << np.int32(16))
+    for cell in range(cells, words):
+        even[cell] = odd[cell] = np.int32(0)
+    return largest / most
+
+
 def left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
     """x (rows, …) as the left factor for `weights`: its address, its rows' distance, and its scales' address.
 
@@ -61,17 +85,18 @@ def left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: An
 
 @overloading(left_factor)
 def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-    if weights.dtype == types.int8 and has_byte_dots():
+    if weights.dtype == types.int8 and (has_byte_dots() or has_word_dots()):
+        to_bits = to_bytes if has_byte_dots() else to_words
 
-        def as_bytes(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+        def in_16_bits(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
             row = row_in_bytes(cells)
             words, scales = ints_in(own), shift(own, rows * row)
             for r in range(rows):
                 highs = shift(words, r * row)
-                scales[r] = to_bytes(shift(x, r * x_row), cells, highs, shift(highs, row // 2), row // 2)
+                scales[r] = to_bits(shift(x, r * x_row), cells, highs, shift(highs, row // 2), row // 2)
             return words, row, scales
 
-        return as_bytes
+        return in_16_bits
 
     def as_it_is(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
         return x, x_row, x

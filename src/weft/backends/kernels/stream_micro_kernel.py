@@ -7,7 +7,7 @@ every k in float32, for two k in bfloat16 and for four in int8, so that it is re
 
     float32     │    B[k]     │   B[k+1]    │ …          as it is
     bfloat16    │  k+1 ·  k   │  k+3 · k+2  │ …          one shift or mask: a float32 is its upper half, then zeros
-    int8        │k+3·k+2·k+1·k│k+7·k+6· … ·k+4│ …        two shifts and a conversion; or four k in one instruction
+    int8        │k+3·k+2·k+1·k│k+7·k+6· … ·k+4│ …        two shifts and a conversion; or two or four k at once
 
 For one row, the weights' way from memory is the limit: several panels are read side by side, into accumulators of their
 own, so that no addition waits for the one before. With more rows, every widened weight serves all of them. The terms of
@@ -15,7 +15,9 @@ a sum are added in the order of k whatever the number of rows and panels: a row 
 
 Processors with dot products of bytes (VNNI) multiply four int8 at once. The other factor is a byte as well, so A comes
 as 16 bits in two bytes, A = a_scale[r] · (256 high + low - 2¹⁵), where the sum over k of the last term is known before:
-`sums[n]` = sum_k B[k, n]. Whole numbers are added exactly.
+`sums[n]` = sum_k B[k, n]. Other processors with AVX2 or AVX-512 multiply numbers of 16 bits and add two products in one
+instruction: A[r, k] and A[r, k+2] meet the lower bytes of both halves of a cell, A[r, k+1] and A[r, k+3] the upper
+ones, each widened by a shift or two. Whole numbers are added exactly.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from numba import types
 from numba.core import cgutils
 
 from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.processor import has_byte_dots
 
 ACCUMULATORS = {16: 24, 8: 12, 4: 24}
 """Vector registers that sums may take, by the vectors' width."""
@@ -131,9 +134,40 @@ class Int8Dots(Kind):
         return b.fmul(b.fadd(high, b.sitofp(low, self.floats)), factor)
 
 
+class Int8Words(Kind):
+    a_type = types.int32
+    depth = 2  # pairs of k, k+2 and of k+1, k+3
+    in_a_cell = 4
+
+    def __init__(self, builder: Any, width: int) -> None:
+        super().__init__(builder, width)
+        self.total, self.halves = self.cell, ir.VectorType(ir.IntType(16), 2 * width)
+
+    def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
+        half = self.builder.lshr(a_row, INDEX(1))
+        return self.builder.add(k, half) if j else k
+
+    def widened(self, place: Any, j: int) -> Any:
+        b, eight = self.builder, ir.Constant(self.halves, [8] * 2 * self.width)
+        halves = self.load(place, self.halves)
+        return b.ashr(halves if j else b.shl(halves, eight), eight)
+
+    def add(self, sums: list[Any], j: int, x: Any, weights: Any) -> None:
+        kind = ir.FunctionType(self.cell, [self.halves] * 2)
+        name = "llvm.x86.avx512.pmaddw.d.512" if self.width == 16 else "llvm.x86.avx2.pmadd.wd"
+        products = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        pairs = self.builder.bitcast(x, self.halves)
+        sums[0] = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
+
+    def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
+        b = self.builder
+        factor = b.fmul(self.spread(b.load(a_scale)), self.load(scale, self.floats))
+        return b.fmul(b.sitofp(sums[0], self.floats), factor)
+
+
 def _kind(a: Any, b: Any) -> type[Kind]:
     if b.dtype == types.int8:
-        return Int8Dots if a.dtype == types.int32 else Int8
+        return Int8 if a.dtype == types.float32 else Int8Dots if has_byte_dots() else Int8Words
     return BFloat16 if b.dtype == types.uint16 else Kind
 
 
