@@ -122,6 +122,19 @@ def test_large_states_and_empty_columns_are_no_trouble_for_bytes() -> None:
         np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize("D", [500, 520, 3000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_many_large_whole_numbers_are_not_too_large(D: int, sign: int) -> None:
+    lm = RNNLM(5, D, 4, 1, "rnn", seed=0)
+    parameters = lm.named_parameters()
+    parameters["embedding.W"][...] = 1
+    next(array for array in parameters.values() if array.shape == (D, 4))[...] = sign / D
+    streaming = StreamingModel(lm, "int8", kernels="fused")
+    ours, theirs = (reader.step(np.array([1]), lm.zero_state(1))[1] for reader in (streaming, streaming.model))
+    np.testing.assert_allclose(flat(0, ours)[1], flat(0, theirs)[1], rtol=1e-3)
+    np.testing.assert_allclose(abs(flat(0, ours)[1]), np.tanh(1), rtol=1e-2)
+
+
 def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
     from weft.backends.kernels.processor import usable_instructions
 
