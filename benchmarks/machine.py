@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from weft.backends.cores import available_cores
 from weft.backends.fusing import why_not_fused
-from weft.backends.workers import available_cores
 
 PACKAGES = ("weft", "numpy", "numba", "torch", "onnxruntime")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from weft.backends.cores import available_cores
 from weft.backends.fusing import why_not_fused
-from weft.backends.workers import available_cores
 from weft.config import Config, Settings, TextConfig
 from weft.config_file import config_of
 from weft.layers import Regularization, default_cutoffs

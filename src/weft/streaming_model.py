@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends.cores import available_cores
 from weft.backends.fusing import why_not_fused
 from weft.backends.rounding import check_weights, restored, rounded
-from weft.backends.workers import available_cores
 from weft.errors import InputError, nearest
 from weft.model import RNNLM, ModelState
 

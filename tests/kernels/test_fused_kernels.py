@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -50,58 +49,56 @@ def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dty
 
 
 @every_fused_cell
-@pytest.mark.parametrize(
-    ("threads", "shares_units", "worth_sharing"),
-    [
-        pytest.param(1, False, 0, id="one thread"),
-        pytest.param(2, True, 0, id="two share units"),
-        pytest.param(3, True, 0, id="three share units"),
-        pytest.param(2, False, 1 << 40, id="two share streams"),
-        pytest.param(3, False, 1 << 40, id="three share streams"),
-        pytest.param(3, False, 0, id="three share streams and pack together"),
-    ],
-)
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_a_block_equals_the_plain_loop(
-    cell: str,
-    threads: int,
-    shares_units: bool,
-    worth_sharing: int,
-    sizes: tuple[int, int, int, int],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with fused(threads):
-        from weft.backends.kernels import products, recurrent_weights
-
-        let_workers_carry_blocks(monkeypatch)
-        monkeypatch.setattr(products.PanelProducts, "shares_units", lambda *_shape: shares_units)
-        monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", worth_sharing)
-        ours = block(time_layer(cell), sizes, "float32")
-    for name, expected in block(time_layer(cell), sizes, "float64").items():
-        assert ours[name].dtype == np.float32
-        np.testing.assert_allclose(ours[name], expected, err_msg=name, **ROUNDING)
-
-
-def let_workers_carry_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small they are; else threads carry them together."""
-    from weft.backends.kernels import block, panel_block
-
-    monkeypatch.setattr(block, "SMALL_WORK", 0)
-    monkeypatch.setattr(panel_block.PanelBlock, "forward", lambda own, *given: own.otherwise.forward(*given))
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("packed", ["together", "by every share"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_a_block_that_threads_carry_together_equals_the_plain_loop(
-    cell: str, threads: int, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+    cell: str, threads: int, packed: str, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with fused(threads):
-        from weft.backends.kernels import panel_block
+        from weft.backends.kernels import block_rooms, panel_block
 
         monkeypatch.setattr(panel_block, "SHARED_WORK", 0)
+        monkeypatch.setattr(block_rooms, "SMALL_WEIGHTS", 0 if packed == "together" else 1 << 40)
+        block_rooms.block_rooms.cache_clear()
         ours = block(time_layer(cell), sizes, "float32")
-    for name, expected in block(time_layer(cell), sizes, "float64").items():
+        block_rooms.block_rooms.cache_clear()
+    same(ours, block(time_layer(cell), sizes, "float64"))
+
+
+@every_fused_cell
+@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (1, 9, 5, 90), (2, 4, 70, 33), (2, 6, 33, 64)], ids=str)
+def test_threads_that_share_hidden_units_give_what_the_plain_loop_does(
+    cell: str, threads: int, sizes: tuple[int, int, int, int], units_shared: None
+) -> None:
+    with fused(threads):
+        ours = block(time_layer(cell), sizes, "float32")
+    same(ours, block(time_layer(cell), sizes, "float64"))
+
+
+def test_threads_that_share_hidden_units_need_nobodys_help(units_shared: None) -> None:
+    from weft.backends.kernels.crew import crew
+
+    with fused(3):
+        together = block(time_layer("gru"), (2, 6, 33, 100), "float32")
+        with crew(3)._free:  # somebody else has the helpers
+            alone = block(time_layer("gru"), (2, 6, 33, 100), "float32")
+    for name, expected in together.items():
+        np.testing.assert_array_equal(alone[name], expected)
+
+
+@pytest.fixture
+def units_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little work there is, where there are fewer streams than threads."""
+    from weft.backends.kernels import panel_block
+
+    monkeypatch.setattr(panel_block, "SHARED_WORK", 0)
+    monkeypatch.setattr(panel_block, "ALONE_WEIGHTS", 0)
+
+
+def same(ours: dict[str, Floats], exact: dict[str, Floats]) -> None:
+    for name, expected in exact.items():
         assert ours[name].dtype == np.float32
         np.testing.assert_allclose(ours[name], expected, err_msg=name, **ROUNDING)
 
@@ -214,35 +211,6 @@ def test_a_model_has_the_same_loss_and_gradients(cell: str) -> None:
     assert results[1][0] == pytest.approx(results[0][0], rel=1e-5)
     for ours, expected in zip(results[1][1], results[0][1], strict=True):
         np.testing.assert_allclose(dense(ours), dense(expected), **ROUNDING)
-
-
-@pytest.mark.parametrize("streams", [1, 4], ids=["units shared", "streams shared"])
-@pytest.mark.parametrize("failing", ["MainThread", "weft-worker-1"])
-@pytest.mark.parametrize("where", ["to_time_major", "to_stream_major"], ids=["before the loop", "after the loop"])
-def test_nobody_waits_for_a_worker_that_failed(
-    where: str, failing: str, streams: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with fused(2):
-        from weft.backends.kernels import block as block_module
-        from weft.backends.kernels import recurrent_weights
-
-        let_workers_carry_blocks(monkeypatch)
-        monkeypatch.setattr(recurrent_weights, "WORTH_SHARING", 0)
-        copying = getattr(block_module, where)
-
-        def fails(*arguments: Any) -> None:
-            if threading.current_thread().name == failing:
-                raise MemoryError("no room for this")
-            copying(*arguments)
-
-        monkeypatch.setattr(block_module, where, fails)
-        with pytest.raises(MemoryError, match="no room for this"):
-            block(time_layer("lstm"), (streams, 3, 5, 40), "float32")
-        monkeypatch.undo()
-        ours = block(time_layer("lstm"), (streams, 3, 5, 40), "float32")
-    np.testing.assert_allclose(
-        ours["dxs"], block(time_layer("lstm"), (streams, 3, 5, 40), "float64")["dxs"], **ROUNDING
-    )
 
 
 def test_going_back_through_a_block_twice_is_refused() -> None:

@@ -27,14 +27,13 @@ def factors(M: int, K: int, N: int, order: str) -> tuple[Any, Any]:
 
 
 def product(kind: str, A: Any, B: Any) -> Any:
-    """The product; nothing is written beside it."""
-    from weft.backends.kernels import products
+    """The product in words of a kind; nothing is written beside it."""
+    from products_case import multiply
 
-    multiply, N = getattr(products, kind)(), B.shape[1]
-    C = np.full((A.shape[0], N + 3), 7, np.float32)
-    multiply.write(A, B, C[:, :N])
-    np.testing.assert_array_equal(C[:, N:], 7)
-    return C[:, :N]
+    C = np.full((A.shape[0], B.shape[1] + 3), 7, np.float32)
+    multiply(A, B, C[:, : B.shape[1]], kind)
+    np.testing.assert_array_equal(C[:, B.shape[1] :], 7)
+    return C[:, : B.shape[1]]
 
 
 @orders
@@ -42,14 +41,14 @@ def product(kind: str, A: Any, B: Any) -> Any:
 def test_panels_of_float32_round_as_float32_does(M: int, K: int, N: int, order: str) -> None:
     A, B = factors(M, K, N, order)
     exact, scale = A.astype(float) @ B.astype(float), np.abs(A.astype(float)) @ np.abs(B.astype(float))
-    assert np.max(np.abs(product("PanelProducts", A, B) - exact) / scale) < 2**-22 + K * 2**-27
+    assert np.max(np.abs(product("floats", A, B) - exact) / scale) < 2**-22 + K * 2**-27
 
 
 @pytest.mark.parametrize("columns", [1, 7, 8, 9, 16, 17, 31, 33])
 def test_any_number_of_rows_and_of_last_columns_is_multiplied(columns: int) -> None:
     A, B = normal(45, 70), normal(70, columns, seed=1)
     for rows in range(1, len(A) + 1):
-        np.testing.assert_allclose(product("PanelProducts", A[:rows], B), A[:rows] @ B, atol=1e-4)
+        np.testing.assert_allclose(product("floats", A[:rows], B), A[:rows] @ B, atol=1e-4)
 
 
 @needs_bfloat16
@@ -57,8 +56,8 @@ def test_any_number_of_rows_and_of_last_columns_is_multiplied(columns: int) -> N
 def test_any_number_of_rows_of_pairs_is_multiplied(columns: int) -> None:
     A, B = nearest_bfloat16(normal(70, 70)).astype("f"), nearest_bfloat16(normal(70, columns, seed=1)).astype("f")
     for rows in range(1, len(A) + 1):
-        np.testing.assert_allclose(product("PairProducts", A[:rows], B), A[:rows] @ B, atol=1e-4)
-        np.testing.assert_allclose(product("PairProducts", A[:rows].T, B[:rows]), A[:rows].T @ B[:rows], atol=1e-4)
+        np.testing.assert_allclose(product("pairs", A[:rows], B), A[:rows] @ B, atol=1e-4)
+        np.testing.assert_allclose(product("pairs", A[:rows].T, B[:rows]), A[:rows].T @ B[:rows], atol=1e-4)
 
 
 @needs_bfloat16
@@ -67,9 +66,9 @@ def test_any_number_of_rows_of_pairs_is_multiplied(columns: int) -> None:
 def test_panels_of_pairs_are_products_of_rounded_numbers(M: int, K: int, N: int, order: str) -> None:
     A, B = factors(M, K, N, order)
     expected = nearest_bfloat16(A) @ nearest_bfloat16(B)
-    np.testing.assert_allclose(product("PairProducts", A, B), expected, rtol=1e-5, atol=1e-5 * K**0.5)
+    np.testing.assert_allclose(product("pairs", A, B), expected, rtol=1e-5, atol=1e-5 * K**0.5)
 
 
 def test_a_transpose_whose_rows_are_far_apart_is_turned_whole() -> None:
     A, B = normal(50, 1024), normal(50, 33, seed=1)
-    np.testing.assert_allclose(product("PanelProducts", A.T, B), A.T @ B, atol=1e-3)
+    np.testing.assert_allclose(product("floats", A.T, B), A.T @ B, atol=1e-3)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from weft.backends import default_backend
-from weft.backends.workers import Workers, available_cores
+from weft.backends.cores import available_cores
 from weft.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def why_not_bfloat16() -> str | None:
 def _kernels(threads: int, precision: str) -> Kernels:
     from weft.backends.kernels.collection import Kernels
 
-    return Kernels.on(Workers(threads), precision)
+    return Kernels.on(threads, precision)
 
 
 @contextmanager
@@ -61,6 +61,8 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
         raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if precision == "bfloat16" and (reason := why_not_bfloat16()):
         raise InputError(f"--precision bfloat16 cannot be used: {reason}; use float32")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}")
     kernels = _kernels(available_cores() if threads is None else threads, precision)
     before = default_backend.active.set(kernels)
     try:
@@ -75,7 +77,7 @@ _limiting = threading.Lock()
 
 @contextmanager
 def one_library_thread() -> Iterator[None]:
-    """Within the block, the linear algebra library multiplies on one thread: with more it would fight the workers.
+    """Within the block, the linear algebra library multiplies on one thread: with more it would fight the kernels' threads.
 
     The limit is one for the whole process, so that who comes while it is set leaves it to the one who set it.
     """

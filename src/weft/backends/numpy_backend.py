@@ -17,7 +17,6 @@ from weft.errors import InputError
 
 if TYPE_CHECKING:
     from weft.backends.kernels.collection import Kernels
-    from weft.backends.kernels.panel_block import PanelBlock
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]
@@ -124,14 +123,10 @@ class NumpyBackend:
             return self.kernels.rounding
         return 8 * float(np.finfo(dtype).eps)
 
-    def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
-        return self._fused_block(cell, streams, steps)
-
     def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
-        kernel = self._fused_block(cell, streams, steps)
-        return kernel is not None and kernel.reads_rows(cell, streams, steps)
+        return self.block_kernel(cell, streams, steps) is not None
 
-    def _fused_block(self, cell: Any, streams: int, steps: int) -> PanelBlock | None:
+    def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
         if not self.kernels or not all(map(_can_be_read, cell.params)):
             return None
         kernel = self.kernels.blocks.get(cell.name)

@@ -86,6 +86,16 @@ add, exchange = _change("add"), _change("xchg")
 
 
 @intrinsic
+def replace(typing: Any, word: Any, old: Any, new: Any) -> Any:
+    """Set the word to `new` where it is `old`; whether it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.extract_value(builder.cmpxchg(*args, "seq_cst", "seq_cst"), 1)
+
+    return types.boolean(word, types.int64, types.int64), generate
+
+
+@intrinsic
 def pause(typing: Any) -> Any:
     """Tell the processor that this thread waits for a word to change."""
     on_x86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")

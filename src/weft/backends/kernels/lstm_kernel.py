@@ -1,4 +1,4 @@
-"""A whole block of the LSTM, forward and backward, in one call a worker.
+"""A whole block of the LSTM, forward and backward, in one call each.
 
 The equations are those of `weft.layers.lstm`; the order of the work is another. All of a block's arrays lie time-major,
 (T, N, …), so that a step's rows are neighbours. Forward, for each t:
@@ -14,34 +14,36 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
 from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
-from weft.backends.kernels.block import Floats, FusedBlock, Group
 from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.meeting import meet
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
-    ALONE,
     add_up,
     copy_rows,
     exchange_axes,
     factor_of,
     group_of,
+    pack_own,
     recurrent_gradient,
+    stages_of,
     streams_of,
 )
 from weft.backends.kernels.panel_projection import input_gradient, project, project_backward
-from weft.backends.kernels.recurrent_weights import RecurrentWeights
-from weft.backends.kernels.sharing import segments
-from weft.backends.kernels.step_product import accumulate, put
-from weft.backends.kernels.together import LOST, OPENING, SHARES, become_job, first_share, next_share
-
-GATES = [0, 1, 2, 3]
+from weft.backends.kernels.step_product import accumulate
+from weft.backends.kernels.together import (
+    LOST,
+    OPENING,
+    SHARES,
+    become_job,
+    first_share,
+    first_share_in,
+    next_share,
+    next_share_in,
+)
 
 
 @within_kernels
@@ -51,22 +53,26 @@ def gate(row: Any, number: Any, H: Any, first: Any, count: Any) -> Any:
     return row[start : start + count]
 
 
+@apart(
+    lambda words: [
+        array(words, 4), integers(2), array(words, 2), numbers(1), numbers(3), numbers(3), numbers(3), numbers(3),
+        SIZE, SIZE, SIZE, SIZE,
+    ]
+)  # fmt: skip
 def lstm_steps(
-    Wh: Any, columns: Any, segments: Any, room: Any, meeting: Any, b: Any, a: Any, h: Any, c: Any,
-    tanh_c: Any, first: Any, count: Any,
+    Wh: Any, columns: Any, room: Any, b: Any, a: Any, h: Any, c: Any, tanh_c: Any, start: Any, stop: Any, first: Any,
+    count: Any,
 ) -> None:  # fmt: skip
-    """a (T, N, …); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H); units `first` … are the
-    worker's own. Wh, columns, segments, room: see `products`."""
-    T, N, P = a.shape
-    H = h.shape[2]
+    """The steps from `start` to `stop` of the units `first` …
+
+    a (T, N, …); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H). Wh, columns, room: see `accumulate`.
+    """
+    N, P, H = a.shape[1], a.shape[2], h.shape[2]
     own = slice(first, first + count)
     b_f, b_g = gate(b, 0, H, first, count), gate(b, 1, H, first, count)
     b_i, b_o = gate(b, 2, H, first, count), gate(b, 3, H, first, count)
-    for t in range(T):
-        h_start = pointer_to(h, t * N * H)
-        put(h_start, H, N, segments, Wh, room[t % 2])
-        meet(meeting)
-        accumulate(h_start, H, N, Wh, columns, pointer_to(a, t * N * P), P, room[t % 2])
+    for t in range(start, stop):
+        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, columns, pointer_to(a, t * N * P), P, room)
         for n in range(N):
             row = a[t, n]
             f, g = gate(row, 0, H, first, count), gate(row, 1, H, first, count)
@@ -86,21 +92,34 @@ def lstm_steps(
                 tanh_c_next[j] = tanh(c_next[j])
             for j in range(count):
                 h_next[j] = o[j] * tanh_c_next[j]
-    meet(meeting)
 
 
+@apart(
+    lambda words: [
+        array(words, 4), integers(2), array(words, 2), numbers(1), numbers(3), numbers(3), numbers(3), numbers(2),
+        numbers(2), numbers(3), SIZE, SIZE, SIZE, SIZE,
+    ]
+)  # fmt: skip
 def lstm_steps_backward(
-    Wh_transposed: Any, columns: Any, segments: Any, room: Any, meeting: Any, db: Any, a: Any, c: Any,
-    tanh_c: Any, dh: Any, dc: Any, dhs: Any, first: Any, count: Any,
+    Wh_transposed: Any, columns: Any, room: Any, db: Any, a: Any, c: Any, tanh_c: Any, dh: Any, dc: Any, dhs: Any,
+    start: Any, stop: Any, first: Any, count: Any,
 ) -> None:  # fmt: skip
-    """a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, H): of the last state, replaced by those of
-    the first."""
+    """The stages from `start` to `stop` of T + 1: what a step's h had from the step after it, then its da.
+
+    a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, H): of the last state, replaced by those of the first.
+    """
     T, N, P = a.shape
     H = c.shape[2]
     own = slice(first, first + count)
     db_f, db_g = gate(db, 0, H, first, count), gate(db, 1, H, first, count)
     db_i, db_o = gate(db, 2, H, first, count), gate(db, 3, H, first, count)
-    for t in range(T - 1, -1, -1):
+    for stage in range(start, stop):
+        t = T - 1 - stage
+        if stage > 0:
+            da_next = pointer_to(a, (t + 1) * N * P)
+            accumulate(da_next, P, N, 4 * H, Wh_transposed, columns, pointer_to(dh, 0), H, room)
+        if t < 0:
+            return
         for n in range(N):
             row = a[t, n]
             f, g = gate(row, 0, H, first, count), gate(row, 1, H, first, count)
@@ -135,146 +154,107 @@ def lstm_steps_backward(
             for j in range(count):
                 db_o[j] += o[j]
             dh_n[:] = 0
-        a_start = pointer_to(a, t * N * P)
-        put(a_start, P, N, segments, Wh_transposed, room[t % 2])
-        meet(meeting)
-        accumulate(a_start, P, N, Wh_transposed, columns, pointer_to(dh, 0), dh.shape[1], room[t % 2])
-    meet(meeting)
-
-
-steps = apart(
-    lambda words: [
-        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
-        numbers(3), numbers(3), SIZE, SIZE,
-    ]
-)(lstm_steps)  # fmt: skip
-steps_backward = apart(
-    lambda words: [
-        array(words, 4), integers(2), integers(2), array(words, 3), integers(1), numbers(1), numbers(3), numbers(3),
-        numbers(3), numbers(2), numbers(2), numbers(3), SIZE, SIZE,
-    ]
-)(lstm_steps_backward)  # fmt: skip
-worker_steps, worker_steps_backward = compiled(lstm_steps), compiled(lstm_steps_backward)
-"""The same for the workers of a `FusedBlock`, who call them from Python."""
 
 
 @compiled
 def lstm_forward(
-    number: Any, tasks: Any, control: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any, Wh: Any, b: Any,
-    before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, control: Any, groups: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any,
+    Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, units: Any,
+    left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, left_words,
-             right_words),
+            (groups, xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, units,
+             left_words, right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
-    shares, N, H = tasks[SHARES], hs.shape[0], Wh.shape[0]
-    (h, c), (tanh_c,), ((factor, columns, segments, rooms),) = states, kept, loops
-    packs_own = len(factor) > 1
+    shares, (N, T, _H) = tasks[SHARES], hs.shape
+    (h, c), (tanh_c,), ((factor, columns, source, rooms),) = states, kept, loops
+    packs_own, shared = len(factor) > 1, groups < shares
     share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
-        pack_share(Wh, False, factor[0], share, shares)
+        pack_share(Wh, False, factor[0, 0], share, shares)
         share = next_share(tasks, 0, number)
-    project(number, tasks, 1, packs_own, xs, values, places, products, Wx, x, a, left_words, right_words)
-    share = first_share(tasks, 3, number)
-    while share >= 0:
-        own = slice(*streams_of(N, share, shares))
-        h_own = group_of(h, N, share, shares)
-        c_own = group_of(c, N, share, shares)
-        copy_rows(before[0][own], h_own[0])
-        copy_rows(before[1][own], c_own[0])
-        weights = factor_of(factor, Wh, False, share)
-        steps(
-            weights, columns, segments, rooms[share], ALONE, b, group_of(a, N, share, shares), h_own, c_own,
-            group_of(tanh_c, N, share, shares), 0, H,
-        )  # fmt: skip
-        exchange_axes(h_own[1:], hs[own])
-        copy_rows(h_own[-1], after[0][own])
-        copy_rows(c_own[-1], after[1][own])
-        share = next_share(tasks, 3, number)
+    project(
+        number, tasks, 1, groups, packs_own and not shared, xs, values, places, products, Wx, x, a, left_words,
+        right_words,
+    )  # fmt: skip
+    turns = T + 2 if shared else 1
+    for turn in range(turns):
+        start, stop = stages_of(turn - 1, T, shared)
+        share = first_share_in(tasks, 3, number, turn)
+        while share >= 0:
+            group = 0 if shared else share
+            own = slice(*streams_of(N, group, groups))
+            h_own, c_own = group_of(h, N, group, groups), group_of(c, N, group, groups)
+            if turn == 0:
+                pack_own(factor, Wh, False, columns, source, share)
+                if group == share:
+                    copy_rows(before[0][own], h_own[0])
+                    copy_rows(before[1][own], c_own[0])
+            lstm_steps(
+                factor_of(factor, share), columns[share], rooms[share], b, group_of(a, N, group, groups), h_own, c_own,
+                group_of(tanh_c, N, group, groups), start, stop, units[share, 0], units[share, 1],
+            )  # fmt: skip
+            if turn == turns - 1 and group == share:
+                exchange_axes(h_own[1:], hs[own])
+                copy_rows(h_own[-1], after[0][own])
+                copy_rows(c_own[-1], after[1][own])
+            share = next_share_in(tasks, 3, number, turn)
 
 
 @compiled
 def lstm_backward(
-    number: Any, tasks: Any, control: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any, sums: Any,
-    a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any, db: Any,
-    loops: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, control: Any, groups: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any,
+    sums: Any, a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any,
+    db: Any, loops: Any, units: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
     if number == OPENING:
         become_job(
             tasks, control,
-            (dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db, loops,
-             left_words, right_words),
+            (groups, dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db,
+             loops, units, left_words, right_words),
         )  # fmt: skip
         tasks[LOST] = carry_out(control, tasks.ctypes.data)
         return
-    shares, N, H = tasks[SHARES], dhs.shape[0], Wh.shape[0]
-    (h, c), (tanh_c,), (dh, dc), ((factor, columns, segments, rooms),) = states, kept, dstates, loops
-    packs_own = len(factor) > 1
+    shares, (N, T, _H) = tasks[SHARES], dhs.shape
+    (h, c), (tanh_c,), (dh, dc), ((factor, columns, source, rooms),) = states, kept, dstates, loops
+    packs_own, shared = len(factor) > 1, groups < shares
     share = -1 if packs_own else first_share(tasks, 0, number)
     while share >= 0:
-        pack_share(Wh, True, factor[0], share, shares)
+        pack_share(Wh, True, factor[0, 0], share, shares)
         share = next_share(tasks, 0, number)
-    share = first_share(tasks, 1, number)
-    while share >= 0:
-        own = slice(*streams_of(N, share, shares))
-        dbs[share] = 0
-        weights = factor_of(factor, Wh, True, share)
-        steps_backward(
-            weights, columns, segments, rooms[share], ALONE, dbs[share], group_of(a, N, share, shares),
-            group_of(c, N, share, shares), group_of(tanh_c, N, share, shares), dh[own], dc[own], dhs[own], 0, H,
-        )  # fmt: skip
-        share = next_share(tasks, 1, number)
+    for turn in range(T + 1 if shared else 1):
+        start, stop = stages_of(turn, T + 1, shared)
+        share = first_share_in(tasks, 1, number, turn)
+        while share >= 0:
+            group = 0 if shared else share
+            own = slice(*streams_of(N, group, groups))
+            if turn == 0:
+                pack_own(factor, Wh, True, columns, source, share)
+                dbs[share] = 0
+            lstm_steps_backward(
+                factor_of(factor, share), columns[share], rooms[share], dbs[share], group_of(a, N, group, groups),
+                group_of(c, N, group, groups), group_of(tanh_c, N, group, groups), dh[own], dc[own], dhs[own],
+                start, stop, units[share, 0], units[share, 1],
+            )  # fmt: skip
+            share = next_share_in(tasks, 1, number, turn)
     share = first_share(tasks, 2, number)
     while share >= 0:
-        input_gradient(x, values, places, sums, a, dWx, share, shares, left_words, right_words)
+        input_gradient(x, values, places, groups, sums, a, dWx, share, shares, left_words, right_words)
         other = shares - 1 - share  # one of the shares of columns is the larger
-        recurrent_gradient(h, N, a, dWh, other, shares, left_words[share], right_words[share])
+        recurrent_gradient(h, N, groups, a, dWh, other, shares, left_words[share], right_words[share])
         add_up(dbs, db, share, shares)
         share = next_share(tasks, 2, number)
-    project_backward(number, tasks, 3, packs_own, Wx, x, places, sums, a, dxs, dvalues, left_words, right_words)
+    project_backward(
+        number, tasks, 3, groups, packs_own and not shared, Wx, x, places, sums, a, dxs, dvalues, left_words,
+        right_words,
+    )  # fmt: skip
 
 
-class LSTMKernel(FusedBlock):
-    """A block of `weft.layers.lstm`; `extra` is [tanh c]."""
-
-    gates = 4
-
-    def prepare_forward(self, group: Group) -> None:
-        sources = segments(group.units, [0])
-        group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
-        group.extra = [np.empty(group.states[0][1:].shape, np.float32)]
-
-    def prepare_backward(self, group: Group) -> None:
-        sources = segments(group.units, GATES)
-        group.shared = [sources, group.products.step_room(group.x.shape[1], sources)]
-
-    def steps(self, group: Group, worker: int, Wh: RecurrentWeights, b: Floats) -> None:
-        own, (sources, room), (h, c) = group.units[worker], group.shared, group.states
-        columns = own.columns(GATES)
-        factor = Wh.packed(group.number, columns, sources.all)
-        worker_steps(
-            factor, columns, sources.of[worker], room, group.meeting.words, b, group.a, h, c, group.extra[0],
-            own.first, own.count,
-        )  # fmt: skip
-
-    def steps_backward(
-        self, group: Group, worker: int, Wh: RecurrentWeights, db: Floats, dhs: Floats, dstate: list[Floats]
-    ) -> None:
-        own, (sources, room), (dh, dc) = group.units[worker], group.shared, dstate
-        columns = own.columns([0])
-        factor = Wh.packed(group.number, columns, sources.all)
-        worker_steps_backward(
-            factor, columns, sources.of[worker], room, group.meeting.words, db, group.a, group.states[1],
-            group.extra[0], dh, dc, dhs, own.first, own.count,
-        )  # fmt: skip
-
-
-PARTS = (project, steps, steps_backward, input_gradient, project_backward)
+PARTS = (project, lstm_steps, lstm_steps_backward, input_gradient, project_backward)
 PASSES = Passes(4, 1, ((0, 4),), lstm_forward, lstm_backward, PARTS)

@@ -1,9 +1,9 @@
 """A block of a cell on panels: each pass one kernel, which all threads carry out together; see `panel_passes`.
 
-Forward: x in the order of time; x W_x for all steps; the time loop, each thread some streams. Backward: the time loop
-from the last step, which leaves da in place of the gates; then dW_x = Σ xᵀ da, dW_h = Σ (what W_h multiplied)ᵀ da and
-dx = da W_xᵀ over all streams, each thread some columns, so that gradients are written once and right factors packed
-once.
+Forward: x in the order of time; x W_x for all steps; the time loop, each thread some streams, or some hidden units
+where there are fewer streams than threads. Backward: the time loop from the last step, which leaves da in place of the
+gates; then dW_x = Σ xᵀ da, dW_h = Σ (what W_h multiplied)ᵀ da and dx = da W_xᵀ over all streams, each thread some
+columns, so that gradients are written once and right factors packed once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from weft.backends.backend import State
 from weft.backends.kernels.apart import Parts, make_ready
-from weft.backends.kernels.block import FusedBlock
 from weft.backends.kernels.block_rooms import BlockRooms, block_rooms
 from weft.backends.kernels.held_memory import cut
 from weft.backends.kernels.together import Together
@@ -32,6 +31,8 @@ ALONE_WEIGHTS = 500_000
 """Recurrent weights up to which a thread that has a stream for itself is as fast as several that share its units."""
 BRIEF_WORK = 20_000_000
 """Multiply-adds of a block that take less than waiting for a helper that lost its core."""
+PACKED_A_STEP = 40_000
+"""Recurrent weights that are packed in the time that the plain loop takes for what is around a step's product."""
 PAIRS_WORK = 2_000_000
 """Multiply-adds of a block from which on making pairs of the factors pays."""
 
@@ -46,8 +47,8 @@ NO_ROWS: Rows = np.empty((0, 0), np.float32), np.empty((0, 0), np.int64), np.emp
 class Passes:
     """A cell's two passes. Gates lie side by side; kept: arrays as large as the hidden states that the passes share.
 
-    factors: the gates (first, count) whose columns of W_h are packed together; parts: those of the passes that are
-    compiled apart.
+    factors: the gates (first, count) whose columns of W_h are multiplied with the same; parts: those of the passes that
+    are compiled apart.
     """
 
     gates: int
@@ -73,28 +74,21 @@ class Tape:
 
 
 class PanelBlock:
-    """A `BlockKernel` for float32.
+    """A `BlockKernel` for float32; kind: the words of large blocks."""
 
-    otherwise: carries blocks whose threads share hidden units; kind: the words of large blocks.
-    """
-
-    def __init__(self, passes: Passes, together: Together, kind: np.dtype[Any], otherwise: FusedBlock) -> None:
-        self.passes, self.together, self.kind, self.otherwise = passes, together, kind, otherwise
+    def __init__(self, passes: Passes, together: Together, kind: np.dtype[Any]) -> None:
+        self.passes, self.together, self.kind = passes, together, kind
 
     def pays(self, cell: Any, streams: int, steps: int) -> bool:
-        """Whether a block of such a shape is faster than in the plain loop, which packs no weights."""
-        return self.otherwise.pays(cell, streams, steps)
+        """Whether a block of such a shape is faster than in the plain loop, which packs no weights.
 
-    def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
-        """Whether the inputs of a block of such a shape may be `RowInputs`."""
-        rooms, _brief = self._manner(streams, steps, *cell.params[0].shape)
-        return not self._shares_units(streams, rooms)
+        Packing them costs as much as multiplying with them a few times: too much for few steps of a single stream.
+        """
+        return streams > 1 or bool(cell.params[1].size <= steps * PACKED_A_STEP)
 
-    def forward(self, cell: Any, xs: Floats | RowInputs, state: State) -> tuple[Floats, State, Any]:
+    def forward(self, cell: Any, xs: Floats | RowInputs, state: State) -> tuple[Floats, State, Tape]:
         (Wx, Wh, b), (N, T, _D) = cell.params, xs.shape
         rooms, brief = self._manner(N, T, *Wx.shape)
-        if self._shares_units(N, rooms) and not isinstance(xs, RowInputs):
-            return self.otherwise.forward(cell, xs, state)
         make_ready(self.passes.parts, rooms.kind)
         R, H = T * N, rooms.H
         if isinstance(xs, RowInputs):
@@ -110,13 +104,11 @@ class PanelBlock:
         before = tuple([np.ascontiguousarray(part, np.float32) for part in state])
         self.together.run(
             self.passes.forward, rooms.shares, brief,
-            inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, *cut(rooms.forward),
+            rooms.groups, inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, *cut(rooms.forward),
         )  # fmt: skip
         return hs, after, Tape(x, rows, a, states, kept)
 
-    def backward(self, cell: Any, dhs: Floats, dstate: State, tape: Any) -> tuple[Floats, State]:
-        if not isinstance(tape, Tape):
-            return self.otherwise.backward(cell, dhs, dstate, tape)
+    def backward(self, cell: Any, dhs: Floats, dstate: State, tape: Tape) -> tuple[Floats, State]:
         if not tape.states:
             raise InputError("the block was gone back through already, which used it up; call forward before backward")
         (Wx, Wh, _b), (N, T, _H), D = cell.params, dhs.shape, cell.params[0].shape[0]
@@ -128,15 +120,11 @@ class PanelBlock:
         dbs = np.empty((rooms.shares, rooms.width), np.float32)
         self.together.run(
             self.passes.backward, rooms.shares, brief,
-            np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states, tape.kept, dxs,
-            dvalues, first, dbs, *cell.grads, *cut(rooms.backward),
+            rooms.groups, np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states,
+            tape.kept, dxs, dvalues, first, dbs, *cell.grads, *cut(rooms.backward),
         )  # fmt: skip
         tape.states = ()  # da stands where the gates were
         return dvalues if few else dxs, first
-
-    def _shares_units(self, N: int, rooms: BlockRooms) -> bool:
-        """Whether threads had better share hidden units than streams."""
-        return self.otherwise.products.shares_units(N, rooms.shares)
 
     def _manner(self, N: int, T: int, D: int, width: int) -> tuple[BlockRooms, bool]:
         """Room for a block, which says in how many shares and with which words it is carried out; whether it is

@@ -3,6 +3,11 @@
 A pass is one kernel that all threads carry out together (see `together`), each share of it some streams, a group, or
 some columns of a product. A group's rows lie together in the arrays of a block, time-major within the group: a step's
 rows side by side, and all rows of all groups one factor of the products before and after the time loop.
+
+Where there are fewer streams than shares, all are one group, and a share of the time loop is some hidden units with all
+their gates: a core then reads its part of the weights at every step instead of all. Every share needs the whole h
+(backward, the whole da) of the step before, so the time loop has a turn (see `together`) for each of its stages, the
+smallest parts after which they wait for one another; else it is one turn of all stages.
 """
 
 from __future__ import annotations
@@ -10,13 +15,9 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.compiling import within_kernels
-from weft.backends.kernels.meeting import Meeting
 from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import multiply_rows
 from weft.backends.kernels.panels import PANEL, pack, pack_transposed
-
-ALONE = Meeting(1).words
-"""Who carries a share of a time loop has nobody to wait for."""
 
 
 @within_kernels
@@ -61,30 +62,42 @@ def exchange_axes(source: Any, target: Any) -> None:
 
 
 @within_kernels
-def factor_of(factor: Any, W: Any, transposed: Any, share: Any) -> Any:
-    """The packed weights (1, …) that a share multiplies with: its own, packed now, where every share has room for them;
-    else those that were packed for all."""
+def stages_of(turn: Any, stages: Any, shared: Any) -> Any:
+    """The first of the stages of a turn, and the one after the last; shared: whether a turn has one, not all."""
+    if not shared:
+        return 0, stages
+    return min(max(turn, 0), stages), min(max(turn + 1, 0), stages)
+
+
+@within_kernels
+def pack_own(factor: Any, W: Any, transposed: Any, columns: Any, source: Any, share: Any) -> None:
+    """Where every share has factors (copies, groups of columns, …) of its own, pack those of this one out of W_h."""
     if len(factor) == 1:
-        return factor
-    distance = W.strides[0] // 4  # `pack_share` would be compiled once more for one share of one
-    if transposed:
-        pack_transposed(pointer_to(W, 0), distance, W.shape[1], W.shape[0], factor[share])
-    else:
-        pack(pointer_to(W, 0), distance, W.shape[0], W.shape[1], factor[share])
-    return factor[share : share + 1]
+        return
+    distance = W.strides[0] // 4
+    for g in range(columns.shape[1]):
+        (first, count), panels = columns[share, g], factor[share, g]
+        if transposed:
+            pack_transposed(pointer_to(W, first * distance + source[0]), distance, source[1], count, panels)
+        else:
+            pack(pointer_to(W, source[0] * distance + first), distance, source[1], count, panels)
+
+
+@within_kernels
+def factor_of(factor: Any, share: Any) -> Any:
+    """The right factors that a share multiplies with: its own, or those that were packed for all."""
+    return factor[share if len(factor) > 1 else 0]
 
 
 @within_kernels
 def recurrent_gradient(
-    states: Any, N: Any, da: Any, dWh: Any, share: Any, shares: Any, left_words: Any, right_words: Any
+    states: Any, N: Any, groups: Any, da: Any, dWh: Any, share: Any, shares: Any, left_words: Any, right_words: Any
 ) -> None:  # fmt: skip
     """A share of the columns of dW_h = Σ h_{t-1}ᵀ da_t, for states of all steps that W_h multiplied and maybe more."""
     own = slice(*columns_of(dWh.shape[1], share, shares))
     T = len(da) // N
-    for group in range(shares):
-        first, last = streams_of(N, group, shares)
-        if first == last:
-            continue
+    for group in range(groups):
+        first, last = streams_of(N, group, groups)
         start = len(states) // N * first
         h = states[start : start + T * (last - first)]
         multiply_rows(

@@ -21,23 +21,24 @@ from weft.backends.kernels.together import SHARES, first_share, next_share
 
 @apart(
     lambda words: [
-        SIZE, integers(1), SIZE, FLAG, numbers(3), numbers(2), integers(2), numbers(2), numbers(2), numbers(2),
+        SIZE, integers(1), SIZE, SIZE, FLAG, numbers(3), numbers(2), integers(2), numbers(2), numbers(2), numbers(2),
         numbers(2), array(words, 2), array(words, 2),
     ]
 )  # fmt: skip
 def project(
-    number: Any, tasks: Any, phase: Any, packs_own: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any,
-    x: Any, a: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, values: Any, places: Any, products: Any,
+    Wx: Any, x: Any, a: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room.
 
+    groups: of streams, at most one a share, see `panel_passes`.
     packs_own: whether a share of a product is the rows of some streams, for which it packs all weights, not some
     columns: small weights are packed in no time, and their columns can often not be shared out evenly.
     """
     if places.size > 0:
-        project_values(number, tasks, phase, values, places, products, Wx, a, left_words, right_words)
+        project_values(number, tasks, phase, groups, values, places, products, Wx, a, left_words, right_words)
     else:
-        project_rows(number, tasks, phase, packs_own, xs, Wx, x, a, left_words, right_words)
+        project_rows(number, tasks, phase, groups, packs_own, xs, Wx, x, a, left_words, right_words)
 
 
 @within_kernels
@@ -52,15 +53,16 @@ def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, share: Any, sh
 
 @within_kernels
 def project_rows(
-    number: Any, tasks: Any, phase: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any,
+    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any,
     right_words: Any,
 ) -> None:  # fmt: skip
     """x from xs, a group a share; a = x W_x."""
     shares, (N, T, D) = tasks[SHARES], xs.shape
     share = first_share(tasks, phase, number)
     while share >= 0:
-        first, last = streams_of(N, share, shares)
-        exchange_axes(xs[first:last], group_of(x, N, share, shares))
+        if share < groups:
+            first, last = streams_of(N, share, groups)
+            exchange_axes(xs[first:last], group_of(x, N, share, groups))
         share = next_share(tasks, phase, number)
     share = first_share(tasks, phase + 1, number)
     while share >= 0:
@@ -71,8 +73,8 @@ def project_rows(
 
 @within_kernels
 def project_values(
-    number: Any, tasks: Any, phase: Any, values: Any, places: Any, products: Any, Wx: Any, a: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, phase: Any, groups: Any, values: Any, places: Any, products: Any, Wx: Any, a: Any,
+    left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """The product of each different input once, some columns a share; its row to where it stands, a group a share."""
     shares, columns, (N, T) = tasks[SHARES], Wx.shape[1], places.shape
@@ -85,25 +87,26 @@ def project_values(
         share = next_share(tasks, phase, number)
     share = first_share(tasks, phase + 1, number)
     while share >= 0:
-        first, last = streams_of(N, share, shares)
-        group = group_of(a, N, share, shares)
-        for t in range(T):
-            for n in range(last - first):
-                row, product = group[t, n], products[places[first + n, t]]
-                for j in range(columns):
-                    row[j] = product[j]
+        if share < groups:
+            first, last = streams_of(N, share, groups)
+            group = group_of(a, N, share, groups)
+            for t in range(T):
+                for n in range(last - first):
+                    row, product = group[t, n], products[places[first + n, t]]
+                    for j in range(columns):
+                        row[j] = product[j]
         share = next_share(tasks, phase + 1, number)
 
 
 @apart(
     lambda words: [
-        numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(2), SIZE, SIZE, array(words, 2),
+        numbers(2), numbers(2), integers(2), SIZE, numbers(2), numbers(2), numbers(2), SIZE, SIZE, array(words, 2),
         array(words, 2),
     ]
 )  # fmt: skip
 def input_gradient(
-    x: Any, values: Any, places: Any, sums: Any, da: Any, dWx: Any, share: Any, shares: Any, left_words: Any,
-    right_words: Any,
+    x: Any, values: Any, places: Any, groups: Any, sums: Any, da: Any, dWx: Any, share: Any, shares: Any,
+    left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """A share of the columns of dW_x = Σ xᵀ da. The sums (U, …) of da over the places of each value are left there."""
     own = slice(*columns_of(dWx.shape[1], share, shares))
@@ -113,8 +116,8 @@ def input_gradient(
     N, T = places.shape
     for row in sums:
         row[own] = 0
-    for group in range(shares):
-        first, last = streams_of(N, group, shares)
+    for group in range(groups):
+        first, last = streams_of(N, group, groups)
         for t in range(T):
             for n in range(first, last):
                 total, row = sums[places[n, t], own], da[T * first + t * (last - first) + n - first, own]
@@ -127,13 +130,13 @@ def input_gradient(
 
 @apart(
     lambda words: [
-        SIZE, integers(1), SIZE, FLAG, numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(3),
+        SIZE, integers(1), SIZE, SIZE, FLAG, numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(3),
         numbers(2), array(words, 2), array(words, 2),
     ]
 )  # fmt: skip
 def project_backward(
-    number: Any, tasks: Any, phase: Any, packs_own: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any, dxs: Any,
-    dvalues: Any, left_words: Any, right_words: Any,
+    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any,
+    dxs: Any, dvalues: Any, left_words: Any, right_words: Any,
 ) -> None:  # fmt: skip
     """Two phases: x becomes dx = da W_xᵀ, some columns a share, and dxs (N, T, D) from it, a group a share; or dvalues
     (U, D) from the sums that `input_gradient` has left. packs_own: as in `project`."""
@@ -153,6 +156,7 @@ def project_backward(
         return
     share = first_share(tasks, phase + 1, number)
     while share >= 0:
-        first, last = streams_of(N, share, shares)
-        exchange_axes(group_of(x, N, share, shares), dxs[first:last])
+        if share < groups:
+            first, last = streams_of(N, share, groups)
+            exchange_axes(group_of(x, N, share, groups), dxs[first:last])
         share = next_share(tasks, phase + 1, number)

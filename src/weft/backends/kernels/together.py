@@ -18,6 +18,9 @@ not missed; what a share gives does not depend on who does it.
         …
         share = next_share(tasks, PHASE, number)
 
+A phase may have several turns, as the steps of a time loop in which every share needs what all have done in the step
+before: in each of them all shares are done once more.
+
 Handing a job to a crew takes a microsecond, where waking a thread takes fifty.
 """
 
@@ -32,7 +35,7 @@ from numba import types
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from weft.backends.kernels.atomics import LINE, PATIENCE, add, exchange, give_core_away, pause, read
+from weft.backends.kernels.atomics import LINE, PATIENCE, add, give_core_away, pause, read, replace
 from weft.backends.kernels.compiling import called_by_name, intrinsic
 from weft.backends.kernels.crew import crew
 from weft.backends.kernels.held_memory import aligned
@@ -51,16 +54,17 @@ MORE_THAN_ALL = 1 << 40
 WORD, WORD_BYTES = ir.IntType(64), 8
 
 
-def _first_share(tasks, phase, number):  # type: ignore[no-untyped-def]
-    """A share of the phase that nobody has claimed yet, or -1 when all are done, or never will be: a thread failed."""
+def _first_share(tasks, phase, number, turn):  # type: ignore[no-untyped-def]
+    """A share of the phase that nobody has claimed yet in this turn, or -1 when all are done, or never will be: a
+    thread failed. A word of claims is how many turns of a share have been claimed."""
     count, done = tasks[SHARES], shift(tasks, DONE + LINE * phase)
     claims = shift(tasks, DONE + LINE * MOST_PHASES + phase * count)
     for n in range(count):
         share = (number + n) % count
-        if exchange(shift(claims, share), 1) == 0:
+        if replace(shift(claims, share), turn, turn + 1):
             return share
     looks = 0
-    while read(done) < count:
+    while read(done) < count * (turn + 1):
         pause()
         looks += 1
         if looks == PATIENCE:
@@ -69,32 +73,47 @@ def _first_share(tasks, phase, number):  # type: ignore[no-untyped-def]
     return -1
 
 
-def _next_share(tasks, phase, number):  # type: ignore[no-untyped-def]
+def _next_share(tasks, phase, number, turn):  # type: ignore[no-untyped-def]
     """The same, after one share is done."""
     add(shift(tasks, DONE + LINE * phase), 1)
-    return _first_by_name(tasks, phase, number)
+    return _first_by_name(tasks, phase, number, turn)
 
 
-def _on_words(name: str) -> Any:
-    """An intrinsic (tasks, phase, number) that calls a function of that name with the address of the words `tasks`."""
+def _call(context: Any, builder: Any, tasks: Any, name: str, words: Any, numbers: list[Any]) -> Any:
+    """The instructions of a call of a function of that name with the address of the words `tasks` and whole numbers."""
+    address = context.make_array(tasks)(context, builder, words).data
+    kind = ir.FunctionType(WORD, [address.type, *[WORD] * len(numbers)])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [address, *numbers])
 
+
+def _in_the_only_turn(name: str) -> Any:
     @intrinsic
     def call(typing: Any, tasks: Any, phase: Any, number: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            words = context.make_array(tasks)(context, builder, args[0]).data
-            kind = ir.FunctionType(WORD, [words.type, WORD, WORD])
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            return builder.call(function, [words, *args[1:]])
+            return _call(context, builder, tasks, name, args[0], [*args[1:], WORD(0)])
 
         return types.int64(tasks, types.int64, types.int64), generate
 
     return call
 
 
-_of_words = types.int64(types.CPointer(types.int64), types.int64, types.int64)
+def _in_a_turn(name: str) -> Any:
+    @intrinsic
+    def call(typing: Any, tasks: Any, phase: Any, number: Any, turn: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _call(context, builder, tasks, name, args[0], args[1:])
+
+        return types.int64(tasks, types.int64, types.int64, types.int64), generate
+
+    return call
+
+
+_of_words = types.int64(types.CPointer(types.int64), types.int64, types.int64, types.int64)
 _first_by_name = called_by_name("weft_first_share", _first_share, _of_words)
 called_by_name("weft_next_share", _next_share, _of_words)
-first_share, next_share = _on_words("weft_first_share"), _on_words("weft_next_share")
+first_share, next_share = _in_the_only_turn("weft_first_share"), _in_the_only_turn("weft_next_share")
+first_share_in, next_share_in = _in_a_turn("weft_first_share"), _in_a_turn("weft_next_share")
+"""The same (tasks, phase, number, turn) for a phase of several turns, which are 0, 1, … in this order."""
 
 
 @intrinsic
