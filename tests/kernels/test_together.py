@@ -69,9 +69,10 @@ def test_few_different_inputs_are_multiplied_once_each(everything_shared: None) 
     assert isinstance(many, np.ndarray)
 
 
-def test_nobody_waits_for_a_thread_that_failed() -> None:
-    from together_case import failing
+@pytest.mark.parametrize("name", ["failing", "failing_later"])
+def test_nobody_waits_for_a_thread_that_failed(name: str) -> None:
+    import together_case
     from weft.backends.kernels.together import Together
 
-    with pytest.raises(MemoryError, match="a thread of the kernel failing"):
-        Together(2).run(failing, 2, False, np.zeros(2))
+    with pytest.raises(MemoryError, match=f"a thread of the kernel {name}"):
+        Together(2).run(getattr(together_case, name), 2, False, np.zeros(2))

@@ -77,7 +77,7 @@ _limiting = threading.Lock()
 
 @contextmanager
 def one_library_thread() -> Iterator[None]:
-    """Within the block, the linear algebra library multiplies on one thread: with more it would fight the kernels' threads.
+    """Within the block, the linear algebra library multiplies on one thread: more would fight those of the kernels.
 
     The limit is one for the whole process, so that who comes while it is set leaves it to the one who set it.
     """
