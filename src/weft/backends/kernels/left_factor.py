@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
-from weft.backends.kernels.micro_kernel import floats_on_stack, pointer_to, shift
+from weft.backends.kernels.micro_kernel import floats_on_stack, look_ahead, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.word_packing import (
     DEPTH,
@@ -149,6 +149,9 @@ def _turn_floats(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
     for k in range(0, K, SIDE):
         for m in range(0, M, SIDE):
             start, place = shift(a, k * a_row + m), shift(words, m * distance + k)
+            for row in range(SIDE):  # those of the next k: every row is on another page
+                look_ahead(shift(start, (SIDE + row) * a_row))
+                send_for(shift(place, row * distance + SIDE))
             if k + SIDE <= K and m + SIDE <= M:
                 turn_tile(start, a_row, place, distance)
                 continue
