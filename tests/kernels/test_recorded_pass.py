@@ -81,6 +81,22 @@ def test_it_gives_the_same_bits(
     assert_same(recorded, trained(model(), given, threads))
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("vocabulary", [9, V])
+def test_it_gives_the_same_bits_where_threads_share_hidden_units(
+    cell: str, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.backends.kernels import panel_block
+
+    monkeypatch.setattr(panel_block, "ALONE_WEIGHTS", 0)
+    given = blocks(4, vocabulary, streams=1, steps=T if vocabulary == V else 50)
+    ours = RNNLM(vocabulary, 70, 70, 2, cell, seed=1)
+    recorded = trained(ours, given)
+    assert ours._recorded.current is not None
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(RNNLM(vocabulary, 70, 70, 2, cell, seed=1), given))
+
+
 def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     was_recorded = []
