@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from weft.backends.fusing import why_not_bfloat16
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -83,8 +84,8 @@ def train(
     Raises InputError or MissingFileError for what cannot be used, and KeyboardInterrupt after Ctrl-C, when the run at
     `out` has been saved and can be resumed.
     """
-    stated = stated_settings(config, recipe, data, settings, resume=resume)
     reporter = reporter or Silent()
+    stated = stated_settings(config, recipe, data, settings, resume=resume, note=reporter.note)
     if out is not None:
         return train_run(Path(out), stated, resume=resume, overwrite=overwrite, reporter=reporter).model
     if resume or overwrite:
@@ -97,11 +98,18 @@ def train(
 
 
 def stated_settings(
-    config: str | Path | None, recipe: str | None, data: Any, settings: Settings, *, resume: bool
+    config: str | Path | None,
+    recipe: str | None,
+    data: Any,
+    settings: Settings,
+    *,
+    resume: bool,
+    note: Callable[[str], None],
 ) -> dict[str, Any]:
     """Settings from a file or recipe, and over them those given one by one; raises InputError for any that is wrong.
 
-    Of a run that is to be resumed, a recipe only says which it is: what may differ stays as the run was started.
+    Of a run that is to be resumed, a recipe only says which it is: what may differ stays as the run was started. Where
+    the processor has no bfloat16, a recipe in it is one in float32, whose figure is the same; `note` is told.
     """
     if config is not None and recipe is not None:
         raise InputError(f"settings are given twice, by the file {config} and by the recipe {recipe!r}: give one")
@@ -113,6 +121,10 @@ def stated_settings(
     given = check_settings({name: value for name, value in settings.items() if value is not None})
     if given.get("kernels") == "plain":
         stated = {name: value for name, value in stated.items() if name not in OF_FUSED_KERNELS}
+    open_precision = recipe is not None and "precision" not in given and stated.get("precision") == "bfloat16"
+    if open_precision and (reason := why_not_bfloat16()):
+        del stated["precision"]
+        note(f"precision float32: {reason}")
     stated.update(given)
     if data is not None:
         stated.update(check_settings({"data": data}))

@@ -151,6 +151,23 @@ def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: Ru
     assert (training.kernels, training.threads, training.precision) == ("plain", None, "float32")
 
 
+def test_a_recipe_in_bfloat16_is_one_in_float32_where_the_processor_has_none(
+    run_weft: RunWeft, recipes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("weft.experiment", "weft.backends.fusing"):
+        monkeypatch.setattr(f"{module}.why_not_bfloat16", lambda: "this processor has no instructions for bfloat16")
+    path = recipes / "small.toml"
+    fused = 'kernels = "fused"\nthreads = 1\nprecision = "bfloat16"'
+    path.write_text(path.read_text("utf-8").replace('kernels = "plain"', fused), "utf-8")
+    answer = run_weft("train", "--recipe", "small")
+    assert answer.code == 0
+    assert "precision float32: this processor has no instructions for bfloat16" in answer.err
+    assert "recipe small: reached" in answer.out
+    assert read_config(Path("runs/small/config.toml")).training.precision == "float32"
+    refusal = run_weft("train", "--recipe", "small", "--precision", "bfloat16", "--overwrite").refusal()
+    assert refusal.startswith("--precision bfloat16 cannot be used: this processor has no instructions")
+
+
 def test_a_misspelt_recipe_is_answered_with_those_there_are(run_weft: RunWeft, recipes: Path) -> None:
     refusal = run_weft("train", "--recipe", "smal").refusal()
     assert refusal == "there is no recipe 'smal' (did you mean \"small\"?); there are small"

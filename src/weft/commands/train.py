@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,7 +102,7 @@ def stated_on_command_line(
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
     given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    return stated_settings(config, recipe, text or None, given, resume=resume)
+    return stated_settings(config, recipe, text or None, given, resume=resume, note=partial(typer.echo, err=True))
 
 
 def default_name(data: tuple[str, ...], resume: bool) -> str:
