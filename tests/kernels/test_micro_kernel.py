@@ -1,0 +1,31 @@
+"""What LLVM is told of the micro-kernel reaches it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.backends.fusing import why_not_fused
+
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
+
+
+def test_the_loop_over_k_is_not_unrolled() -> None:
+    import numba
+
+    from weft.backends.kernels.micro_kernel import micro_kernel, pointer_to
+
+    kernel: Any = micro_kernel([1], 1, 4)
+
+    @numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+    def product(a: Any, b: Any, c: Any) -> None:
+        kernel(1, pointer_to(a, 0), 0, 1, a.size, 0, pointer_to(b, 0), 4, a.size, pointer_to(c, 0), 4, True)
+
+    c = np.zeros(4, np.float32)
+    product(np.arange(100, dtype=np.float32), np.ones(400, np.float32), c)
+    np.testing.assert_array_equal(c, 4950)
+    (code,) = product.inspect_llvm().values()
+    assert "llvm.loop.unroll.disable" in code
+    assert code.count("call <4 x float> @llvm.fma.v4f32") == 1
