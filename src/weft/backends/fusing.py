@@ -41,8 +41,9 @@ def why_not_bfloat16() -> str | None:
 @cache
 def _kernels(threads: int, precision: str) -> Kernels:
     from weft.backends.kernels.collection import Kernels
+    from weft.backends.kernels.together import Together
 
-    return Kernels.on(threads, precision)
+    return Kernels.on(Together(threads), precision)
 
 
 @contextmanager

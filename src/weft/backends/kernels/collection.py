@@ -36,20 +36,15 @@ class Kernels:
     """A recorder and kernels that it records."""
 
     @classmethod
-    def on(cls, threads: int, precision: str) -> Kernels:
-        """All kernels; precision: "float32" or "bfloat16" factors of the matrix products."""
-        return kernels_of(Together(threads), precision)
+    def on(cls, together: Together, precision: str) -> Kernels:
+        """All kernels, carried out by `together`; precision: "float32" or "bfloat16" factors of the matrix products."""
+        kind = PAIRS if precision == "bfloat16" else FLOATS
+        if kind == PAIRS:
+            compile_what_was_left()
+        blocks = {name: PanelBlock(passes, together, kind) for name, passes in CELLS.items()}
 
+        def with_recorder() -> tuple[Recorder, Kernels]:
+            recorder = Recorder(together.threads)
+            return recorder, cls.on(recorder, precision)
 
-def kernels_of(together: Together, precision: str) -> Kernels:
-    """All kernels; `together` has them carried out."""
-    kind = PAIRS if precision == "bfloat16" else FLOATS
-    if kind == PAIRS:
-        compile_what_was_left()
-    blocks = {name: PanelBlock(passes, together, kind) for name, passes in CELLS.items()}
-
-    def with_recorder() -> tuple[Recorder, Kernels]:
-        recorder = Recorder(together.threads)
-        return recorder, kernels_of(recorder, precision)
-
-    return Kernels(blocks, FusedOutput(together, kind), FusedUpdate(together), ROUNDING[precision], with_recorder)
+        return cls(blocks, FusedOutput(together, kind), FusedUpdate(together), ROUNDING[precision], with_recorder)

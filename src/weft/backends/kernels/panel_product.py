@@ -46,7 +46,7 @@ HEIGHTS, NARROW_HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), 5, 4, 3, 2, 1}),
 _whole = micro_kernel(HEIGHTS, VECTORS, WIDTH)
 _vector, _half = micro_kernel(NARROW_HEIGHTS, 1, WIDTH), micro_kernel(NARROW_HEIGHTS, 1, WIDTH // 2)
 
-_whole_steps, _narrow_steps = next_heights(HEIGHTS, VECTORS), next_heights(NARROW_HEIGHTS, 1)
+_whole_table, _narrow_table = next_heights(HEIGHTS, VECTORS), next_heights(NARROW_HEIGHTS, 1)
 
 
 @within_kernels
@@ -69,7 +69,7 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
         last = start_of_piece(M, row_piece + 1, row_pieces, MOST_ROWS)
         for i in range((N + PANEL - 1) // PANEL):
             columns = min(PANEL, N - i * PANEL)
-            whole, heights = columns == PANEL, _whole_steps if columns > WIDTH else _narrow_steps
+            whole, heights = columns == PANEL, _whole_table if columns > WIDTH else _narrow_table
             for k_piece in range(k_pieces):
                 k = start_of_piece(K, k_piece, k_pieces, PANEL)
                 depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0

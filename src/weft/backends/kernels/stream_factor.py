@@ -19,12 +19,12 @@ MOST_IN_ALL, ONE = np.float32(2**31 // 127), np.float32(1)
 
 
 def bytes_row(cells: Any) -> Any:
-    """Words of a row in bytes: half of it the high bytes, half the low ones, each whole rows of tiles."""
+    """Words of a row in 16 bits: two for each cell, in two halves, each whole rows of tiles."""
     return 2 * ((cells + SIDE - 1) // SIDE * SIDE)
 
 
 def factor_row(cells: Any) -> Any:
-    """Words for a row in bytes and for its scale."""
+    """Words for such a row and for its scale."""
     return bytes_row(cells) + SIDE
 
 
@@ -32,15 +32,20 @@ row_in_bytes, row_of_factor = within_kernels(bytes_row), within_kernels(factor_r
 
 
 @within_kernels
-def to_bytes(x: Any, cells: Any, highs: Any, lows: Any, words: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones, and zeros up to so
-    many words; returns the scale.
+def largest_size(x: Any, count: Any) -> Any:
+    """The largest |x_k| of so many, and not nothing."""
+    largest = SMALLEST
+    for k in range(count):
+        largest = max(largest, abs(x[k]))
+    return largest
+
+
+@within_kernels
+def to_bytes(x: Any, largest: Any, cells: Any, highs: Any, lows: Any) -> Any:
+    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
 
     The scale lets the largest just fit; a rounding error is at most 1/65534 of it.
     """
-    largest = SMALLEST
-    for k in range(4 * cells):
-        largest = max(largest, abs(x[k]))
     inverse = LARGEST / largest
     for cell in range(cells):
         high = low = np.int32(0)
@@ -49,21 +54,16 @@ def to_bytes(x: Any, cells: Any, highs: Any, lows: Any, words: Any) -> Any:
             high |= (number >> np.int32(8)) << np.int32(8 * j)
             low |= (number & np.int32(255)) << np.int32(8 * j)
         highs[cell], lows[cell] = high, low
-    for cell in range(cells, words):
-        highs[cell] = lows[cell] = np.int32(0)
     return largest / LARGEST
 
 
 @within_kernels
-def to_words(x: Any, cells: Any, even: Any, odd: Any, words: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of the first and the third and one of the second and the fourth,
-    and zeros up to so many words; returns the scale.
+def to_words(x: Any, largest: Any, cells: Any, even: Any, odd: Any) -> Any:
+    """x (4 · cells,) in 16 bits: of every four, a word of the first and the third and one of the second and the fourth;
+    returns the scale.
 
     The largest just fits, or is as much smaller as whole sums of products with numbers up to 127 need to.
     """
-    largest = SMALLEST
-    for k in range(4 * cells):
-        largest = max(largest, abs(x[k]))
     most = min(LARGEST, MOST_IN_ALL / np.float32(4 * cells) - ONE)
     inverse = most / largest
     for cell in range(cells):
@@ -71,8 +71,6 @@ def to_words(x: Any, cells: Any, even: Any, odd: Any, words: Any) -> Any:
         third, fourth = np.int32(np.rint(x[4 * cell + 2] * inverse)), np.int32(np.rint(x[4 * cell + 3] * inverse))
         even[cell] = (first & np.int32(0xFFFF)) | (third << np.int32(16))
         odd[cell] = (second & np.int32(0xFFFF)) | (fourth << np.int32(16))
-    for cell in range(cells, words):
-        even[cell] = odd[cell] = np.int32(0)
     return largest / most
 
 
@@ -92,8 +90,11 @@ def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: A
             row = row_in_bytes(cells)
             words, scales = ints_in(own), shift(own, rows * row)
             for r in range(rows):
-                highs = shift(words, r * row)
-                scales[r] = to_bits(shift(x, r * x_row), cells, highs, shift(highs, row // 2), row // 2)
+                x_r, first = shift(x, r * x_row), shift(words, r * row)
+                second = shift(first, row // 2)
+                scales[r] = to_bits(x_r, largest_size(x_r, 4 * cells), cells, first, second)
+                for cell in range(cells, row // 2):
+                    first[cell] = second[cell] = np.int32(0)
             return words, row, scales
 
         return in_16_bits

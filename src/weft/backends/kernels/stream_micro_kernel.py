@@ -44,7 +44,6 @@ class Kind:
     depth: multipliers of A for a cell; sums: for a row and a panel; in_a_cell: numbers that a cell holds for a column.
     """
 
-    a_type: Any = types.float32
     depth = 1
     sums = 1
     in_a_cell = 1
@@ -105,10 +104,10 @@ class Int8(Kind):
         return self.builder.fmul(sums[0], self.load(scale, self.floats))
 
 
-class Int8Dots(Kind):
-    a_type = types.int32
-    depth = sums = 2  # the high bytes of four k, and the low ones
-    in_a_cell = 4
+class Int8Exactly(Kind):
+    """A comes in 16 bits, two words for each cell, which stand in the two halves of a row; sums are whole numbers."""
+
+    depth, in_a_cell = 2, 4
 
     def __init__(self, builder: Any, width: int) -> None:
         super().__init__(builder, width)
@@ -117,6 +116,14 @@ class Int8Dots(Kind):
     def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
         half = self.builder.lshr(a_row, INDEX(1))
         return self.builder.add(k, half) if j else k
+
+    def scaled(self, value: Any, a_scale: Any, scale: Any) -> Any:
+        b = self.builder
+        return b.fmul(value, b.fmul(self.spread(b.load(a_scale)), self.load(scale, self.floats)))
+
+
+class Int8Dots(Int8Exactly):
+    sums = 2  # those with the high bytes of four k, and those with the low ones
 
     def widened(self, place: Any, j: int) -> Any:
         return self.load(place, self.cell)
@@ -130,22 +137,13 @@ class Int8Dots(Kind):
         b, (high, low) = self.builder, sums
         high = b.sub(high, b.mul(self.load(column_sum, self.cell), self.all(128)))
         high = b.fmul(b.sitofp(high, self.floats), ir.Constant(self.floats, [256.0] * self.width))
-        factor = b.fmul(self.spread(b.load(a_scale)), self.load(scale, self.floats))
-        return b.fmul(b.fadd(high, b.sitofp(low, self.floats)), factor)
+        return self.scaled(b.fadd(high, b.sitofp(low, self.floats)), a_scale, scale)
 
 
-class Int8Words(Kind):
-    a_type = types.int32
-    depth = 2  # pairs of k, k+2 and of k+1, k+3
-    in_a_cell = 4
-
+class Int8Words(Int8Exactly):
     def __init__(self, builder: Any, width: int) -> None:
         super().__init__(builder, width)
-        self.total, self.halves = self.cell, ir.VectorType(ir.IntType(16), 2 * width)
-
-    def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
-        half = self.builder.lshr(a_row, INDEX(1))
-        return self.builder.add(k, half) if j else k
+        self.halves = ir.VectorType(ir.IntType(16), 2 * width)
 
     def widened(self, place: Any, j: int) -> Any:
         b, eight = self.builder, ir.Constant(self.halves, [8] * 2 * self.width)
@@ -160,9 +158,7 @@ class Int8Words(Kind):
         sums[0] = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
-        b = self.builder
-        factor = b.fmul(self.spread(b.load(a_scale)), self.load(scale, self.floats))
-        return b.fmul(b.sitofp(sums[0], self.floats), factor)
+        return self.scaled(self.builder.sitofp(sums[0], self.floats), a_scale, scale)
 
 
 def _kind(a: Any, b: Any) -> type[Kind]:
