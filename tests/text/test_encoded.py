@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weft.text import Tokenizer, fit_tokenizer
 from weft.text.encoded import encode_with_spans
+from weft.text.tokenizer import EOS
 
 TEXT = ["you say goodbye and i say hello .\n", "我喜欢你 😀\n"] * 3
 TOKENIZERS = {
@@ -24,6 +25,7 @@ ANY_TEXT = st.text(
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=lambda t: f"{t.kind}-{t.lowercase}")
 @given(text=ANY_TEXT)
+@example("you <eos> <EOS>\n")
 def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Tokenizer, text: str) -> None:
     encoded = encode_with_spans(tokenizer, text)
     ids, oov = tokenizer.encode_with_oov(text.replace("\r\n", "\n"))
@@ -32,7 +34,7 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
     assert all(0 <= start < end <= len(text) for start, end in encoded.spans)
     assert all(first[0] <= second[0] and first[1] <= second[1] for first, second in pairwise(encoded.spans))
     for id, (start, end) in zip(ids, encoded.spans, strict=True):
-        assert (id == tokenizer.eos_id) == (text[start:end] in ("\n", "\r\n"))
+        assert (id == tokenizer.eos_id) == is_end_of_line(text[start:end], tokenizer)
     if tokenizer.kind == "word":
         assert [text[start:end] for start, end in encoded.spans if text[start] != "\n"] == [
             *filter(None, (word for line in text.split("\n") for word in line.split()))
@@ -40,6 +42,12 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
     else:
         covered = {index for start, end in encoded.spans for index in range(start, end)}
         assert covered == set(range(len(text)))
+
+
+def is_end_of_line(written: str, tokenizer: Tokenizer) -> bool:
+    """A line end itself, or, among words, the token's own name."""
+    name = written.lower() if tokenizer.lowercase else written
+    return written in ("\n", "\r\n") or (tokenizer.kind == "word" and name == EOS)
 
 
 def test_a_letter_that_is_two_in_lower_case_is_found_for_both() -> None:
