@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused k
 def test_the_loop_over_k_is_not_unrolled() -> None:
     import numba
 
-    from weft.backends.kernels.micro_kernel import micro_kernel, pointer_to
+    from weft.backends.kernels.addresses import pointer_to
+    from weft.backends.kernels.micro_kernel import micro_kernel
 
     kernel: Any = micro_kernel([1], 1, 4)
 

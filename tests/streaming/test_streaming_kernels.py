@@ -149,3 +149,24 @@ def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
             cwd=Path(__file__).parents[2],
         )
         assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize(("work", "alone_later"), [(0, False), (1 << 40, True)])
+def test_only_a_brief_step_takes_a_long_wait_for_a_lost_helper(
+    monkeypatch: pytest.MonkeyPatch, work: int, alone_later: bool
+) -> None:
+    """`work`: from how much on a step is not brief."""
+    from weft.backends.kernels import stream_engine
+    from weft.backends.kernels.crew import Crew
+
+    def lose_a_helper(control: Any, job: Any, *others: Any) -> bool:
+        job[stream_engine.LOST] = 1
+        return True
+
+    crew = Crew(2)
+    monkeypatch.setattr(stream_engine, "crew", lambda count: crew)
+    monkeypatch.setattr(stream_engine, "BRIEF_WORK", work)
+    monkeypatch.setattr(stream_engine, "run_step", lose_a_helper)
+    streaming = StreamingModel(model(), kernels="fused", threads=2)
+    streaming.step([1], streaming.zero_state(1))
+    assert crew.engage() is not alone_later

@@ -34,6 +34,22 @@ def intrinsic(function: Callable[..., Any]) -> Any:
     return numba.extending.intrinsic(function)
 
 
+@intrinsic
+def full_vectors(typing: Any) -> Any:
+    """Has LLVM take the widest vectors there are for the loops of the function that begins with this.
+
+    For some processors it would take half of them, so that the clock stays high; the products around such a loop have
+    them at any rate.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # llvmlite knows attributes without a value only, and would refuse to add this one.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
     """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
     decorator = numba.extending.overload(function, jit_options=dict(OPTIONS))

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends.kernels.addresses import pointer_to, shift
 from weft.backends.kernels.atomics import LINE, add, call, pause, read, wait_for, words_at, write
 from weft.backends.kernels.compiling import compiled, within_kernels
 from weft.backends.kernels.held_memory import aligned
-from weft.backends.kernels.micro_kernel import pointer_to, shift
 
 TURN, JOB, BUSY, AWAKE, WANTED, LATER, CONTROL = (LINE * n for n in range(7))
 LOOK_OUT_SECONDS = 600e-6

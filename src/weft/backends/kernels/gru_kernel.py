@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
+from weft.backends.kernels.addresses import pointer_to
 from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, full_vectors
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
@@ -61,6 +61,7 @@ def gru_steps(
 
     a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H). Wh, columns, rooms: see `accumulate`.
     """
+    full_vectors()
     N, P, H = a.shape[1], a.shape[2], h.shape[2]
     own = slice(first, first + count)
     b_z, b_r, b_c = b[own], b[H + first : H + first + count], b[2 * H + first : 2 * H + first + count]
@@ -105,6 +106,7 @@ def gru_steps_backward(
     a: z, r and h̃, replaced by da. dhs (N, T, H). dh (N, H): of the last state, replaced by that of the first.
     ds (N, H): room.
     """
+    full_vectors()
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)

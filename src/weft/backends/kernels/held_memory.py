@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,6 +25,11 @@ def aligned(size: int, dtype: Any) -> NDArray[Any]:
     room = np.empty(size * item + CACHE_LINE, np.uint8)
     start = -room.__array_interface__["data"][0] % CACHE_LINE
     return room[start : start + size * item].view(dtype)
+
+
+def aligned_floats(*shape: int) -> NDArray[np.float32]:
+    """An empty array of float32 of this shape, aligned."""
+    return aligned(math.prod(shape), np.float32).reshape(shape)
 
 
 def held(role: str, size: int, dtype: Any) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
+from weft.backends.kernels.addresses import floats_on_stack, look_ahead, pointer_to, send_for, shift
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
-from weft.backends.kernels.micro_kernel import floats_on_stack, look_ahead, pointer_to, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.word_packing import (
     DEPTH,

@@ -15,10 +15,10 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
+from weft.backends.kernels.addresses import pointer_to
 from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
-from weft.backends.kernels.compiling import compiled, within_kernels
+from weft.backends.kernels.compiling import compiled, full_vectors, within_kernels
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
@@ -67,6 +67,7 @@ def lstm_steps(
 
     a (T, N, …); h and c (T+1, N, H), the first step's given; tanh_c (T, N, H). Wh, columns, room: see `accumulate`.
     """
+    full_vectors()
     N, P, H = a.shape[1], a.shape[2], h.shape[2]
     own = slice(first, first + count)
     b_f, b_g = gate(b, 0, H, first, count), gate(b, 1, H, first, count)
@@ -108,6 +109,7 @@ def lstm_steps_backward(
 
     a: the gates, replaced by da. dhs (N, T, H). dh and dc (N, H): of the last state, replaced by those of the first.
     """
+    full_vectors()
     T, N, P = a.shape
     H = c.shape[2]
     own = slice(first, first + count)

@@ -31,10 +31,19 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from weft.backends.kernels.addresses import LINE, opaque, prefetch
 from weft.backends.kernels.compiling import intrinsic
 
 INDEX, FLOAT = ir.IntType(64), ir.FloatType()
 LANE = ir.IntType(32)
+
+
+NEAR_ROWS = 3
+"""Rows of A that are reached from one address: an instruction adds once, twice or four times the distance of rows."""
+
+
+AHEAD = 16
+"""How many k before its turn B is brought near: the second cache takes longer than some processors see ahead."""
 
 
 class BFloat(ir.Type):  # type: ignore[misc]
@@ -131,21 +140,26 @@ def _product(
     own = builder.select(builder.icmp_signed("<", rest, group), rest, group)
     b_start = builder.gep(b, [builder.mul(start, b_k)])
     zeros = ir.Constant(vector, [0.0] * width)
+    firsts = [opaque(builder, builder.gep(a_start, [builder.mul(INDEX(r), a_row)])) for r in range(0, rows, NEAR_ROWS)]
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(INDEX)
     k.add_incoming(INDEX(0), groups)
     inner = [[builder.phi(vector) for _ in range(vectors)] for _ in range(rows)]
     b_k_start = builder.gep(b_start, [builder.mul(k, b_k)])
-    a_k_start = builder.gep(a_start, [builder.mul(k, a_k)])
+    a_k = builder.mul(k, a_k)
+    a_k_starts = [builder.gep(first, [a_k]) for first in firsts]
     weights = [
         load(builder.bitcast(builder.gep(b_k_start, [INDEX(n * width)]), lanes.as_pointer())) for n in range(vectors)
     ]
+    b_ahead = builder.gep(b_k_start, [builder.mul(INDEX(AHEAD), b_k)])
+    for n in range(0, vectors * width, LINE):
+        prefetch(builder, builder.gep(b_ahead, [INDEX(n)]), to_write=False)
     undefined = ir.Constant(lanes, ir.Undefined)
     everywhere = ir.Constant(ir.VectorType(LANE, width), [0] * width)
     after = []
     for r in range(rows):
-        x = builder.load(builder.gep(a_k_start, [builder.mul(INDEX(r), a_row)]))
+        x = builder.load(builder.gep(a_k_starts[r // NEAR_ROWS], [builder.mul(INDEX(r % NEAR_ROWS), a_row)]))
         x = builder.insert_element(undefined, x, LANE(0))
         x = builder.shuffle_vector(x, undefined, everywhere)
         after.append([multiply_add(x, weights[n], inner[r][n]) for n in range(vectors)])
@@ -187,57 +201,3 @@ def _multiply_add(builder: Any, vector: Any, pairs: Any) -> Callable[[Any, Any, 
     kind = ir.FunctionType(vector, [vector, pairs, pairs])
     dot = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx512bf16.dpbf16ps.{32 * width}")
     return lambda x, y, total: builder.call(dot, [total, builder.bitcast(x, pairs), builder.bitcast(y, pairs)])
-
-
-@intrinsic
-def floats_on_stack(typing: Any) -> Any:
-    """The address of room for 1,024 float32, sums that do not fit where they are to go."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        room = cgutils.alloca_once(builder, ir.ArrayType(FLOAT, 1024))
-        return builder.bitcast(room, FLOAT.as_pointer())
-
-    return types.CPointer(types.float32)(), generate
-
-
-@intrinsic
-def pointer_to(typing: Any, array: Any, offset: Any) -> Any:
-    """The address of element `offset` of an array's data."""
-    signature = types.CPointer(array.dtype)(array, types.intp)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.gep(data, [args[1]])
-
-    return signature, generate
-
-
-@intrinsic
-def shift(typing: Any, pointer: Any, elements: Any) -> Any:
-    """The address `elements` elements on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.gep(args[0], [args[1]])
-
-    return pointer(pointer, types.intp), generate
-
-
-def _prefetch(to_write: bool) -> Any:
-    @intrinsic
-    def prefetch(typing: Any, place: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-            nearest, data = number(3), number(1)
-            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
-            builder.call(function, [builder.bitcast(args[0], byte), number(int(to_write)), nearest, data])
-            return context.get_dummy_value()
-
-        return types.void(place), generate
-
-    return prefetch
-
-
-look_ahead, send_for = _prefetch(to_write=False), _prefetch(to_write=True)
-"""Have the cache line of an address brought near, to be read or to be written, which takes it from other cores; nothing
-happens where there is no memory."""

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import exp
+from weft.backends.kernels.addresses import pointer_to
 from weft.backends.kernels.apart import FLAG, SIZE, apart, array, integers, numbers
 from weft.backends.kernels.compiling import within_kernels
 from weft.backends.kernels.left_factor import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.output_rooms import (
     BASE,
     BIASES,

@@ -10,9 +10,9 @@ from typing import Any
 
 from numba import carray, types
 
+from weft.backends.kernels.addresses import pointer_to, shift
 from weft.backends.kernels.compiling import called_by_name, compiled, overloading, within_kernels
 from weft.backends.kernels.left_factor import from_word, left, left_transposed
-from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import PANEL, pack, pack_transposed, panels_in
 from weft.backends.kernels.word_packing import DEPTH

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.kernels.apart import Parts, make_ready
 from weft.backends.kernels.block_rooms import BlockRooms, block_rooms
-from weft.backends.kernels.held_memory import cut
+from weft.backends.kernels.held_memory import aligned_floats, cut
 from weft.backends.kernels.together import Together
 from weft.backends.kernels.words import FLOATS
 from weft.backends.row_inputs import RowInputs
@@ -94,13 +94,13 @@ class PanelBlock:
         if isinstance(xs, RowInputs):
             inputs, x = NO_BLOCK, NO_ROWS[0]
             values, places = np.ascontiguousarray(xs.values, np.float32), np.ascontiguousarray(xs.places, np.int64)
-            rows = values, places, np.empty((len(values), rooms.gates), np.float32)
+            rows = values, places, aligned_floats(len(values), rooms.gates)
         else:
-            inputs, x, rows = np.ascontiguousarray(xs, np.float32), np.empty((R, rooms.inputs), np.float32), NO_ROWS
-        a = np.empty((R, rooms.gates), np.float32)
-        states = tuple([np.empty((R + N, H), np.float32) for _ in state])
-        kept = tuple([np.empty((R, H), np.float32) for _ in range(self.passes.kept)])
-        hs, after = np.empty((N, T, H), np.float32), tuple([np.empty((N, H), np.float32) for _ in state])
+            inputs, x, rows = np.ascontiguousarray(xs, np.float32), aligned_floats(R, rooms.inputs), NO_ROWS
+        a = aligned_floats(R, rooms.gates)
+        states = tuple([aligned_floats(R + N, H) for _ in state])
+        kept = tuple([aligned_floats(R, H) for _ in range(self.passes.kept)])
+        hs, after = aligned_floats(N, T, H), tuple([np.empty((N, H), np.float32) for _ in state])
         before = tuple([np.ascontiguousarray(part, np.float32) for part in state])
         self.together.run(
             self.passes.forward, rooms.shares, brief,
@@ -114,7 +114,7 @@ class PanelBlock:
         (Wx, Wh, _b), (N, T, _H), D = cell.params, dhs.shape, cell.params[0].shape[0]
         rooms, brief = self._manner(N, T, *Wx.shape)
         few = tape.rows is not NO_ROWS
-        dxs = NO_BLOCK if few else np.empty((N, T, D), np.float32)
+        dxs = NO_BLOCK if few else aligned_floats(N, T, D)
         dvalues = np.empty(tape.rows[0].shape, np.float32)
         first = tuple([np.array(part, np.float32, order="C") for part in dstate])
         dbs = np.empty((rooms.shares, rooms.width), np.float32)

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.backends.kernels.addresses import pointer_to
 from weft.backends.kernels.compiling import within_kernels
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import multiply_rows
 from weft.backends.kernels.panels import PANEL, pack, pack_transposed
 

@@ -21,9 +21,10 @@ from typing import Any
 
 from numba import types
 
+from weft.backends.kernels.addresses import LINE, floats_on_stack, pointer_to, send_for, shift
 from weft.backends.kernels.compiling import called_by_name, overloading, within_kernels
 from weft.backends.kernels.heights import next_heights
-from weft.backends.kernels.micro_kernel import floats_on_stack, micro_kernel, pointer_to, send_for, shift
+from weft.backends.kernels.micro_kernel import micro_kernel
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.processor import has_amx, host_tiling
 from weft.backends.kernels.tile_product import multiply_tiles
@@ -37,9 +38,6 @@ K_PIECE = 1024
 ROW_PIECE_WORDS = 120_000
 """About how many words of A are read again for every panel."""
 
-LINE = 16
-"""Numbers in a cache line."""
-
 HEIGHTS, NARROW_HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), 5, 4, 3, 2, 1}), [8, 5, 3, 2, 1]
 """Numbers of rows that the micro-kernels are compiled for, of a whole panel and of one vector; each takes time."""
 
@@ -52,7 +50,9 @@ _whole_table, _narrow_table = next_heights(HEIGHTS, VECTORS), next_heights(NARRO
 @within_kernels
 def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
     """Where one of so many pieces begins, at a multiple of `unit`, or the last ends: groups of k (see `LeftFactor`) and
-    blocks of rows are not cut."""
+    blocks of rows are not cut. A division takes up to 90 cycles, and mostly there is one piece."""
+    if number == 0:
+        return 0
     return size if number == count else size * number // count // unit * unit
 
 
@@ -74,7 +74,7 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
                 k = start_of_piece(K, k_piece, k_pieces, PANEL)
                 depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0
                 b = shift(panels, i * panel_distance + k * PANEL)
-                a_k_start = shift(a, k // group * next_group + k % group * a_k)
+                a_k_start = a if k == 0 else shift(a, k // group * next_group + k % group * a_k)
                 r = start_of_piece(M, row_piece, row_pieces, MOST_ROWS)
                 while r < last:
                     rows, a_start = rows_at_once(last - r, heights), shift(a_k_start, r * a_row)

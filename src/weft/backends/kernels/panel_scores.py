@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.activations import LOG2_E, exp, power_of_two
-from weft.backends.kernels.compiling import within_kernels, within_kernels_in_any_order
+from weft.backends.kernels.compiling import full_vectors, within_kernels, within_kernels_in_any_order
 from weft.backends.kernels.panels import PANEL
 
 ZERO = np.float32(0)
@@ -63,6 +63,7 @@ def _adding(columns: int) -> Any:
 
     @within_kernels_in_any_order
     def add(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
+        full_vectors()
         for r in range(first, last):
             row, sums_r, base_r = panel[r], sums[r], base[r]
             for j in range(columns):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, tanh
+from weft.backends.kernels.addresses import pointer_to
 from weft.backends.kernels.apart import SIZE, apart, array, integers, numbers
-from weft.backends.kernels.compiling import compiled
+from weft.backends.kernels.compiling import compiled, full_vectors
 from weft.backends.kernels.crew import carry_out
-from weft.backends.kernels.micro_kernel import pointer_to
 from weft.backends.kernels.packed_product import pack_share
 from weft.backends.kernels.panel_block import Passes
 from weft.backends.kernels.panel_passes import (
@@ -52,6 +52,7 @@ def rnn_steps(
 
     a (T, N, …); h (T+1, N, H), the first step's given. Wh, columns, room: see `accumulate`.
     """
+    full_vectors()
     N, P, H = a.shape[1], a.shape[2], h.shape[2]
     b = b[first : first + count]
     for t in range(start, stop):
@@ -76,6 +77,7 @@ def rnn_steps_backward(
 
     a becomes da. dhs (N, T, H). dh (N, H): of the last state, replaced by that of the first.
     """
+    full_vectors()
     T, N, P = a.shape
     H = h.shape[2]
     own = slice(first, first + count)

@@ -9,9 +9,9 @@ from typing import Any
 
 from numba import types
 
+from weft.backends.kernels.addresses import pointer_to, shift
 from weft.backends.kernels.compiling import overloading
 from weft.backends.kernels.left_factor import ALL, LeftFactor, put_pairs
-from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.panel_product import multiply
 from weft.backends.kernels.panels import PANEL
 

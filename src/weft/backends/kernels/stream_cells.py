@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.activations import ONE, sigmoid, tanh
-from weft.backends.kernels.compiling import within_kernels
+from weft.backends.kernels.compiling import full_vectors, within_kernels
 from weft.backends.kernels.stream_product import WIDTH
 
 
 @within_kernels
 def rnn_units(a: Any, h_next: Any) -> None:
     """h_t = tanh a."""
+    full_vectors()
     for i in range(WIDTH):
         h_next[i] = tanh(a[i])
 
@@ -23,6 +24,7 @@ def rnn_units(a: Any, h_next: Any) -> None:
 @within_kernels
 def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
     """f, g, i, o = σ, tanh, σ, σ of a; c_t = f * c_{t-1} + g * i; h_t = o * tanh c_t."""
+    full_vectors()
     for i in range(WIDTH):
         f, g = sigmoid(a[i]), tanh(a[WIDTH + i])
         c_next[i] = f * c_prev[i] + g * sigmoid(a[2 * WIDTH + i])
@@ -33,6 +35,7 @@ def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
 @within_kernels
 def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
     """z, r = σ of a; what the candidate sees is r * h_{t-1}."""
+    full_vectors()
     for i in range(WIDTH):
         z[i] = sigmoid(a[i])
     for i in range(WIDTH):
@@ -42,5 +45,6 @@ def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
 @within_kernels
 def gru_units(a: Any, h_prev: Any, z: Any, h_next: Any) -> None:
     """h_t = (1 - z) * h_{t-1} + z * tanh a."""
+    full_vectors()
     for i in range(WIDTH):
         h_next[i] = (ONE - z[i]) * h_prev[i] + z[i] * tanh(a[i])

@@ -8,8 +8,8 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.activations import float_of_bits
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_plan import BLOCK, DEPTH, DEPTH_STEP, ID_STEP, INPUT_MATRIX, INPUT_ROW, LENGTH
 from weft.backends.kernels.stream_product import DISTANCE, OFFSET, SCALE
 
@@ -41,7 +41,9 @@ def embed(weights: Any, phase: Any, constants: Any, ids: Any, x: Any, rows: Any)
         id, row = ids[n], shift(x, n * phase[INPUT_ROW])
         w = shift(weights, matrix[OFFSET] + id // block * matrix[DISTANCE] + id % block * phase[ID_STEP])
         scale = constants[matrix[SCALE] + id]
-        for k in range(phase[LENGTH]):
-            row[k] = widened(w[k // depth * phase[DEPTH_STEP] + k % depth], scale)
+        for first in range(0, phase[LENGTH], depth):
+            for k in range(min(depth, phase[LENGTH] - first)):
+                row[first + k] = widened(w[k], scale)
+            w = shift(w, phase[DEPTH_STEP])
         for k in range(phase[LENGTH], phase[INPUT_ROW]):
             row[k] = 0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from weft.backends.kernels.atomics import LINE, call
 from weft.backends.kernels.compiling import compiled
 from weft.backends.kernels.crew import carry_out, crew
-from weft.backends.kernels.held_memory import aligned
+from weft.backends.kernels.held_memory import aligned, aligned_floats
 from weft.backends.kernels.stream_layout import Layout
 from weft.backends.kernels.stream_plan import CHUNKS
 from weft.backends.kernels.stream_step import (
@@ -37,6 +37,10 @@ from weft.backends.kernels.stream_step import (
 from weft.errors import InputError
 
 Floats = NDArray[np.float32]
+
+BRIEF_WORK = 200_000_000
+"""Multiply-adds of a step that take less than a helper that lost its core is waited for. In a longer one, the chunk that
+is the last to be done takes as long, and is no reason to go on alone."""
 
 
 @compiled
@@ -93,16 +97,16 @@ class StreamEngine:
         Raises InputError for an id outside [0, V).
         """
         layout = self.layout
-        scores, after = np.empty((len(ids), layout.scores_row), np.float32), np.empty_like(before)
+        scores, after = aligned_floats(len(ids), layout.scores_row), np.empty_like(before)
         job, room = self._job_and_room(len(ids))
-        helpers = crew(self.threads)
-        helped = helpers.engage()
+        brief, helpers = len(ids) * layout.weights.size < BRIEF_WORK, crew(self.threads)
+        helped = helpers.engage(patient=not brief)
         try:
             job[THREADS] = self.threads if helped else 1
             known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)
         finally:
             if helped:
-                helpers.release(bool(job[LOST]))
+                helpers.release(brief and bool(job[LOST]))
         if not known:
             wrong = ids[(ids < 0) | (ids >= self.vocabulary)]
             raise InputError(f"token ids must lie in [0, {self.vocabulary}), got {wrong[0]}")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.atomics import ints_in
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.processor import has_byte_dots, has_word_dots
 from weft.backends.kernels.word_packing import SIDE
 

@@ -110,7 +110,7 @@ class Layout:
         row = {KIND: EMBEDDING, BLOCKS: 1, CHUNK: 1, CHUNKS: 1, INPUT: x, INPUT_ROW: _whole(W.shape[1])}
         row[LENGTH] = W.shape[1]
         if output is None:
-            row |= {BLOCK: 1, DEPTH: 1, DEPTH_STEP: 1} | self._words(self._packing.rows(*rounded(W, self._kind, 1)))
+            row |= {BLOCK: 1, DEPTH: W.shape[1]} | self._words(self._packing.rows(*rounded(W, self._kind, 1)))
             return row
         depth = self._packing.in_a_cell
         row |= {BLOCK: WIDTH, ID_STEP: depth, DEPTH: depth, DEPTH_STEP: WIDTH * depth}

@@ -29,7 +29,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from weft.backends.kernels.addresses import opaque, prefetch
 from weft.backends.kernels.compiling import intrinsic
+from weft.backends.kernels.micro_kernel import AHEAD, NEAR_ROWS, LoopAsWritten
 from weft.backends.kernels.processor import has_byte_dots
 
 ACCUMULATORS = {16: 24, 8: 12, 4: 24}
@@ -210,6 +212,8 @@ def _loop(
     def at(array: Any, row: Any, r: int, column: Any) -> Any:
         return builder.gep(array, [builder.add(builder.mul(INDEX(r), row), column)])
 
+    many = len(rows) > 2  # otherwise the weights' way from memory is the limit, which processors see ahead of
+    firsts = {r: opaque(builder, at(a, a_row, r, INDEX(0))) for r in rows[::NEAR_ROWS]}
     before = builder.block
     loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
     builder.branch(loop)
@@ -221,11 +225,16 @@ def _loop(
     cell = builder.gep(b, [builder.mul(k, INDEX(width * v.in_a_cell))])
 
     def multiplier(r: int, j: int) -> Any:
-        return v.spread(builder.load(at(a, a_row, r, v.multiplier_at(k, j, a_row))))
+        ahead = (r - rows[0]) % NEAR_ROWS
+        return v.spread(builder.load(at(firsts[r - ahead], a_row, ahead, v.multiplier_at(k, j, a_row))))
 
     def weights(p: int, j: int) -> Any:
         return v.widened(builder.gep(cell, [builder.mul(distance, INDEX(p))]), j)
 
+    if many:
+        for p in panels:
+            offset = builder.add(builder.mul(distance, INDEX(p)), INDEX(AHEAD * width * v.in_a_cell))
+            prefetch(builder, builder.gep(cell, [offset]), to_write=False)
     # The fewer of the two wait in registers for the others, one after another: there are just enough.
     if len(rows) > len(panels):
         for j in range(v.depth):
@@ -246,7 +255,9 @@ def _loop(
         for total, value in zip(phis, new[place], strict=True):
             total.add_incoming(ir.Constant(v.total, None), before)
             total.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", following, cells), loop, done)
+    again = builder.cbranch(builder.icmp_signed("<", following, cells), loop, done)
+    if many:
+        again.set_metadata("llvm.loop", LoopAsWritten(builder.module))
     builder.position_at_end(done)
     for r, p in product(rows, panels):
         column = INDEX(p * width)

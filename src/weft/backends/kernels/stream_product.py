@@ -11,8 +11,8 @@ from typing import Any
 
 from numba import types
 
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.processor import has_amx, host_tiling
 from weft.backends.kernels.stream_micro_kernel import few_rows_kernel
 from weft.backends.kernels.stream_tiles import add_product_in_tiles

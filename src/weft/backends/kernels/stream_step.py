@@ -15,9 +15,9 @@ from typing import Any
 
 from numba import cfunc, types
 
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.atomics import LINE, add, bytes_at, exchange, floats_at, halves_at, read, wait_for, words_at
 from weft.backends.kernels.compiling import kept_on_disk, within_kernels
-from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_cells import gru_gates, gru_units, lstm_units, rnn_units
 from weft.backends.kernels.stream_embedding import embed
 from weft.backends.kernels.stream_factor import left_factor, row_of_factor

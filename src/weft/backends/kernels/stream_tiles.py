@@ -22,9 +22,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.amx_kernel import begin_tiles, each_tile_of_k, end_tiles, instruction
 from weft.backends.kernels.compiling import intrinsic, within_kernels
-from weft.backends.kernels.micro_kernel import shift
 from weft.backends.kernels.stream_micro_kernel import Int8Dots
 from weft.backends.kernels.word_packing import SIDE, SQUARE
 

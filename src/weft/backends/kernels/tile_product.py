@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.backends.kernels.addresses import floats_on_stack, send_for, shift
 from weft.backends.kernels.amx_kernel import begin_tiles, end_tiles, tile_kernel
 from weft.backends.kernels.compiling import within_kernels
-from weft.backends.kernels.micro_kernel import floats_on_stack, send_for, shift
 from weft.backends.kernels.panels import PANEL
 from weft.backends.kernels.word_packing import SIDE
 

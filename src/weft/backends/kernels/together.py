@@ -35,11 +35,11 @@ from numba import types
 from numba.core import cgutils
 from numpy.typing import NDArray
 
+from weft.backends.kernels.addresses import shift
 from weft.backends.kernels.atomics import LINE, PATIENCE, add, give_core_away, pause, read, replace
 from weft.backends.kernels.compiling import called_by_name, intrinsic
 from weft.backends.kernels.crew import crew
 from weft.backends.kernels.held_memory import aligned
-from weft.backends.kernels.micro_kernel import shift
 
 MOST_PHASES, MOST_ARGUMENTS = 6, 512
 FUNCTION, SHARES, FAILED, LOST = range(4)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from weft.backends.kernels.addresses import pointer_to, shift
 from weft.backends.kernels.compiling import overloading, within_kernels
-from weft.backends.kernels.micro_kernel import pointer_to, shift
 from weft.backends.kernels.processor import has_amx
 from weft.backends.kernels.word_packing import DEPTH, SIDE, copy_some
 
