@@ -21,9 +21,9 @@ from benchmarks.workloads import LARGE_VOCABULARY, PTB_MEDIUM, TINY, Workload
 Needs = dict[str, float]
 
 
-def memory_of(workload: Workload, repeats: int) -> tuple[dict[str, Needs], dict[str, str]]:
-    """What each needs, by name, and why others cannot take part. The first process of each, which may have to compile
-    kernels, is not counted."""
+def memory_of(workload: Workload, setting: Setting) -> tuple[dict[str, Needs], dict[str, str]]:
+    """What each needs, by name, and why others cannot take part."""
+    count = setting.uncounted + min(3, setting.repeats)
     needs: dict[str, Needs] = {}
     missing: dict[str, str] = {}
     for contender in CONTENDERS:
@@ -33,7 +33,7 @@ def memory_of(workload: Workload, repeats: int) -> tuple[dict[str, Needs], dict[
         except CannotTakePart as reason:
             missing[contender.name] = str(reason)
             continue
-        runs = [process(contender.name, workload) for _ in range(repeats + 1)][1:]
+        runs = [process(contender.name, workload) for _ in range(count)][setting.uncounted :]
         needs[contender.name] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
     return needs, missing
 
@@ -47,13 +47,13 @@ def process(name: str, workload: Workload) -> Needs:
 
 def cases(setting: Setting) -> list[Case]:
     def case(workload: Workload) -> Case:
-        return Case(workload.name, lambda: row(workload, min(3, setting.repeats)))
+        return Case(workload.name, lambda: row(workload, setting))
 
     return [case(workload) for workload in ([TINY] if setting.tiny else [PTB_MEDIUM, LARGE_VOCABULARY])]
 
 
-def row(workload: Workload, repeats: int) -> Row:
-    needs, missing = memory_of(workload, repeats)
+def row(workload: Workload, setting: Setting) -> Row:
+    needs, missing = memory_of(workload, setting)
     peaks = {name: need["peak_megabytes"] for name, need in needs.items()}
     facts = {
         "shape": workload.shape,

@@ -24,6 +24,11 @@ class Setting:
         return 0.0 if self.tiny else self.build_seconds
 
     @property
+    def uncounted(self) -> int:
+        """Fresh processes before those: they fill the system's caches, and compile kernels."""
+        return 0 if self.tiny else 1
+
+    @property
     def repeats(self) -> int:
         """Fresh processes of each kind."""
         return 1 if self.tiny else 5

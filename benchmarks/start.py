@@ -27,13 +27,13 @@ def start_seconds(setting: Setting) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         score = partial(command_seconds, "score", "--run", str(small_run(Path(folder))), "i say hello .")
         runs: dict[str, Callable[[], float]] = {code: partial(import_seconds, code) for code in IMPORTS}
-        return median_seconds(runs | {"weft score": score}, setting.repeats) | compiling
+        return median_seconds(runs | {"weft score": score}, setting) | compiling
 
 
-def median_seconds(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
-    """Each in turn, the first round, which fills the system's caches, not counted."""
-    rounds = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)]
-    return {name: statistics.median(each[name] for each in rounds[1:]) for name in runs}
+def median_seconds(runs: dict[str, Callable[[], float]], setting: Setting) -> dict[str, float]:
+    """Each in turn."""
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(setting.uncounted + setting.repeats)]
+    return {name: statistics.median(each[name] for each in rounds[setting.uncounted :]) for name in runs}
 
 
 def compiling_seconds() -> float:

@@ -158,9 +158,10 @@ def test_only_a_brief_step_takes_a_long_wait_for_a_lost_helper(
     """`work`: from how much on a step is not brief."""
     from weft.backends.kernels import stream_engine
     from weft.backends.kernels.crew import Crew
+    from weft.backends.kernels.stream_step import LOST
 
     def lose_a_helper(control: Any, job: Any, *others: Any) -> bool:
-        job[stream_engine.LOST] = 1
+        job[LOST] = 1
         return True
 
     crew = Crew(2)

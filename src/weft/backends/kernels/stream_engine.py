@@ -39,8 +39,8 @@ from weft.errors import InputError
 Floats = NDArray[np.float32]
 
 BRIEF_WORK = 200_000_000
-"""Multiply-adds of a step that take less than a helper that lost its core is waited for. In a longer one, the chunk that
-is the last to be done takes as long, and is no reason to go on alone."""
+"""Multiply-adds of a step that take less than a helper that lost its core is waited for. In a longer one the last chunk
+takes as long, and is no reason to go on alone."""
 
 
 @compiled
