@@ -117,7 +117,7 @@ class Int8Exactly(Kind):
 
     def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
         half = self.builder.lshr(a_row, INDEX(1))
-        return self.builder.add(k, half) if j else k
+        return opaque(self.builder, self.builder.add(k, half)) if j else k
 
     def scaled(self, value: Any, a_scale: Any, scale: Any) -> Any:
         b = self.builder
@@ -157,7 +157,9 @@ class Int8Words(Int8Exactly):
         name = "llvm.x86.avx512.pmaddw.d.512" if self.width == 16 else "llvm.x86.avx2.pmadd.wd"
         products = cgutils.get_or_insert_function(self.builder.module, kind, name)
         pairs = self.builder.bitcast(x, self.halves)
-        sums[0] = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
+        total = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
+        # Otherwise LLVM adds both products of a cell first, and keeps those of all rows until it has the others.
+        sums[0] = opaque(self.builder, total, "v" if self.width == 16 else "x")
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
         return self.scaled(self.builder.sitofp(sums[0], self.floats), a_scale, scale)
@@ -224,9 +226,11 @@ def _loop(
     new = {place: list(total) for place, total in totals.items()}
     cell = builder.gep(b, [builder.mul(k, INDEX(width * v.in_a_cell))])
 
+    columns = [v.multiplier_at(k, j, a_row) for j in range(v.depth)]
+
     def multiplier(r: int, j: int) -> Any:
         ahead = (r - rows[0]) % NEAR_ROWS
-        return v.spread(builder.load(at(firsts[r - ahead], a_row, ahead, v.multiplier_at(k, j, a_row))))
+        return v.spread(builder.load(at(firsts[r - ahead], a_row, ahead, columns[j])))
 
     def weights(p: int, j: int) -> Any:
         return v.widened(builder.gep(cell, [builder.mul(distance, INDEX(p))]), j)
