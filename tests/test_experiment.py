@@ -52,6 +52,22 @@ def test_without_a_run_folder_nothing_is_kept(
     assert tuple(capfd.readouterr()) == ("", "")  # silent, unless a reporter is given
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"precision": "bfloat16"}, "bfloat16 cannot be used: none here"),
+        ({"kernels": "fused", "threads": 0}, "threads"),
+    ],
+)
+def test_kernels_that_cannot_run_are_refused_before_the_text_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str
+) -> None:
+    monkeypatch.setattr("weft.backends.fusing.why_not_fused", lambda: None)
+    monkeypatch.setattr("weft.backends.fusing.why_not_bfloat16", lambda: "none here")
+    with pytest.raises(InputError, match=message):
+        weft.train(tmp_path / "there is none.txt", **settings)
+
+
 def test_what_is_trained_is_what_is_loaded(text: Path, tmp_path: Path) -> None:
     lm = weft.train(text, out=tmp_path / "run", **SMALL)
     loaded = weft.load(str(tmp_path / "run"))

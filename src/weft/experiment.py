@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.fusing import why_not_bfloat16
+from weft.backends.fusing import check_fused, why_not_bfloat16
 from weft.config import Config, Settings, check_settings
 from weft.config_file import read_config, read_settings, write_config
 from weft.defaults import choose_text, choose_training
@@ -154,14 +154,14 @@ def train_run(
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
-    check_model(stated)
+    check_stated(stated)
     with new_run(run) as folder:
         config = prepare(folder, stated, reporter, fetch)
         fresh = fresh_model(folder, config)
     return train_fresh(run, fresh, reporter, data=run)
 
 
-def check_model(stated: Settings) -> None:
+def check_stated(stated: Settings) -> None:
     """Raise InputError for what would come to light only after all of the text has been read."""
     find = layer_normalized if stated.get("layer_norm") else time_layer
     cell, layers = find(stated.get("cell", "lstm")).cell_type, stated.get("layers", 1)
@@ -172,6 +172,9 @@ def check_model(stated: Settings) -> None:
         residual_layers(sizes_of_layers)
     Regularization.among(stated).check(cell, layers, stated.get("dropout"))
     OutputSettings.among(stated).check(stated.get("tied", False))
+    precision, kernels = stated.get("precision", "float32"), stated.get("kernels")
+    if kernels == "fused" or (kernels is None and precision != "float32"):
+        check_fused(stated.get("threads"), precision)
 
 
 def prepare(folder: Path, stated: Settings, reporter: Reporter, fetch: Fetch) -> Config:

@@ -9,7 +9,7 @@ from typing import Any
 
 from weft.config import Settings
 from weft.errors import InputError
-from weft.experiment import check_model, fresh_model, prepare
+from weft.experiment import check_stated, fresh_model, prepare
 from weft.reporting import Reporter
 from weft.run_blocks import training_blocks
 from weft.run_folder import DATA
@@ -43,7 +43,7 @@ def find_lr(
     """
     if not stated.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
-    check_model(stated)
+    check_stated(stated)
     settings: dict[str, Any] = {name: value for name, value in stated.items() if name not in WITHOUT_EFFECT}
     settings |= {"lr": lowest, "epochs": 1, "max_steps": steps, "schedule": "constant"}
     with tempfile.TemporaryDirectory() as temporary:

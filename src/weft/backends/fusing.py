@@ -46,15 +46,8 @@ def _kernels(threads: int, precision: str) -> Kernels:
     return Kernels.on(Together(threads), precision)
 
 
-@contextmanager
-def fused(threads: int | None = None, precision: str = "float32") -> Iterator[None]:
-    """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
-
-    precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
-    the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
-    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError
-    where the kernels cannot run so, and for fewer threads than 1.
-    """
+def check_fused(threads: int | None, precision: str) -> None:
+    """Raise InputError where the fused kernels cannot run so, and for fewer threads than 1."""
     reason = why_not_fused()
     if reason is not None:
         raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
@@ -64,6 +57,18 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
         raise InputError(f"--precision bfloat16 cannot be used: {reason}; use float32")
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1, got {threads}")
+
+
+@contextmanager
+def fused(threads: int | None = None, precision: str = "float32") -> Iterator[None]:
+    """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
+
+    precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
+    the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
+    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError
+    where the kernels cannot run so, and for fewer threads than 1.
+    """
+    check_fused(threads, precision)
     kernels = _kernels(available_cores() if threads is None else threads, precision)
     before = default_backend.active.set(kernels)
     try:

@@ -13,8 +13,8 @@
 
 For each k: load `vectors` vectors of B, spread each A[r, k] over a vector, and do rows x vectors fused multiply-adds.
 With 10 x 2 accumulators of 16 lanes that is 320 multiply-adds for 12 loads, so that arithmetic, not memory, is the
-limit. B is packed into panels, [panel][k][columns], so that k reads it straight through. In A, groups of k may lie
-apart: an outer loop goes from one to the next.
+limit. B is packed into panels, [panel][k][columns], so that k reads it straight through, and is asked for some k ahead
+of its turn. In A, groups of k may lie apart: an outer loop goes from one to the next.
 
 Or every lane holds a pair of bfloat16 numbers, two neighbouring k: then one instruction (AVX512-BF16) multiplies both
 pairs and adds both products to a float32 lane, twice the work, and k counts pairs. All else is the same.
@@ -140,6 +140,7 @@ def _product(
     own = builder.select(builder.icmp_signed("<", rest, group), rest, group)
     b_start = builder.gep(b, [builder.mul(start, b_k)])
     zeros = ir.Constant(vector, [0.0] * width)
+    # Otherwise LLVM makes the address of a row from that of the row before, and each waits for the last.
     firsts = [opaque(builder, builder.gep(a_start, [builder.mul(INDEX(r), a_row)])) for r in range(0, rows, NEAR_ROWS)]
     builder.branch(loop)
     builder.position_at_end(loop)
