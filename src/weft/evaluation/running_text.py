@@ -30,7 +30,7 @@ from weft.errors import InputError
 from weft.evaluation.reading import LogProbabilities, Reader
 from weft.model import RNNLM, ModelState
 
-SEGMENT_TOKENS = 4096
+SEGMENT_TOKENS = 8192
 """Tokens of a segment: long beside what a state remembers, short enough to keep every block's state at hand."""
 
 WARM_UP_TOKENS = 512
