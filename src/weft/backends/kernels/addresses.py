@@ -48,11 +48,10 @@ def shift(typing: Any, pointer: Any, elements: Any) -> Any:
     return pointer(pointer, types.intp), generate
 
 
-def opaque(builder: Any, value: Any, registers: str = "r") -> Any:
-    """The same value, of which LLVM does not know what it has to do with others; registers: the kind it lies in, by
-    LLVM's letter for it."""
+def opaque(builder: Any, value: Any) -> Any:
+    """The same address or whole number, of which LLVM does not know what it has to do with others."""
     kind = ir.FunctionType(value.type, [value.type])
-    return builder.asm(kind, "", f"={registers},0", [value], False)
+    return builder.asm(kind, "", "=r,0", [value], False)
 
 
 def prefetch(builder: Any, address: Any, to_write: bool) -> None:

@@ -93,22 +93,25 @@ class Crew:
         self._sleeping = [threading.Lock() for _ in range(count - 1)]
         self._started = False
         self._alone = self._penalty = 0
+        self._patient = False
 
     def engage(self, patient: bool = False) -> bool:
-        """Whether the caller has the helpers, until it calls `release`; patient: it can wait for those that lose their
-        cores."""
+        """Whether the caller has the helpers, until it calls `release`; patient: the job takes as long as a helper that
+        loses its core is waited for, so that such a wait is no reason to do the next jobs alone."""
         if self.count == 1 or not self._free.acquire(blocking=False):
             return False
         if self._alone and not patient:
             self._alone -= 1
             self._free.release()
             return False
+        self._patient = patient
         self._wake()
         return True
 
     def release(self, lost: bool) -> None:
         """The job is done; lost: a helper was waited for long."""
         self.control[WANTED] = 0
+        lost = lost and not self._patient
         self._penalty = min(2 * self._penalty + FEWEST_ALONE, MOST_ALONE) if lost else max(self._penalty - 1, 0)
         self._alone = self._penalty if lost else 0
         self._free.release()

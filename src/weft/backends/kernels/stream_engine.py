@@ -99,14 +99,14 @@ class StreamEngine:
         layout = self.layout
         scores, after = aligned_floats(len(ids), layout.scores_row), np.empty_like(before)
         job, room = self._job_and_room(len(ids))
-        brief, helpers = len(ids) * layout.weights.size < BRIEF_WORK, crew(self.threads)
-        helped = helpers.engage(patient=not brief)
+        helpers = crew(self.threads)
+        helped = helpers.engage(patient=len(ids) * layout.weights.size >= BRIEF_WORK)
         try:
             job[THREADS] = self.threads if helped else 1
             known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)
         finally:
             if helped:
-                helpers.release(brief and bool(job[LOST]))
+                helpers.release(bool(job[LOST]))
         if not known:
             wrong = ids[(ids < 0) | (ids >= self.vocabulary)]
             raise InputError(f"token ids must lie in [0, {self.vocabulary}), got {wrong[0]}")

@@ -117,6 +117,7 @@ class Int8Exactly(Kind):
 
     def multiplier_at(self, k: Any, j: int, a_row: Any) -> Any:
         half = self.builder.lshr(a_row, INDEX(1))
+        # Otherwise LLVM keeps an address for either half of every row, more than there are registers.
         return opaque(self.builder, self.builder.add(k, half)) if j else k
 
     def scaled(self, value: Any, a_scale: Any, scale: Any) -> Any:
@@ -157,9 +158,7 @@ class Int8Words(Int8Exactly):
         name = "llvm.x86.avx512.pmaddw.d.512" if self.width == 16 else "llvm.x86.avx2.pmadd.wd"
         products = cgutils.get_or_insert_function(self.builder.module, kind, name)
         pairs = self.builder.bitcast(x, self.halves)
-        total = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
-        # Otherwise LLVM adds both products of a cell first, and keeps those of all rows until it has the others.
-        sums[0] = opaque(self.builder, total, "v" if self.width == 16 else "x")
+        sums[0] = self.builder.add(sums[0], self.builder.call(products, [pairs, weights]))
 
     def value(self, sums: list[Any], a_scale: Any, scale: Any, column_sum: Any) -> Any:
         return self.scaled(self.builder.sitofp(sums[0], self.floats), a_scale, scale)

@@ -191,7 +191,7 @@ class Together:
         try:
             kernel(OPENING, tasks, helpers.control, *arguments)
         finally:
-            helpers.release(brief and bool(tasks[LOST]))
+            helpers.release(bool(tasks[LOST]))
         if tasks[FAILED]:
             raise failure(f"the kernel {kernel.__name__}")
 
