@@ -30,6 +30,24 @@ def central_differences(value: Callable[[], float], array: Floats, epsilon: floa
     return gradient
 
 
+def central_differences_along(
+    value: Callable[[], float], array: Floats, directions: Floats, epsilon: float = 1e-5
+) -> Floats:
+    """The slope of value() along each direction v, an array like `array`: (f(x + εv) - f(x - εv)) / 2ε.
+
+    An error in any element of a gradient shows along a direction drawn at random, at two values for the whole array.
+    """
+    kept = array.copy()
+    slopes = []
+    for direction in directions:
+        array[...] = kept + epsilon * direction
+        above = value()
+        array[...] = kept - epsilon * direction
+        slopes.append((above - value()) / (2 * epsilon))
+    array[...] = kept
+    return np.array(slopes)
+
+
 class TorchBackend(NumpyBackend):
     """Just enough of a backend to run the cells on PyTorch tensors."""
 

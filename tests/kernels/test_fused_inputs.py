@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,18 @@ def library_threads() -> list[int]:
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
+@pytest.fixture
+def library_of_two_threads() -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        yield
+
+
+@pytest.mark.usefixtures("library_of_two_threads")
 def test_the_librarys_threads_come_back_however_two_overlap() -> None:
     before = library_threads()
+    assert 2 in before
     entered, leave = threading.Event(), threading.Event()
 
     def stay() -> None:

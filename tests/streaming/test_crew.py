@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from weft.backends.fusing import why_not_fused
@@ -9,7 +12,7 @@ from weft.backends.fusing import why_not_fused
 if why_not_fused() is not None:
     pytest.skip(f"no kernels: {why_not_fused()}", allow_module_level=True)
 
-from weft.backends.kernels.crew import FEWEST_ALONE, MOST_ALONE, Crew
+from weft.backends.kernels.crew import AWAKE, FEWEST_ALONE, MOST_ALONE, Crew
 
 
 def alone_after_a_loss(crew: Crew) -> int:
@@ -45,4 +48,21 @@ def test_helpers_serve_one_caller_at_a_time_and_one_thread_needs_none() -> None:
     assert not crew.engage()
     crew.release(lost=False)
     assert crew.engage()
+    crew.release(lost=False)
     assert not Crew(1).engage()
+
+
+def test_helpers_fall_asleep_though_their_caller_was_interrupted_and_never_released_them() -> None:
+    crew = Crew(2)
+    assert crew.engage()
+    while not crew.control[AWAKE]:
+        time.sleep(1e-4)
+    until = time.monotonic() + 60
+    while any(crew.control[AWAKE] for _ in in_a_while()):  # it looks as if it slept for a moment of each look-out
+        assert time.monotonic() < until
+
+
+def in_a_while() -> Iterator[None]:
+    for _ in range(20):
+        time.sleep(1e-3)
+        yield

@@ -27,20 +27,25 @@ from weft.backends.kernels.held_memory import aligned
 
 TURN, JOB, BUSY, AWAKE, WANTED, LATER, CONTROL = (LINE * n for n in range(7))
 LOOK_OUT_SECONDS = 600e-6
+MOST_LOOK_OUTS = 1000
+"""How many times so long a job is looked out for that is about to come: it never does if its caller was interrupted."""
+
 FEWEST_ALONE, MOST_ALONE = 4, 2000
 """How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
 
 
 @compiled
 def look_out(control: Any, number: Any, most: Any) -> None:
-    """Take part in every job that comes, as helper `number`, until none has come for `most` looks."""
+    """Take part in every job that comes, as helper `number`, until none has come for `most` looks, and none is wanted
+    or it does not come."""
     words = pointer_to(control, 0)
     add(shift(words, AWAKE), 1)
-    last = looks = 0
+    last = looks = look_outs = 0
     while True:
         if looks >= most:
+            look_outs += 1
             add(shift(words, AWAKE), -1)
-            if read(shift(words, WANTED)) == 0:
+            if read(shift(words, WANTED)) == 0 or look_outs == MOST_LOOK_OUTS:
                 return
             add(shift(words, AWAKE), 1)
             looks = 0
@@ -54,12 +59,12 @@ def look_out(control: Any, number: Any, most: Any) -> None:
             job = read(shift(words, JOB))
             call(words_at(job)[0], job, number)
         add(shift(words, BUSY), -1)
-        last, looks = turn, 0
+        last, looks, look_outs = turn, 0, 0
 
 
 @compiled
 def want(control: Any) -> Any:
-    """Say that a job is about to come; how many look out, none of whom falls asleep before it has been released."""
+    """Say that a job is about to come; how many look out, none of whom falls asleep as long as that may be true."""
     words = pointer_to(control, 0)
     write(shift(words, WANTED), 1)
     return read(shift(words, AWAKE))
