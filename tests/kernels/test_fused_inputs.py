@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
+import overlapping_case
 from weft.backends import random_generator
 from weft.backends.fusing import fused, why_not_fused
 from weft.layers import TimeLSTM, TimeOutputWithLoss
@@ -103,42 +105,12 @@ def test_inputs_and_gradients_may_come_in_float64() -> None:
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
-def library_threads() -> list[int]:
-    from threadpoolctl import threadpool_info
-
-    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-
-@pytest.fixture
-def library_of_two_threads() -> Iterator[None]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=2, user_api="blas"):
-        yield
-
-
-@pytest.mark.usefixtures("library_of_two_threads")
 def test_the_librarys_threads_come_back_however_two_overlap() -> None:
-    before = library_threads()
-    assert 2 in before
-    entered, leave = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with fused(1):
-            entered.set()
-            leave.wait(30)
-
-    first = threading.Thread(target=stay)
-    first.start()
-    assert entered.wait(30)
-    with fused(1):
-        assert set(library_threads()) <= {1}
-        leave.set()
-        first.join()
-    assert library_threads() == before
-    with fused(1), fused(1):
-        assert set(library_threads()) <= {1}
-    assert library_threads() == before
+    two = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    run = subprocess.run(
+        [sys.executable, overlapping_case.__file__], env={**os.environ, **two}, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("make", [AdamW, Momentum])
