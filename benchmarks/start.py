@@ -17,6 +17,8 @@ from benchmarks.setting import Setting
 
 TEXT = "you say goodbye and i say hello .\n" * 60
 IMPORTS = ["import weft", "from weft import load", "import torch", "import onnxruntime"]
+UNUSUAL = ("WEFT_RUN", "PYTHONDONTWRITEBYTECODE")
+"""Variables of which nothing is passed on: an installed package has its modules compiled, as the first process does."""
 SMALL = ["--tokenizer=word", "--hidden-size=8", "--embedding-size=8", "--batch-size=2", "--bptt=10", "--epochs=1"]
 
 
@@ -71,7 +73,7 @@ def weft(*arguments: str, **variables: str) -> str:
 
 def output(command: list[str], **variables: str) -> str:
     """What a command prints, with these environment variables; raises CalledProcessError when it fails."""
-    environment = {name: value for name, value in os.environ.items() if name != "WEFT_RUN"} | variables
+    environment = {name: value for name, value in os.environ.items() if name not in UNUSUAL} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 

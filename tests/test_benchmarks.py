@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import ROOT, memory_process, scoring, streaming
+from benchmarks import ROOT, memory_process, scoring, start, streaming
 from benchmarks.__main__ import main
 from benchmarks.contender import Contender
 from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
@@ -92,6 +92,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
     answer = capsys.readouterr()
     assert answer.out == ""
     assert "there is no folder for" in answer.err
+
+
+def test_processes_of_the_cold_start_keep_compiled_modules_as_installed_ones_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert start.output([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]) == "False\n"
 
 
 ABOUT = {"processor": "a processor", "cores": 2, "versions": {"numpy": "2.0"}, "sgemm_gflop_per_second": 100.0}
