@@ -5,8 +5,8 @@ cut into chunks that whoever is there takes one after another (see `stream_step`
 left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
 
 The control words: TURN is odd while a job is open; JOB, its address; BUSY, how many helpers are at it; AWAKE, how many
-look out; WANTED, whether a job is about to come, so that nobody falls asleep; LATER, whether jobs are only made, to be
-carried out another time. A job's words begin with the address of a function (job, number) that takes part in it.
+look out; WANTED, whether a job is about to come, for which they stay awake longer; LATER, whether jobs are only made,
+to be carried out another time. A job's words begin with the address of a function (job, number) that takes part in it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ FEWEST_ALONE, MOST_ALONE = 4, 2000
 
 @compiled
 def look_out(control: Any, number: Any, most: Any) -> None:
-    """Take part in every job that comes, as helper `number`, until none has come for `most` looks, and none is wanted
-    or it does not come."""
+    """Take part in every job that comes, as helper `number`, until none has come for `most` looks and none is wanted,
+    or for MOST_LOOK_OUTS times as many."""
     words = pointer_to(control, 0)
     add(shift(words, AWAKE), 1)
     last = looks = look_outs = 0
@@ -64,7 +64,7 @@ def look_out(control: Any, number: Any, most: Any) -> None:
 
 @compiled
 def want(control: Any) -> Any:
-    """Say that a job is about to come; how many look out, none of whom falls asleep as long as that may be true."""
+    """Say that a job is about to come; how many look out for it, and stay awake longer than they would."""
     words = pointer_to(control, 0)
     write(shift(words, WANTED), 1)
     return read(shift(words, AWAKE))
