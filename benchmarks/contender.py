@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
+from weft.backends.fused import fused, why_not_bfloat16, why_not_fused
 
 Case = TypeVar("Case")
 Step = Callable[[], Any]

@@ -24,7 +24,7 @@ from benchmarks.setting import Setting
 from benchmarks.timing import compare
 from benchmarks.training_steps import weft_step_of
 from benchmarks.workloads import SMALL, TINY, Workload
-from weft.backends.fusing import fused, why_not_fused
+from weft.backends.fused import fused, why_not_fused
 from weft.evaluation.running_text import SEGMENT_TOKENS, running_text
 from weft.text.batches import Blocks
 from weft.text.tokens import open_tokens, write_tokens

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.contender import Step
 from benchmarks.timing import in_turn
-from weft.backends.fusing import fused
+from weft.backends.fused import fused
 from weft.layers import OutputSettings
 from weft.model import RNNLM
 from weft.training.gradients import clip_factor, global_norm

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.cores import available_cores
-from weft.backends.fusing import why_not_fused
+from weft.backends.cpu_cores import available_cores
+from weft.backends.fused import why_not_fused
 
 PACKAGES = ("weft", "numpy", "numba", "torch", "onnxruntime")
 
@@ -35,7 +35,7 @@ def instructions() -> list[str]:
     """What the fused kernels use of the processor, where they run."""
     if why_not_fused():
         return []
-    from weft.backends.kernels.processor import chosen_instructions
+    from weft.backends.kernels.jit.cpu_features import chosen_instructions
 
     return chosen_instructions()
 

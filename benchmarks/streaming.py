@@ -21,8 +21,8 @@ from benchmarks.setting import Setting
 from benchmarks.timing import compare
 from benchmarks.workloads import STREAMING, TINY, Workload
 from weft.errors import InputError
+from weft.inference.frozen_model import StreamingModel
 from weft.model import Steps
-from weft.streaming_model import StreamingModel
 
 BATCHES = (1, 16, 64)
 Reader = Callable[[NDArray[np.int64]], Any]

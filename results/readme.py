@@ -9,7 +9,7 @@ from benchmarks.readme import markdown, with_section
 from results import ROOT
 from results.record import RECORD, Result, read_results, settings_changed_since, value_of
 from weft.errors import InputError
-from weft.recipes import Recipe, Variant, duration, find_recipe, recipe_names
+from weft.runs.recipes import Recipe, Variant, duration, find_recipe, recipe_names
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin; `python -m results table` writes them -->", "<!-- results: end -->"

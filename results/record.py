@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from weft.config import SECTIONS
-from weft.config_file import read_toml
+from weft.config.toml import read_toml
 from weft.errors import InputError, MissingFileError
 from weft.files import write_text_atomically
-from weft.recipes import TEST_BITS, TEST_PERPLEXITY, Recipe
 from weft.run_folder import CONFIG, CURVE, METRICS
+from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, Recipe
 
 RECORD, RECIPE = "result.json", "recipe.toml"
 ROWS = {TEST_PERPLEXITY: "perplexity_including_oov", TEST_BITS: "bits_per_token"}

@@ -14,9 +14,9 @@ from benchmarks.machine import description
 from results import RESULTS, ROOT
 from results.record import Evaluation, Result, read_result, result_name, settings_changed_since, value_of, write_result
 from weft.errors import InputError
-from weft.recipes import TRAINING_PERPLEXITY, WITHIN_TOLERANCE, Recipe, find_recipe
 from weft.run_folder import CONFIG, HELD_OUT, METRICS, tokens_path
-from weft.text.named import locate, named_corpus
+from weft.runs.recipes import TRAINING_PERPLEXITY, WITHIN_TOLERANCE, Recipe, find_recipe
+from weft.text.catalogue import locate, named_corpus
 from weft.training import read_metrics
 
 

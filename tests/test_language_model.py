@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from untrained import TEXT, untrained
+from helpers.untrained import TEXT, untrained
 from weft.errors import InputError
 from weft.language_model import LanguageModel
 

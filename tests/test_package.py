@@ -1,11 +1,10 @@
-"""The package as a whole: what it imports, what it offers, what it ships, and that the README's map of it is true."""
+"""The package as a whole: what it imports, what it offers, what it ships."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import pkgutil
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 import weft
 
 PACKAGE = Path(weft.__file__).parent
-README = Path(__file__).parents[1] / "README.md"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 300
 HEAVY = {"jiwer", "matplotlib", "torch", "numba", "rich", "typer", "tokenizers", "numpy"}
@@ -83,33 +81,3 @@ def test_every_module_says_what_it_is_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "no docstring"
     assert text.count("\n") <= MOST_LINES, "which two things does it do?"
-
-
-def paths_in_map(text: str) -> list[str]:
-    """The paths of the indented tree that follows the line `src/weft/` up to the end of its block."""
-    block = re.search(r"^```\w*\nsrc/weft/\n(.*?)\n```", text, re.DOTALL | re.MULTILINE)
-    assert block, "there is no block that begins with the line src/weft/"
-    paths: list[str] = []
-    folders: list[str] = []
-    for line in block[1].splitlines():
-        name, _, description = line.strip().partition("  ")
-        assert description.strip(), f"{name} has no description"
-        depth = (len(line) - len(line.lstrip())) // 2 - 1
-        del folders[depth:]
-        paths.append("".join([*folders, name]))
-        if name.endswith("/"):
-            folders.append(name)
-    return paths
-
-
-def test_a_map_is_read_by_its_indentation() -> None:
-    tree = "src/weft/\n  a.py   one\n  b/     two\n    c/   three\n      d.py  four\n    e.py  five\n  f.py  six"
-    assert paths_in_map(f"Words.\n```\n{tree}\n```\n") == ["a.py", "b/", "b/c/", "b/c/d.py", "b/e.py", "f.py"]
-
-
-def test_the_map_in_the_readme_is_the_source_tree() -> None:
-    files = {path.relative_to(PACKAGE).as_posix() for path in SOURCES if path.name != "__init__.py"}
-    folders = {f"{path.parent.relative_to(PACKAGE).as_posix()}/" for path in SOURCES if path.parent != PACKAGE}
-    paths = paths_in_map(README.read_text(encoding="utf-8"))
-    assert len(set(paths)) == len(paths)
-    assert set(paths) == files | folders

@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 __all__ = ["LanguageModel", "__version__", "load", "train"]
 
 if TYPE_CHECKING:
-    from weft.experiment import train
     from weft.language_model import LanguageModel, load
+    from weft.runs.train import train
 
 
 def __getattr__(name: str) -> Any:
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(language_model, name)
     if name == "train":
-        from weft.experiment import train
+        from weft.runs.train import train
 
         return train
     raise AttributeError(f"module 'weft' has no attribute {name!r}")

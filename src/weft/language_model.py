@@ -18,21 +18,21 @@ from numpy.typing import NDArray
 from weft.adaptation import AdaptingModel, Cache, Dynamic
 from weft.backends import random_generator
 from weft.config import Config, ModelConfig
-from weft.config_file import read_config
+from weft.config.toml import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, summed, with_marks
-from weft.evaluation.text_reading import Reading, SideBySide
-from weft.generation import Sampling, generate
+from weft.evaluation.text_readers import Reading, SideBySide
+from weft.inference.frozen_model import StreamingModel
+from weft.inference.sampling import Sampling, generate
+from weft.inference.text_state import TextState
 from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
-from weft.streaming import TextState
-from weft.streaming_model import StreamingModel
-from weft.text.tokenizer import Tokenizer, load_tokenizer
+from weft.text.tokenizers.base import Tokenizer, load_tokenizer
 from weft.training.checkpoint import newest_checkpoint
-from weft.training.tensors import load_weights
+from weft.training.safetensors_io import load_weights
 
 
 class LanguageModel:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from weft.backends import Array, random_generator
+from weft.backends.captured_pass import RecordedPasses
 from weft.errors import InputError
 from weft.layers import (
     EmbeddingDropout,
@@ -31,9 +32,8 @@ from weft.layers import (
     layer_normalized,
     time_layer,
 )
-from weft.layers.sliced_output import SLICE_BYTES
+from weft.layers.output.sliced import SLICE_BYTES
 from weft.layers.stack import StackState, layer_sizes
-from weft.recorded_pass import RecordedPasses
 
 Gradient = Array | RowGradient
 

@@ -25,8 +25,8 @@ from weft.errors import InputError, MissingFileError, WeftError
 from weft.files import sync_folder
 from weft.training.checkpoint import CHECKPOINTS as CHECKPOINTS
 from weft.training.checkpoint import WEIGHTS as WEIGHTS
-from weft.training.run_record import CURVE as CURVE
-from weft.training.run_record import METRICS as METRICS
+from weft.training.run_writer import CURVE as CURVE
+from weft.training.run_writer import METRICS as METRICS
 
 CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"

@@ -11,9 +11,9 @@ from weft.evaluation.evaluate import Evaluation, Scored, summed
 from weft.ngram.arpa_reader import read_arpa
 from weft.ngram.arpa_writer import write_arpa
 from weft.ngram.model import NGramModel
-from weft.text.pieces import batches_of
-from weft.text.tokenizer import Tokenizer
-from weft.text.word_tokenizer import WordTokenizer
+from weft.text.decoding import batches_of
+from weft.text.tokenizers.base import Tokenizer
+from weft.text.tokenizers.word import WordTokenizer
 
 
 class WordNGram:

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 
-from untrained import untrained
+from helpers.untrained import untrained
 from weft.adaptation import Cache, DynamicSGD
 from weft.errors import InputError
 from weft.language_model import LanguageModel

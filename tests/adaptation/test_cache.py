@@ -11,7 +11,7 @@ import pytest
 from weft.adaptation import AdaptingModel, Cache, DynamicSGD
 from weft.adaptation.cache import Memory
 from weft.errors import InputError
-from weft.evaluation.reading import ENTROPY, LOGPROB, RANK, Distributions, Measures
+from weft.evaluation.readers import ENTROPY, LOGPROB, RANK, Distributions, Measures
 from weft.evaluation.running_text import running_text
 from weft.model import RNNLM
 

@@ -11,7 +11,7 @@ from weft.adaptation import AdaptingModel, Cache, Dynamic, DynamicRMS, DynamicSG
 from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.running_text import running_text
 from weft.layers import OutputSettings, Regularization, time_layers
-from weft.layers.row_gradient import dense
+from weft.layers.sparse_gradient import dense
 from weft.model import RNNLM
 from weft.training.interfaces import NamedGradients
 from weft.training.optimizer import SGD

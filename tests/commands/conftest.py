@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import SIZES, Answer, RunWeft, StartWeft, write_text
+from helpers.command_line import SIZES, Answer, RunWeft, StartWeft, write_text
 from weft.commands.cli import main
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import weft
-from command_line import Answer, RunWeft, contents
+from helpers.command_line import Answer, RunWeft, contents
 from weft.adaptation import Cache, DynamicSGD
 
 TEXT = "the cat sat on the mat and then the cat slept\n" * 12

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import RunWeft, StartWeft
+from helpers.command_line import RunWeft, StartWeft
 from weft.commands import cli
 from weft.commands.cli import COMMANDS
 

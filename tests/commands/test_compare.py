@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import FLAGS, Answer, RunWeft
+from helpers.command_line import FLAGS, Answer, RunWeft
 from weft.commands.compare import HEADER
 
 QUICK = ("--sample", 40, "--longest", 10)

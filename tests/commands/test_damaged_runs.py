@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from command_line import RunWeft
+from helpers.command_line import RunWeft
 
 
 def rewritten(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:

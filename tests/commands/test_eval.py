@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import FLAGS, Answer, RunWeft
+from helpers.command_line import FLAGS, Answer, RunWeft
 from weft.text.tokens import open_tokens
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import FLAGS, RunWeft, contents, names
+from helpers.command_line import FLAGS, RunWeft, contents, names
 
 SMALL = [*FLAGS, "--steps", 60, "--kernels", "plain"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from command_line import FLAGS, RunWeft, StartWeft, contents
+from helpers.command_line import FLAGS, RunWeft, StartWeft, contents
 from weft.training import newest_checkpoint
 
 TRAINING = [*FLAGS, "--epochs=3", "--dropout=0.3", "--tokenizer=word", "--layers=2"]

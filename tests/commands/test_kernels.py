@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from command_line import FLAGS, RunWeft, write_text
+from helpers.command_line import FLAGS, RunWeft, write_text
 from weft.backends import default_backend
-from weft.backends.fusing import fused, why_not_fused
-from weft.backends.kernels import compiling
+from weft.backends.fused import fused, why_not_fused
+from weft.backends.kernels.jit import compile as jit_compile
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
 FUSED = [*FLAGS, "--kernels=fused", "--threads=2", "--optimizer=adamw", "--schedule=constant"]
@@ -75,4 +75,4 @@ def test_without_a_place_on_disk_kernels_are_compiled_all_the_same() -> None:
 
     def kernel() -> None: ...
 
-    assert compiling.kept_on_disk(compiler, kernel) is kernel
+    assert jit_compile.kept_on_disk(compiler, kernel) is kernel

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import weft
-from command_line import FLAGS, SIZES, RunWeft, write_text
-from weft.config_file import read_config
+from helpers.command_line import FLAGS, SIZES, RunWeft, write_text
+from weft.config.toml import read_config
 from weft.training import load_weights, read_metrics
 
 OUTPUTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Answer, RunWeft
+from helpers.command_line import Answer, RunWeft
 
 Row = dict[str, str]
 

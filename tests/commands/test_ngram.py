@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import RunWeft
+from helpers.command_line import RunWeft
 from weft.commands.eval import rows as eval_rows
 from weft.evaluation.evaluate import summed
 from weft.ngram.discounts import FALLBACK

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import weft.recipes
-from command_line import RunWeft, write_text
-from weft.config_file import read_config, read_settings
+import weft.runs.recipes
+from helpers.command_line import RunWeft, write_text
+from weft.config.toml import read_config, read_settings
 
 RECIPE = """
 [recipe]
@@ -60,7 +60,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the recipes `small`, of which 9 ± 1 is expected."""
     folder = tmp_path / "recipes"
     folder.mkdir()
-    monkeypatch.setattr(weft.recipes, "recipes_folder", lambda: folder)
+    monkeypatch.setattr(weft.runs.recipes, "recipes_folder", lambda: folder)
     write(folder, "training perplexity", 9)
     return folder
 
@@ -154,7 +154,7 @@ def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: Ru
 def test_a_recipe_in_bfloat16_is_one_in_float32_where_the_processor_has_none(
     run_weft: RunWeft, recipes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("weft.experiment", "weft.backends.fusing"):
+    for module in ("weft.runs.train", "weft.backends.fused"):
         monkeypatch.setattr(f"{module}.why_not_bfloat16", lambda: "this processor has no instructions for bfloat16")
     path = recipes / "small.toml"
     fused = 'kernels = "fused"\nthreads = 1\nprecision = "bfloat16"'
@@ -262,4 +262,4 @@ def test_a_file_that_is_no_recipe_is_refused(run_weft: RunWeft, recipes: Path, t
      (180, "3 hours")],
 )  # fmt: skip
 def test_times_have_two_digits(minutes: float, said: str) -> None:
-    assert weft.recipes.duration(minutes) == said
+    assert weft.runs.recipes.duration(minutes) == said

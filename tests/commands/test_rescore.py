@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import RunWeft, StartWeft
+from helpers.command_line import RunWeft, StartWeft
 
 WORDS = {"utt2": ["the cat sat", "the zebra sat", "the cat"], "utt1": ["a mat", "", "on a mat"]}
 KALDI = ["nbest", "--format", "kaldi", "--acoustic-costs", "ac"]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import Answer, RunWeft, StartWeft
-from untrained import untrained
-from weft.backends.fusing import why_not_fused
-from weft.commands.kernel_options import MOST_HELD, WORTH_LOADING, kernels_for_lines
+from helpers.command_line import Answer, RunWeft, StartWeft
+from helpers.untrained import untrained
+from weft.backends.fused import why_not_fused
+from weft.commands.options.kernels import MOST_HELD, WORTH_LOADING, kernels_for_lines
 
 HEADER = ["sentence", "position", "token", "text", "start", "end", "logprob_nats", "surprisal_bits", "oov"]
 LATIN = "the cat\n\ncafé\nthe dog\n".encode("latin-1")
@@ -265,11 +265,11 @@ def test_the_fused_kernels_are_for_texts_that_are_worth_loading_them(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("weft.commands.kernel_options.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
+    monkeypatch.setattr("weft.commands.options.kernels.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
     lm = weft.load(trained)
     object.__setattr__(lm.config.training, "kernels", "fused")
     size = sum(parameter.size for parameter in lm.model.params[1:])  # the embedding is looked up, not multiplied
-    monkeypatch.setattr("weft.commands.kernel_options.WORTH_LOADING", 3 * size)
+    monkeypatch.setattr("weft.commands.options.kernels.WORTH_LOADING", 3 * size)
     assert 3 * size < WORTH_LOADING
     for lines, loaded in ((["the cat"], []), (["the", "the cat"], ["auto"])):
         asked.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import RunWeft
+from helpers.command_line import RunWeft
 
 
 def test_pictures_leave_the_output_as_it_is(run_weft: RunWeft, trained: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_cannot_be_drawn_is_told(
 def test_what_is_not_as_it_should_be_is_noted(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.pictures.fonts._characters_of", lambda path: frozenset("the↵□"))
+    monkeypatch.setattr("weft.visualization.fonts._characters_of", lambda path: frozenset("the↵□"))
     answer = run_weft("score", "the 我", "--run", trained, "--png", "plot.png")
     assert answer.code == 0
     assert "weft: plot.png: no installed font has 1 of the characters" in answer.err

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from command_line import FLAGS, RUN_FILES, RunWeft, StartWeft, names, write_text
-from weft.config_file import read_config
+from helpers.command_line import FLAGS, RUN_FILES, RunWeft, StartWeft, names, write_text
+from weft.config.toml import read_config
 
 
 def test_a_text_alone_is_enough(run_weft: RunWeft, text: Path) -> None:

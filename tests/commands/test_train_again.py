@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from command_line import FLAGS, RUN_FILES, RunWeft, contents, names
-from weft.config_file import read_config
+from helpers.command_line import FLAGS, RUN_FILES, RunWeft, contents, names
+from weft.config.toml import read_config
 
 
 def test_a_run_is_not_trained_over(run_weft: RunWeft, text: Path, trained: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line import RunWeft, contents
+from helpers.command_line import RunWeft, contents
 from weft.commands import tune
 
 

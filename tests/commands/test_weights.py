@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import RunWeft
-from weft.backends.rounding import WEIGHTS
-from weft.commands import weights_option
+from helpers.command_line import RunWeft
+from weft.backends.quantization import WEIGHTS
+from weft.commands.options import weights as weights_options
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -31,7 +31,7 @@ def test_every_command_reads_the_weights_that_load_gives(run_weft: RunWeft, trai
 def test_generation_is_the_same_on_compiled_steps(
     run_weft: RunWeft, trained: Path, worth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights_option, "WORTH_LOADING", worth)
+    monkeypatch.setattr(weights_options, "WORTH_LOADING", worth)
     line = ("generate", "--max-tokens", 20, "--seed", 1, "--temperature", 0, "--run", trained)
     assert run_weft(*line).out == weft.load(trained).generate(max_tokens=20, temperature=0) + "\n"
     assert run_weft(*line, "--weights", "int8").code == 0
@@ -41,7 +41,7 @@ def test_few_steps_load_no_compiler(run_weft: RunWeft, trained: Path, monkeypatc
     def refuse() -> None:
         raise AssertionError("asked for kernels")
 
-    monkeypatch.setattr("weft.streaming_model.why_not_fused", refuse)
+    monkeypatch.setattr("weft.inference.frozen_model.why_not_fused", refuse)
     assert run_weft("next", "the cat", "--weights", "int8", "--run", trained).code == 0
     assert run_weft("generate", "--max-tokens", 5, "--weights", "bfloat16", "--run", trained).code == 0
 

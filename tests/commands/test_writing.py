@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from command_line import FLAGS, RunWeft
+from helpers.command_line import FLAGS, RunWeft
 from weft.commands.demo import show
 
 

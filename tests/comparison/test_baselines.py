@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 import weft
-from command_line import SIZES, names, write_text
+from helpers.command_line import SIZES, names, write_text
 from weft.comparison import window_baseline
 from weft.comparison.baselines import Baseline, learnt
 from weft.comparison.scorers import NGramScorer
 from weft.comparison.window_baseline import trained_window, window_config
 from weft.errors import InputError, MissingFileError
-from weft.experiment import train, train_fresh
 from weft.language_model import build_model
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
-from weft.reporting import Silent
 from weft.run_folder import tokens_path
+from weft.runs.reporting import Silent
+from weft.runs.train import train, train_fresh
 from weft.text.tokens import open_tokens
 from weft.training.trainer import Trainer
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weft.backends.fusing import fused, why_not_bfloat16
+from weft.backends.fused import fused, why_not_bfloat16
 from weft.errors import InputError
 from weft.evaluation import running_text
 from weft.evaluation.evaluate import Evaluation, summed, token_nats
 from weft.evaluation.lines import read_lines_apart
 from weft.evaluation.perplexity import perplexity
-from weft.evaluation.reading import LogProbabilities
+from weft.evaluation.readers import LogProbabilities
 from weft.layers import Loss, time_layers
 from weft.model import RNNLM
 
@@ -104,9 +104,9 @@ def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_readin
 
 @pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
 def test_states_that_meet_within_the_rounding_of_bfloat16_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    from weft.backends.kernels import panel_block
+    from weft.backends.kernels.recurrent import block as recurrent_block
 
-    monkeypatch.setattr(panel_block, "PAIRS_WORK", 0)
+    monkeypatch.setattr(recurrent_block, "PAIRS_WORK", 0)
     model = RNNLM(V, 64, 64, seed=0)
     ids = np.random.default_rng(0).integers(0, V, 2000)
     with fused(1, "bfloat16"):

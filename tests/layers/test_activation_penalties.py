@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from oracles import central_differences
+from helpers.oracles import central_differences
 from weft.errors import InputError
 from weft.layers import ActivationPenalty, TemporalPenalty
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import central_differences
-from recurrent_case import Case
+from helpers.oracles import central_differences
+from helpers.recurrent_cases import Case
 from weft.errors import InputError
 from weft.layers import EmbeddingDropout, LockedDropout, TimeDropout, TimeRecurrent, WeightDropout, time_layers
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn.functional import layer_norm
 
-from oracles import central_differences
-from recurrent_case import Case
+from helpers.oracles import central_differences
+from helpers.recurrent_cases import Case
 from weft.errors import InputError
 from weft.layers import TimeLayerNormGRU, TimeLayerNormLSTM, TimeLayerNormRNN, TimeRecurrent, layer_normalized
 from weft.layers.layer_norm import normalized, normalized_backward

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracles import StrictBackend, TorchBackend, central_differences, extra_backend
-from recurrent_case import Case
+from helpers.oracles import StrictBackend, TorchBackend, central_differences, extra_backend
+from helpers.recurrent_cases import Case
 from weft.backends import backends
 from weft.errors import InputError
 from weft.layers import TimeRecurrent, time_layers

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from recurrent_case import Case
+from helpers.recurrent_cases import Case
 from weft.errors import InputError
 from weft.layers import TimeWindow, Window
 from weft.layers.recurrent import PlainLoop

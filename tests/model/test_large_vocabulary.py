@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import central_differences
-from weft.backends.fusing import fused, why_not_bfloat16, why_not_fused
-from weft.backends.rounding import WEIGHTS
+from helpers.oracles import central_differences
+from weft.backends.fused import fused, why_not_bfloat16, why_not_fused
+from weft.backends.quantization import WEIGHTS
 from weft.errors import InputError
-from weft.evaluation.reading import LOGPROB, Distributions, Measures
-from weft.generation import Sampling, generate
+from weft.evaluation.readers import LOGPROB, Distributions, Measures
+from weft.inference.frozen_model import StreamingModel
+from weft.inference.sampling import Sampling, generate
 from weft.layers import OutputSettings
-from weft.layers.row_gradient import RowGradient, dense
+from weft.layers.sparse_gradient import RowGradient, dense
 from weft.model import RNNLM
-from weft.streaming_model import StreamingModel
 from weft.training.gradients import clip_factor, global_norm
 from weft.training.mean_gradient import MeanGradient
 from weft.training.optimizer import SGD, AdamW, Momentum

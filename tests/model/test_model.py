@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oracles import central_differences
+from helpers.oracles import central_differences
 from weft.errors import InputError
 from weft.layers import time_layers
-from weft.layers.row_gradient import dense
+from weft.layers.sparse_gradient import dense
 from weft.model import RNNLM
 
 every_cell = pytest.mark.parametrize("cell", time_layers())

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from oracles import central_differences_along
+from helpers.oracles import central_differences_along
 from weft.errors import InputError
+from weft.inference.frozen_model import StreamingModel
 from weft.layers import Regularization, time_layers
-from weft.layers.row_gradient import dense
+from weft.layers.sparse_gradient import dense
 from weft.model import RNNLM
-from weft.streaming_model import StreamingModel
 
 V, N, T, D, H = 7, 2, 4, 3, 5
 DIRECTIONS = 6

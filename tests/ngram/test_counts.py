@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngram_oracle import Definition, Gram, ids_of
+from helpers.ngram_oracle import Definition, Gram, ids_of
 from weft.errors import InputError
 from weft.ngram.counts import NGramCounts, count_ngrams
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ngram_oracle import Definition, ids_of
+from helpers.ngram_oracle import Definition, ids_of
 from weft.errors import InputError
 from weft.evaluation.perplexity import perplexity
 from weft.layers import Loss
@@ -19,7 +19,7 @@ from weft.ngram.arpa_reader import read_arpa
 from weft.ngram.discounts import FALLBACK, Discounts, discounts
 from weft.ngram.kneser_ney import estimate
 from weft.text import encode_pieces, fit_tokenizer, open_corpus
-from weft.text.named import locate
+from weft.text.catalogue import locate
 
 GOLDEN = Path(__file__).parent / "golden"
 V = 5

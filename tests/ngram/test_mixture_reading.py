@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from untrained import TEXT, untrained
+from helpers.untrained import TEXT, untrained
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import Scored
 from weft.mixture.members import Arpa, Member, Run, check_same_tokens, open_member

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ngram_oracle import ids_of
+from helpers.ngram_oracle import ids_of
 from weft.errors import InputError
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate

@@ -12,7 +12,7 @@ from weft.errors import InputError
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.text import fit_tokenizer, open_corpus
-from weft.text.pieces import BATCH_CHARACTERS
+from weft.text.decoding import BATCH_CHARACTERS
 from weft.word_ngram import WordNGram
 
 TEXT = "you say goodbye and i say hello\nwhy why why do you say goodbye goodbye\n"

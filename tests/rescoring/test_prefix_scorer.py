@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from untrained import untrained
+from helpers.untrained import untrained
 from weft.language_model import LanguageModel
 from weft.rescoring import PrefixScorer
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from weft.errors import InputError
 from weft.rescoring import Hypothesis, Utterance, Weights, rescore
+from weft.rescoring.counts import ErrorTally
 from weft.rescoring.prefix_scorer import TextScore
 from weft.rescoring.references import References
-from weft.rescoring.tally import ErrorTally
 from weft.rescoring.word_errors import WordErrors, word_errors
 
 SENTENCE = st.lists(st.sampled_from(["a", "b", "c", "你"]), max_size=7).map(" ".join)

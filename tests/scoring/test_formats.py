@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.scored_lines import IDS, LINES, LN2, scored
+from helpers.scored_lines import IDS, LINES, LN2, scored
 from weft.errors import InputError
 from weft.scoring import TokenScore
 from weft.scoring.formats import FORMATS, Layout

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from untrained import TEXT, untrained
+from helpers.untrained import TEXT, untrained
 from weft.errors import InputError
 from weft.language_model import LanguageModel
 from weft.scoring import TokenScore, Wanted

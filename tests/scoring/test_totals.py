@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from untrained import TEXT, untrained
+from helpers.untrained import TEXT, untrained
 from weft.language_model import LanguageModel
 from weft.scoring import TokenScore, Wanted
 from weft.scoring.formats import FORMATS, Layout

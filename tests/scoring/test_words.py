@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from untrained import untrained
+from helpers.untrained import untrained
 from weft.evaluation.lines import read_lines_apart
-from weft.evaluation.reading import BOUNDARY, LOGPROB, Distributions, Measures
+from weft.evaluation.readers import BOUNDARY, LOGPROB, Distributions, Measures
 from weft.language_model import LanguageModel
 from weft.scoring import Wanted
 from weft.scoring.words import Segment, WordPieces

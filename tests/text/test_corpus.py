@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from weft.errors import InputError, MissingFileError
 from weft.text import open_corpus
 from weft.text.byte_sources import BLOCK_BYTES
-from weft.text.pieces import LONGEST_PIECE
+from weft.text.decoding import LONGEST_PIECE
 
 
 def read(*sources: str | Path) -> list[str]:

@@ -23,9 +23,9 @@ import pytest
 
 from weft.commands.data import data
 from weft.errors import InputError, MissingFileError
+from weft.text.catalogue import CATALOGUE, Address, NamedCorpus, NamedFile
 from weft.text.download import fetch_corpus
-from weft.text.named import CATALOGUE, Address, NamedCorpus, NamedFile
-from weft.text.transfer import CHUNK, NeverLeaveHttps, store
+from weft.text.http import CHUNK, NeverLeaveHttps, store
 
 Pack = Callable[[dict[str, bytes]], bytes]
 
@@ -255,7 +255,7 @@ def test_an_endless_file_is_left_once_it_is_too_long(one: Page, monkeypatch: pyt
     one.tells_length = False
     one.content = bytes(5_000_000)
     written: list[int] = []
-    monkeypatch.setattr("weft.text.transfer.store", watched(written))
+    monkeypatch.setattr("weft.text.http.store", watched(written))
     with pytest.raises(MissingFileError, match="wrong content"):
         fetch_corpus("tiny")
     assert max(written) <= len(TRAIN) + CHUNK
@@ -296,7 +296,7 @@ def test_offline_it_says_where_to_put_each_missing_file(folder: Path, monkeypatc
 def test_a_server_that_does_not_answer_is_given_up(
     site: Site, two: tuple[Page, Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.text.transfer._TIMEOUT", 0.1)
+    monkeypatch.setattr("weft.text.http._TIMEOUT", 0.1)
     two[0].hangs = True
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
     assert [path for path, _ in site.seen] == ["/first", "/second"]
@@ -399,7 +399,7 @@ def test_a_full_disk_is_a_clear_error_and_no_fault_of_the_address(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("weft.text.transfer.os.fsync", full)
+    monkeypatch.setattr("weft.text.http.os.fsync", full)
     with pytest.raises(InputError, match=r"cannot write .*train\.txt\.part \(No space left on device\); make room"):
         fetch_corpus("tiny")
     assert [path for path, _ in site.seen] == ["/first"]

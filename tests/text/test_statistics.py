@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.text import text_statistics
-from weft.text.pieces import BATCH_CHARACTERS
+from weft.text.decoding import BATCH_CHARACTERS
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))

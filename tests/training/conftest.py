@@ -14,7 +14,7 @@ from weft.layers import Loss
 from weft.model import RNNLM
 from weft.text.batches import Blocks
 from weft.text.random_blocks import RandomBlocks
-from weft.training import NoProgress, Trainer, run_record
+from weft.training import NoProgress, Trainer, run_writer
 from weft.training.progress import Progress
 
 VOCAB_SIZE, BATCH_SIZE, BPTT = 11, 3, 4
@@ -25,7 +25,7 @@ MakeTrainer = Callable[..., Trainer]
 @pytest.fixture
 def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs leave no curve, which takes longer than all the rest of them."""
-    monkeypatch.setattr(run_record, "draw_curve", lambda path, metrics: None)
+    monkeypatch.setattr(run_writer, "draw_curve", lambda path, metrics: None)
 
 
 @pytest.fixture

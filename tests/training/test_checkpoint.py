@@ -28,7 +28,7 @@ from weft.training.checkpoint import (
     save_best_weights,
     save_checkpoint,
 )
-from weft.training.tensors import load_weights
+from weft.training.safetensors_io import load_weights
 from weft.training.training_state import TrainingState
 
 SHAPES = {"output.W": (3, 4), "output.b": (4,)}

@@ -9,7 +9,7 @@ import pytest
 
 from weft.backends import random_generator
 from weft.errors import InputError
-from weft.layers.row_gradient import RowGradient, dense
+from weft.layers.sparse_gradient import RowGradient, dense
 from weft.model import RNNLM
 from weft.training import Trainer
 from weft.training.interfaces import Gradient

@@ -14,7 +14,7 @@ import pytest
 from weft.errors import CheckpointError, InputError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats
 from weft.layers import Loss
-from weft.layers.row_gradient import dense
+from weft.layers.sparse_gradient import dense
 from weft.training import NoProgress, Trainer, load_checkpoint, load_weights, newest_checkpoint, read_metrics
 from weft.training.metrics import EpochMetrics
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
+from weft.backends.deduplicated_inputs import RowInputs
 from weft.backends.numpy_backend import NumpyBackend
-from weft.backends.row_inputs import RowInputs
 from weft.errors import InputError
 
 __all__ = [

@@ -16,7 +16,7 @@ from weft.backends.backend import BlockKernel, OutputKernel, Recorder, UpdateKer
 from weft.errors import InputError
 
 if TYPE_CHECKING:
-    from weft.backends.kernels.collection import Kernels
+    from weft.backends.kernels.kernel_set import Kernels
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]
@@ -33,7 +33,7 @@ class NumpyBackend:
 
     @property
     def kernels(self) -> Kernels | None:
-        """The fused kernels that are switched on where the caller runs; see `weft.backends.fusing`."""
+        """The fused kernels that are switched on where the caller runs; see `weft.backends.fused`."""
         return self.active.get()
 
     def owns(self, array: object) -> bool:

@@ -24,16 +24,16 @@ from weft.commands.eval import evaluate_text
 from weft.commands.find_lr import find_lr
 from weft.commands.generate import generate
 from weft.commands.info import info
-from weft.commands.mistakes import UsageMistake, in_one_line
 from weft.commands.mix import mix
 from weft.commands.next import next_tokens
 from weft.commands.ngram import eval_ngram, train_ngram
+from weft.commands.options.settings import SettingsCommand
 from weft.commands.recipes import recipes
 from weft.commands.rescore import rescore_lists
 from weft.commands.score import score
-from weft.commands.setting_options import SettingsCommand
 from weft.commands.train import train_command
 from weft.commands.tune import tune
+from weft.commands.usage_errors import UsageMistake, in_one_line
 from weft.errors import WeftError
 
 app = typer.Typer(

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from weft.commands.eval import rows, text_chunks
-from weft.commands.kernel_options import kernels_of
-from weft.commands.option_types import at_least_one, one_of, whole_number
-from weft.commands.output_file import check_place
-from weft.commands.run_option import chosen_run
-from weft.commands.text_argument import check_split
+from weft.commands.options.kernels import kernels_of
+from weft.commands.options.output_file import check_place
+from weft.commands.options.run import chosen_run
+from weft.commands.options.text import check_split
+from weft.commands.options.types import at_least_one, one_of, whole_number
 from weft.comparison.baselines import Baseline, learnt
 from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
@@ -24,8 +24,8 @@ from weft.comparison.spooled_text import spooled
 from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation
 from weft.language_model import LanguageModel, load
-from weft.reporting import OnStream
 from weft.run_folder import COMPARISON, CONFIG, HELD_OUT
+from weft.runs.reporting import OnStream
 from weft.scoring.formats.layout import visible
 from weft.scoring.formats.table import drawn
 

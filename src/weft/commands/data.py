@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weft.commands.listing import print_table
+from weft.commands.tables import print_table
 from weft.errors import InputError
+from weft.text.catalogue import CATALOGUE, NamedCorpus, locate
 from weft.text.download import fetch_corpus
-from weft.text.named import CATALOGUE, NamedCorpus, locate
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.run_option import RUNS
+from weft.commands.options.run import RUNS
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
-from weft.experiment import train_run
 from weft.language_model import LanguageModel, build_model, load
-from weft.reporting import OnStream
 from weft.run_folder import CONFIG, tokens_path
+from weft.runs.reporting import OnStream
+from weft.runs.train import train_run
 from weft.scoring.formats.layout import Layout
 from weft.scoring.formats.tsv import write_tsv
 from weft.text.tokens import open_tokens

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from weft.commands.adaptation_options import (
+from weft.commands.options.adaptation import (
     AdaptationOptions,
     CacheFlatnessOption,
     CacheOption,
@@ -23,20 +23,20 @@ from weft.commands.adaptation_options import (
     DynamicOption,
     DynamicRuleOption,
 )
-from weft.commands.kernel_options import KernelsOption, PrecisionOption, ThreadsOption, kernels_of
-from weft.commands.option_types import OpenBatchSize, at_least_one, whole_number
-from weft.commands.run_option import RunOption, chosen_run
-from weft.commands.text_argument import TEXT_HELP, check_split, open_text
-from weft.commands.weights_option import WeightsOption, with_weights
+from weft.commands.options.kernels import KernelsOption, PrecisionOption, ThreadsOption, kernels_of
+from weft.commands.options.run import RunOption, chosen_run
+from weft.commands.options.text import TEXT_HELP, check_split, open_text
+from weft.commands.options.types import OpenBatchSize, at_least_one, whole_number
+from weft.commands.options.weights import WeightsOption, with_weights
 from weft.errors import MissingFileError
 from weft.evaluation.evaluate import Evaluation
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
 from weft.layers import Loss
-from weft.layers.softmax import NOTHING
-from weft.reporting import OnStream
+from weft.loss import NOTHING
 from weft.run_folder import HELD_OUT, oov_path, tokens_path
+from weft.runs.reporting import OnStream
 from weft.text.tokens import open_tokens
 
 PIECE = 1000

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from weft.commands.data import fetch_with_bar
-from weft.commands.option_types import at_least_one, number, whole_number
-from weft.commands.output_file import check_place
-from weft.commands.run_option import RUNS
-from weft.commands.setting_options import with_settings
+from weft.commands.options.output_file import check_place
+from weft.commands.options.run import RUNS
+from weft.commands.options.settings import with_settings
+from weft.commands.options.types import at_least_one, number, whole_number
 from weft.commands.train import ConfigOption, RecipeOption, TextArgument, default_name, stated_on_command_line
 from weft.errors import InputError
-from weft.rate_search import WITHOUT_EFFECT
-from weft.rate_search import find_lr as find_rate
-from weft.reporting import OnStream
+from weft.runs.lr_search import WITHOUT_EFFECT
+from weft.runs.lr_search import find_lr as find_rate
+from weft.runs.reporting import OnStream
 from weft.training.lr_curve import draw_sweep, write_sweep
-from weft.training.lr_sweep import HIGHEST, LOWEST, STEPS
+from weft.training.lr_range_test import HIGHEST, LOWEST, STEPS
 
 
 @with_settings(without=WITHOUT_EFFECT)

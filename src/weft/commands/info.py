@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.commands.run_option import RunOption, chosen_run
+from weft.commands.options.run import RunOption, chosen_run
 from weft.language_model import load
 from weft.run_folder import METRICS, SPLITS, tokens_path
 from weft.text.tokens import open_tokens

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from weft.commands.eval import rows
-from weft.commands.kernel_options import kernels_of
-from weft.commands.option_types import BatchSize, at_least_one
-from weft.commands.text_argument import open_text
+from weft.commands.options.kernels import kernels_of
+from weft.commands.options.text import open_text
+from weft.commands.options.types import BatchSize, at_least_one
 from weft.errors import InputError
 from weft.mixture.members import Arpa, Run, check_same_tokens, open_member
 from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
-from weft.reporting import OnStream
+from weft.runs.reporting import OnStream
 
 NUMBERS = ("tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov")
 """Of the rows of `weft eval`, those that are columns here."""

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.option_types import at_least_one, whole_number
-from weft.commands.run_option import RunOption, load_chosen
-from weft.commands.weights_option import WeightsOption, with_weights
+from weft.commands.options.run import RunOption, load_chosen
+from weft.commands.options.types import at_least_one, whole_number
+from weft.commands.options.weights import WeightsOption, with_weights
 from weft.scoring.formats.layout import visible
 
 

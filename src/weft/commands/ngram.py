@@ -10,18 +10,18 @@ import numpy as np
 import typer
 
 from weft.commands.eval import rows
-from weft.commands.option_types import whole_number
-from weft.commands.output_file import check_place
-from weft.commands.text_argument import TEXT_HELP, check_split, open_text
+from weft.commands.options.output_file import check_place
+from weft.commands.options.text import TEXT_HELP, check_split, open_text
+from weft.commands.options.types import whole_number
 from weft.errors import InputError
 from weft.ngram.arpa_writer import check_words
 from weft.ngram.counts import HIGHEST_ORDER, count_ngrams
 from weft.ngram.discounts import FALLBACK, discounts
 from weft.ngram.kneser_ney import interpolated
-from weft.reporting import OnStream
 from weft.run_folder import HELD_OUT
+from weft.runs.reporting import OnStream
 from weft.text.corpus import Corpus
-from weft.text.tokenizer import Tokenizer, encode_pieces, fit_tokenizer
+from weft.text.tokenizers.base import Tokenizer, encode_pieces, fit_tokenizer
 from weft.word_ngram import WordNGram, load_arpa
 
 TextArgument = Annotated[list[str], typer.Argument(metavar="TEXT", help=TEXT_HELP, show_default=False)]

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.listing import print_table
+from weft.commands.tables import print_table
 from weft.errors import InputError
-from weft.recipes import Recipe, duration, find_recipe, recipe_names
-from weft.text.named import locate, named_corpus
+from weft.runs.recipes import Recipe, duration, find_recipe, recipe_names
+from weft.text.catalogue import locate, named_corpus
 
 _HEADER = ("name", "what it is", "text", "what comes out", "time")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.commands.nbest_options import (
+from weft.commands.options.nbest import (
     AcousticCostsOption,
     AcousticKeyOption,
     BaseOption,
@@ -21,16 +21,16 @@ from weft.commands.nbest_options import (
     TextKeyOption,
     layout_of,
 )
-from weft.commands.option_types import BatchSize, at_least_one, number
-from weft.commands.output_file import check_place
-from weft.commands.run_option import RunOption, load_chosen
+from weft.commands.options.output_file import check_place
+from weft.commands.options.run import RunOption, load_chosen
+from weft.commands.options.types import BatchSize, at_least_one, number
 from weft.errors import InputError
+from weft.rescoring.counts import ErrorTally, Tally
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import PrefixScorer
 from weft.rescoring.references import References, read_references
 from weft.rescoring.rescore import RescoredUtterance, rescore
-from weft.rescoring.tally import ErrorTally, Tally
 from weft.rescoring.tuning import DevelopmentSet
 from weft.rescoring.tuning import tune as tune_weights
 from weft.rescoring.weights import NAMES, TUNED, Weights, read_weights, write_weights

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from weft.commands.adaptation_options import (
+from weft.commands.options.adaptation import (
     AdaptationOptions,
     CacheFlatnessOption,
     CacheOption,
@@ -21,12 +21,12 @@ from weft.commands.adaptation_options import (
     DynamicOption,
     DynamicRuleOption,
 )
-from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_for_lines
-from weft.commands.option_types import OpenBatchSize, at_least_one, one_of, whole_number
-from weft.commands.picture_files import HtmlOption, PngOption, pictures, wanted_for_page
-from weft.commands.run_option import RunOption, chosen_run
-from weft.commands.score_options import ON_ERROR, ScoreOptions
-from weft.commands.weights_option import WeightsOption, with_weights
+from weft.commands.options.kernels import KernelsOption, ThreadsOption, kernels_for_lines
+from weft.commands.options.pictures import HtmlOption, PngOption, pictures, wanted_for_page
+from weft.commands.options.run import RunOption, chosen_run
+from weft.commands.options.score import ON_ERROR, ScoreOptions
+from weft.commands.options.types import OpenBatchSize, at_least_one, one_of, whole_number
+from weft.commands.options.weights import WeightsOption, with_weights
 from weft.errors import InputError
 from weft.language_model import LanguageModel, load
 from weft.scoring import TokenScore, Wanted

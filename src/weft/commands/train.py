@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from weft.commands.data import fetch_with_bar
-from weft.commands.run_option import RUNS
-from weft.commands.setting_options import with_settings
+from weft.commands.options.run import RUNS
+from weft.commands.options.settings import with_settings
 from weft.commands.training_summary import final_losses, measured, summary
 from weft.errors import InputError
-from weft.experiment import CHANGEABLE, Trained, stated_settings, train_run
-from weft.recipes import Recipe, duration, find_recipe
-from weft.reporting import OnStream
+from weft.runs.recipes import Recipe, duration, find_recipe
+from weft.runs.reporting import OnStream
+from weft.runs.train import CHANGEABLE, Trained, stated_settings, train_run
 
 TextArgument = Annotated[
     list[str] | None,

@@ -7,15 +7,15 @@ from pathlib import Path
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.unigram import unigram_loss
-from weft.experiment import Trained
 from weft.language_model import LanguageModel
 from weft.layers import Loss
-from weft.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
-from weft.reporting import loss_is_estimated
 from weft.run_folder import tokens_path
+from weft.runs.kernel_warmup import exact_kernels
+from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
+from weft.runs.reporting import loss_is_estimated
+from weft.runs.train import Trained
 from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
-from weft.warm_up import exact_kernels
 
 BATCH_SIZE = 16
 TITLES = {"valid": "validation", "test": "test"}
@@ -60,7 +60,7 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
 
 
 def measured(measure: str, losses: dict[str, Loss]) -> float | None:
-    """The value of one of `weft.recipes.MEASURES`; None if the text it is of is not there."""
+    """The value of one of `weft.runs.recipes.MEASURES`; None if the text it is of is not there."""
     split, value = {
         TEST_PERPLEXITY: ("test", perplexity),
         TEST_BITS: ("test", mean_bits),

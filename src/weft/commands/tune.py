@@ -12,8 +12,9 @@ import typer
 from numpy.typing import NDArray
 
 from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD
-from weft.adaptation.tuning import best, grid, losses_of_caches, losses_of_rules
-from weft.commands.adaptation_options import (
+from weft.adaptation.grid_search import best, grid, losses_of_caches, losses_of_rules
+from weft.commands.eval import Chunks, text_chunks
+from weft.commands.options.adaptation import (
     RULES,
     AdaptationOptions,
     CacheOption,
@@ -21,17 +22,16 @@ from weft.commands.adaptation_options import (
     DynamicOption,
     DynamicRuleOption,
 )
-from weft.commands.eval import Chunks, text_chunks
-from weft.commands.kernel_options import KernelsOption, ThreadsOption, kernels_of
-from weft.commands.option_types import at_least_one, whole_number
-from weft.commands.run_option import RunOption, chosen_run
-from weft.commands.text_argument import TEXT_HELP, check_split
+from weft.commands.options.kernels import KernelsOption, ThreadsOption, kernels_of
+from weft.commands.options.run import RunOption, chosen_run
+from weft.commands.options.text import TEXT_HELP, check_split
+from weft.commands.options.types import at_least_one, whole_number
 from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, load
 from weft.layers import Loss
-from weft.reporting import OnStream
+from weft.runs.reporting import OnStream
 
 SGD_RATES = (0.03, 0.1, 0.3, 1.0)
 RMS_RATES = (0.00003, 0.0001, 0.0003, 0.001)

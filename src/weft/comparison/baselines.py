@@ -16,8 +16,8 @@ from weft.ngram.counts import HIGHEST_ORDER
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.ngram.model import NGramModel
-from weft.reporting import Reporter
 from weft.run_folder import tokens_path
+from weft.runs.reporting import Reporter
 from weft.text.tokens import open_tokens
 
 KNOWN = [f"kn{order}" for order in range(1, HIGHEST_ORDER + 1)] + ["window2", "window4", "window8"]

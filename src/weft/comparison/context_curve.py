@@ -8,7 +8,7 @@ from typing import Any
 
 from weft.comparison.context_length import Measured
 from weft.files import replace_atomically
-from weft.pictures.fonts import drawable, families_for
+from weft.visualization.fonts import drawable, families_for
 
 # The palette of Okabe and Ito, told apart by every kind of eye; marks and lines differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -10,15 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from weft.backends.fusing import why_not_bfloat16, why_not_fused
+from weft.backends.fused import why_not_bfloat16, why_not_fused
 from weft.config import Config, ModelConfig, TrainingConfig
-from weft.config_file import read_config, write_config
+from weft.config.toml import read_config, write_config
 from weft.errors import CheckpointError, MissingFileError
-from weft.experiment import train_fresh
 from weft.files import sync_folder
 from weft.language_model import LanguageModel, build_model, load
-from weft.reporting import Reporter
 from weft.run_folder import BASELINES, CHECKPOINTS, CONFIG, TOKENIZER, writing
+from weft.runs.reporting import Reporter
+from weft.runs.train import train_fresh
 
 UNFINISHED = ".unfinished"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weft.evaluation.perplexity import perplexity
 from weft.evaluation.running_text import running_text
-from weft.layers.softmax import NOTHING, Loss
+from weft.loss import NOTHING, Loss
 from weft.model import RNNLM
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
-from weft.evaluation.reading import Reader
+from weft.evaluation.readers import Reader
 
 WINDOW_BATCHES = 32
 """Most batches in a window."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from weft.errors import InputError
-from weft.layers.softmax import Loss
+from weft.loss import Loss
 
 
 def mean_nats(loss: Loss) -> float:

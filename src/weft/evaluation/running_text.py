@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from weft.backends import backend_of
 from weft.errors import InputError
-from weft.evaluation.reading import LogProbabilities, Reader
+from weft.evaluation.readers import LogProbabilities, Reader
 from weft.model import RNNLM, ModelState
 
 SEGMENT_TOKENS = 8192

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.layers.softmax import NOTHING, Loss
+from weft.loss import NOTHING, Loss
 
 
 def unigram_loss(counts: Sequence[int], chunks: Iterable[NDArray[Any]]) -> Loss:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from weft.errors import InputError, nearest
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
-from weft.layers.adaptive_output import TimeAdaptiveOutputWithLoss, default_cutoffs
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
 from weft.layers.dropout import TimeDropout
@@ -25,18 +24,20 @@ from weft.layers.layer_norm_lstm import LayerNormLSTM, TimeLayerNormLSTM
 from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
 from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
-from weft.layers.output import TimeOutputWithLoss
-from weft.layers.output_layer import OutputLayer
-from weft.layers.output_settings import OutputSettings
+from weft.layers.output.adaptive import TimeAdaptiveOutputWithLoss, default_cutoffs
+from weft.layers.output.base import OutputLayer
+from weft.layers.output.full import TimeOutputWithLoss
+from weft.layers.output.sampled import TimeSampledOutputWithLoss
+from weft.layers.output.settings import OutputSettings
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.regularization import Regularization
 from weft.layers.rnn import RNN, TimeRNN
-from weft.layers.row_gradient import RowGradient
-from weft.layers.sampled_output import TimeSampledOutputWithLoss
-from weft.layers.softmax import Loss, SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.softmax import SoftmaxWithLoss, TimeSoftmaxWithLoss
+from weft.layers.sparse_gradient import RowGradient
 from weft.layers.stack import Stack
 from weft.layers.weight_dropout import WeightDropout
 from weft.layers.window import TimeWindow, Window
+from weft.loss import Loss
 
 __all__ = [
     "GRU",

@@ -13,7 +13,7 @@ from typing import Any
 from weft.backends import Array, RowInputs
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
-from weft.layers.row_gradient import RowGradient
+from weft.layers.sparse_gradient import RowGradient
 
 MOST_DISTINCT, FEWEST_IDS = 0.75, 200
 """Share of different ids in a block up to which working with these alone is faster, and how many ids are worth it."""

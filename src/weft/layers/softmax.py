@@ -7,25 +7,12 @@ over the targets that are not `ignore_label`. Scores x (N, V), targets t (N,) of
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from weft.backends import Array, Backend, backend_of
 from weft.errors import InputError
 from weft.layers.layer import Layer
-
-
-class Loss(NamedTuple):
-    """What a text cost: the sum of negative log-likelihoods in nats, and the number of tokens it was summed over."""
-
-    nats: float
-    tokens: int
-
-    def plus(self, other: Loss) -> Loss:
-        """The cost of both texts."""
-        return Loss(self.nats + other.nats, self.tokens + other.tokens)
-
-
-NOTHING = Loss(0.0, 0)
+from weft.loss import NOTHING, Loss
 
 
 class SoftmaxWithLoss(Layer):

@@ -9,7 +9,7 @@ from typing import Protocol
 from weft.errors import InputError, MissingFileError, nearest
 from weft.evaluation.evaluate import Scored, token_nats
 from weft.language_model import LanguageModel, load
-from weft.text.tokenizer import Tokenizer
+from weft.text.tokenizers.base import Tokenizer
 from weft.word_ngram import WordNGram, load_arpa
 
 

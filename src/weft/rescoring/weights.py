@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from weft.config_file import read_toml
+from weft.config.toml import read_toml
 from weft.errors import InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
 

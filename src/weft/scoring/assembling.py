@@ -8,11 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from weft.evaluation.reading import ALTERNATIVES, BOUNDARY, ENTROPY, LOGPROB, RANK
+from weft.evaluation.readers import ALTERNATIVES, BOUNDARY, ENTROPY, LOGPROB, RANK
 from weft.scoring.token_score import TokenScore
 from weft.scoring.words import Segment, WordPieces
-from weft.text.encoded import Encoded
-from weft.text.tokenizer import UNK, Tokenizer
+from weft.text.tokenizers.base import UNK, Tokenizer
+from weft.text.tokenizers.encoded import Encoded
 
 Numbers = NDArray[Any]
 

@@ -16,13 +16,13 @@ from itertools import tee
 import numpy as np
 
 from weft.errors import InputError
-from weft.evaluation.reading import Measures
-from weft.evaluation.text_reading import Reading
+from weft.evaluation.readers import Measures
+from weft.evaluation.text_readers import Reading
 from weft.scoring.assembling import Line, Numbers, TokenAssembler, WordAssembler
 from weft.scoring.token_score import TokenScore
 from weft.scoring.words import word_pieces
-from weft.text.encoded import Encoded, encode_with_spans
-from weft.text.tokenizer import Tokenizer
+from weft.text.tokenizers.base import Tokenizer
+from weft.text.tokenizers.encoded import Encoded, encode_with_spans
 
 NOT_READ = Line("", Encoded([], [], []))
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.text.tokenizer import Tokenizer
+from weft.text.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import cast
 
 from weft.errors import InputError, MissingFileError, nearest
 from weft.text.byte_sources import BuiltinSource, ByteSource, SpooledSource, file_source, standard_input
-from weft.text.pieces import decoded, pieces_of
+from weft.text.decoding import decoded, pieces_of
 
 OnBytes = Callable[[int], None]
 """Told the bytes read so far, of all sources together, decompressed."""

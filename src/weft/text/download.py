@@ -17,8 +17,8 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from weft.errors import InputError, MissingFileError
-from weft.text.named import Address, NamedCorpus, NamedFile, data_folders, known_corpus, local_files, mismatch
-from weft.text.transfer import CHUNK, AddressError, OnBytes, receive, store, take_place
+from weft.text.catalogue import Address, NamedCorpus, NamedFile, data_folders, known_corpus, local_files, mismatch
+from weft.text.http import CHUNK, AddressError, OnBytes, receive, store, take_place
 
 OnProgress = Callable[[int, int], None]
 """Called with the bytes so far and the total, over all files that are fetched."""

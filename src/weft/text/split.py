@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from weft.errors import InputError
 from weft.text.corpus import OnBytes
-from weft.text.pieces import LONGEST_PIECE
+from weft.text.decoding import LONGEST_PIECE
 
 
 class PieceSource(Protocol):

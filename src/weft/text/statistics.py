@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weft.text.pieces import batches_of
-from weft.text.tokenizer import UNK
+from weft.text.decoding import batches_of
+from weft.text.tokenizers.base import UNK
 
 MOST_DISTINCT_WORDS = 1 << 18
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weft.training.checkpoint import load_checkpoint, newest_checkpoint
 from weft.training.metrics import EpochMetrics, read_metrics
 from weft.training.progress import NoProgress, PlainProgress, Progress, progress_on
-from weft.training.tensors import load_weights
+from weft.training.safetensors_io import load_weights
 from weft.training.trainer import Trainer, TrainingResult
 
 __all__ = [

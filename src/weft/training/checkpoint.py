@@ -29,7 +29,7 @@ from weft.backends import State
 from weft.errors import CheckpointError
 from weft.files import sync_folder, write_text_atomically
 from weft.training.interfaces import Floats, NamedArrays
-from weft.training.tensors import Shapes, load_weights, read_tensors, write_tensors
+from weft.training.safetensors_io import Shapes, load_weights, read_tensors, write_tensors
 from weft.training.training_state import TrainingState
 
 CHECKPOINTS = "checkpoints"

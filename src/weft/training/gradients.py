@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from weft.backends import backend_of
-from weft.layers.row_gradient import RowGradient
+from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import NamedGradients
 
 

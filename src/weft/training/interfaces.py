@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.backends import State
-from weft.layers.row_gradient import RowGradient
-from weft.layers.softmax import Loss
+from weft.layers.sparse_gradient import RowGradient
+from weft.loss import Loss
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.files import replace_atomically, write_text_atomically
-from weft.training.lr_sweep import Sweep
+from weft.training.lr_range_test import Sweep
 
 HEADER = ("learning_rate", "nats_per_token", "smoothed_nats_per_token")
 

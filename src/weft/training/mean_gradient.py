@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from weft.layers.row_gradient import RowGradient
+from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import Floats, Gradient, NamedGradients
 from weft.training.running_mean import move_towards
 

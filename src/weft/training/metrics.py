@@ -11,7 +11,7 @@ from typing import Any
 from weft.errors import CheckpointError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.files import write_text_atomically
-from weft.layers.softmax import Loss
+from weft.loss import Loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ import numpy as np
 from weft.backends import UpdateKernel, backend_of
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
-from weft.layers.row_gradient import RowGradient
+from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import Floats, NamedArrays, NamedGradients
-from weft.training.pieces import LARGE_PIECE, PIECE, pieces
+from weft.training.row_chunks import LARGE_PIECE, PIECE, pieces
 
 
 class Optimizer(ABC):

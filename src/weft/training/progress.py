@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from weft.evaluation.perplexity import mean_nats, perplexity
-from weft.layers.softmax import Loss
+from weft.loss import Loss
 from weft.training.metrics import EpochMetrics
 
 

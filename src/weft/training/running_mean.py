@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from weft.backends import backend_of
 from weft.training.interfaces import Floats
-from weft.training.pieces import pieces
+from weft.training.row_chunks import pieces
 
 
 def move_towards(means: Sequence[Floats], values: Sequence[Floats], fraction: float) -> None:

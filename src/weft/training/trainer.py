@@ -18,19 +18,19 @@ import numpy as np
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats, perplexity
-from weft.layers.softmax import NOTHING, Loss
+from weft.loss import NOTHING, Loss
 from weft.training.averaging import make_averaging
 from weft.training.checkpoint import Checkpoint, load_checkpoint
 from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
-from weft.training.interruption import StopRequest, stop_on_signal
 from weft.training.metrics import EpochMetrics
 from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
-from weft.training.run_record import NoRecord, Record, RunRecord
+from weft.training.run_writer import NoRecord, Record, RunRecord
 from weft.training.same_run import check_same_run
 from weft.training.schedule import make_schedule
-from weft.training.stepper import Stepper, steps_per_epoch
+from weft.training.signals import StopRequest, stop_on_signal
+from weft.training.step import Stepper, steps_per_epoch
 from weft.training.training_state import TrainingState
 
 SECONDS_BETWEEN_EPOCH_SAVES = 1.0

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from weft.errors import CheckpointError
-from weft.layers.softmax import Loss
-from weft.training.tensors import FORMAT
+from weft.loss import Loss
+from weft.training.safetensors_io import FORMAT
 
 
 @dataclass(frozen=True, kw_only=True)

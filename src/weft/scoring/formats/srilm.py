@@ -28,7 +28,7 @@ from weft.evaluation.perplexity import perplexity_of_log10
 from weft.scoring.formats.layout import ContextLength, Layout, Lines, unbroken
 from weft.scoring.token_score import TokenScore
 from weft.scoring.units import BANS
-from weft.text.tokenizer import UNK
+from weft.text.tokenizers.base import UNK
 
 LINE_START, LINE_END = "<s>", "</s>"
 

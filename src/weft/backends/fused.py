@@ -1,0 +1,106 @@
+"""Switching the fused kernels on and off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from weft.backends import default_backend
+from weft.backends.cpu_cores import available_cores
+from weft.errors import InputError
+
+if TYPE_CHECKING:
+    from weft.backends.kernels.kernel_set import Kernels
+
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def why_not_fused() -> str | None:
+    """Why the fused kernels cannot run here, or None if they can."""
+    try:
+        from weft.backends.kernels.jit.cpu_features import why_not
+    except (ImportError, OSError) as error:  # OSError: its library of compiled code
+        return f"the package numba cannot be loaded ({error})"
+    return why_not()
+
+
+def why_not_bfloat16() -> str | None:
+    """Why the fused kernels cannot multiply in bfloat16 here, or None if they can."""
+    reason = why_not_fused()
+    if reason is not None:
+        return reason
+    from weft.backends.kernels.jit import cpu_features
+
+    return cpu_features.why_not_bfloat16()
+
+
+@cache
+def _kernels(threads: int, precision: str) -> Kernels:
+    from weft.backends.kernels.kernel_set import Kernels
+    from weft.backends.kernels.threads.parallel import Together
+
+    return Kernels.on(Together(threads), precision)
+
+
+def check_fused(threads: int | None, precision: str) -> None:
+    """Raise InputError where the fused kernels cannot run so, and for fewer threads than 1."""
+    reason = why_not_fused()
+    if reason is not None:
+        raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision == "bfloat16" and (reason := why_not_bfloat16()):
+        raise InputError(f"--precision bfloat16 cannot be used: {reason}; use float32")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1, got {threads}")
+
+
+@contextmanager
+def fused(threads: int | None = None, precision: str = "float32") -> Iterator[None]:
+    """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
+
+    precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
+    the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
+    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError
+    where the kernels cannot run so, and for fewer threads than 1.
+    """
+    check_fused(threads, precision)
+    kernels = _kernels(available_cores() if threads is None else threads, precision)
+    before = default_backend.active.set(kernels)
+    try:
+        with one_library_thread():
+            yield
+    finally:
+        default_backend.active.reset(before)
+
+
+_limiting = threading.Lock()
+
+
+@contextmanager
+def one_library_thread() -> Iterator[None]:
+    """Within the block, the linear algebra library multiplies on one thread: more would fight those of the kernels.
+
+    The limit is one for the whole process, so that who comes while it is set leaves it to the one who set it.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if not _limiting.acquire(blocking=False):
+        yield
+        return
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        _limiting.release()
+
+
+def saying_when_compiling(say: Callable[[str], None]) -> AbstractContextManager[None]:
+    """Within the block, `say` is told once, as soon as a kernel has to be compiled."""
+    from weft.backends.kernels.jit.compile import once_compiling
+
+    return once_compiling(lambda: say("compiling the fused kernels; they are kept for the next time"))

@@ -1,0 +1,148 @@
+"""How kernels are compiled: without Python's global lock, division as in C, the result kept on disk.
+
+Numba finds a kept result again by the function's name and file, and knows nothing of what the function calls in other
+files. So all kernels bear a mark in their names that changes with any of their files, and with the instructions that
+they may use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numba.extending
+from llvmlite import binding
+from numba import types
+from numba.core import event
+
+from weft.backends.kernels.jit.cpu_features import chosen_instructions
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+KERNELS = Path(__file__).parents[1]
+"""The root of the kernels: the compile cache's key covers every Python file below it."""
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+"""Without Python's lock, division as in C, and no entry as a function of C, which nobody uses but which is compiled."""
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """A function (typing context, argument types) that writes LLVM instructions, as one that kernels can call."""
+    return numba.extending.intrinsic(function)
+
+
+@intrinsic
+def full_vectors(typing: Any) -> Any:
+    """Has LLVM take the widest vectors there are for the loops of the function that begins with this.
+
+    For some processors it would take half of them, so that the clock stays high; the products around such a loop have
+    them at any rate.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # llvmlite knows attributes without a value only, and would refuse to add this one.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
+    decorator = numba.extending.overload(function, jit_options=dict(OPTIONS))
+    return cast(Callable[[Function], Function], decorator)
+
+
+def compiled(function: Function) -> Function:
+    """The function compiled by Numba at its first call, for the types it is called with."""
+    kernel = kept_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
+    return cast(Function, kernel)
+
+
+def within_kernels(function: Function) -> Function:
+    """A function that kernels call and become part of: without an entry from Python, which costs time to compile."""
+    return _within_kernels(function, {"contract"})
+
+
+def within_kernels_in_any_order(function: Function) -> Function:
+    """The same for a sum: its terms may be added in any order, as a vector at a time."""
+    return _within_kernels(function, {"contract", "reassoc", "nsz"})
+
+
+def _within_kernels(function: Function, liberties: set[str]) -> Function:
+    part = numba.extending.register_jitable(fastmath=liberties, **OPTIONS)(function)
+    return cast(Function, part)
+
+
+def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """`function` compiled and kept for the next time, where there is a folder that can be written."""
+    function.__qualname__ = f"{function.__qualname__}_{mark(KERNELS)}"
+    try:
+        return compiler(*arguments, cache=True, **options)(function)
+    except RuntimeError:  # Numba found no place for it
+        return compiler(*arguments, **options)(function)
+
+
+def called_by_name(name: str, function: Callable[..., Any], signature: Any, later: bool = False) -> Any:
+    """`function` compiled now. Kernels call it by its name, as they would one of a C library: compiled once, it is not
+    compiled again into each of them. later: it is compiled by the first call of `compile_what_was_left`, before which
+    no kernel that calls it may be."""
+    _left.append((name, function, signature))
+    if not later:
+        _name(*_left.pop())
+    return types.ExternalFunction(name, signature)
+
+
+def compile_what_was_left() -> None:
+    """Compile what was to be compiled later."""
+    while _left:
+        _name(*_left.pop(0))
+
+
+def _name(name: str, function: Callable[..., Any], signature: Any) -> None:
+    compilation = kept_on_disk(numba.cfunc, function, signature)
+    give_name(name, compilation.address, compilation)
+
+
+def give_name(name: str, address: int, compilation: Any) -> None:
+    """Let kernels call what is at an address by a name."""
+    _named.append(compilation)  # it has to live as long as its callers
+    binding.add_symbol(name, address)
+
+
+_left: list[tuple[str, Callable[..., Any], Any]] = []
+_named: list[Any] = []
+
+
+@cache
+def mark(folder: Path) -> str:
+    """Eight digits that stand for the Python files of a folder as they are, and for the chosen instructions."""
+    states = [
+        (path.relative_to(folder).as_posix(), path.stat().st_mtime_ns, path.stat().st_size)
+        for path in sorted(folder.rglob("*.py"))
+    ]
+    return hashlib.blake2b(repr((states, chosen_instructions())).encode(), digest_size=4).hexdigest()
+
+
+@contextmanager
+def once_compiling(act: Callable[[], None]) -> Iterator[None]:
+    """Within the block, `act` is called once, when something has to be compiled."""
+
+    class Acting(event.Listener):  # type: ignore[misc]
+        done = False
+
+        def on_start(self, _event: Any) -> None:
+            if not self.done:
+                self.done = True
+                act()
+
+        def on_end(self, _event: Any) -> None: ...
+
+    with event.install_listener("numba:compile", Acting()):
+        yield

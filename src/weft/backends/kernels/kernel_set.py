@@ -1,0 +1,50 @@
+"""All fused kernels. Importing them imports Numba.
+
+The first call of each compiles it, which takes seconds; the result is kept on disk for the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from weft.backends.kernels.jit.compile import compile_what_was_left
+from weft.backends.kernels.jit.dtypes import FLOATS, PAIRS
+from weft.backends.kernels.output.fused_output import FusedOutput
+from weft.backends.kernels.recurrent import gru, lstm, rnn
+from weft.backends.kernels.recurrent.block import PanelBlock, Passes
+from weft.backends.kernels.threads.capture import Recorder
+from weft.backends.kernels.threads.parallel import Together
+from weft.backends.kernels.update.fused_update import FusedUpdate
+
+ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
+"""How far apart a state worked out in two ways may be: 8 eps, and a rounding of a factor, as which it is fed back."""
+
+
+CELLS: dict[str, Passes] = {"rnn": rnn.PASSES, "lstm": lstm.PASSES, "gru": gru.PASSES}
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The fused kernels, which are carried out together by so many threads."""
+
+    blocks: Mapping[str, PanelBlock]
+    output: FusedOutput
+    update: FusedUpdate
+    rounding: float
+    with_recorder: Callable[[], tuple[Recorder, Kernels]]
+    """A recorder and kernels that it records."""
+
+    @classmethod
+    def on(cls, together: Together, precision: str) -> Kernels:
+        """All kernels, carried out by `together`; precision: "float32" or "bfloat16" factors of the matrix products."""
+        kind = PAIRS if precision == "bfloat16" else FLOATS
+        if kind == PAIRS:
+            compile_what_was_left()
+        blocks = {name: PanelBlock(passes, together, kind) for name, passes in CELLS.items()}
+
+        def with_recorder() -> tuple[Recorder, Kernels]:
+            recorder = Recorder(together.threads)
+            return recorder, cls.on(recorder, precision)
+
+        return cls(blocks, FusedOutput(together, kind), FusedUpdate(together), ROUNDING[precision], with_recorder)

@@ -1,0 +1,1 @@
+"""Matrix products: operands packed into panels, register-blocked micro-kernels, and the loops around them."""

@@ -1,0 +1,1 @@
+"""The spinning thread pool, parallel jobs made of phases and chunks, per-thread workspace, captured kernels."""

@@ -1,0 +1,1 @@
+"""Fused optimizer updates, averages, gradient norms and sparse row updates."""

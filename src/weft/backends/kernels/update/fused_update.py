@@ -1,0 +1,148 @@
+"""Updates of all parameters in one pass, averages, the gradient's norm and its scaling, additions of embedding rows.
+
+Written as array arithmetic every operation reads and writes memory once more, and calls NumPy once more for every
+parameter; here one call goes through all arrays, and each is read once and written once. See `rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends.kernels.threads.parallel import Together
+from weft.backends.kernels.update import rules
+from weft.backends.kernels.update.address_table import table_of
+from weft.backends.kernels.update.rows import add_rows, bounds, copy_within, distinct, take_rows, total
+
+Floats = NDArray[np.float32]
+Arrays = Sequence[Floats]
+
+SHARED_SIZE = 20_000
+"""Elements of all arrays from which on it pays to share them."""
+BRIEF_SIZE = 1_000_000
+"""Elements that take less than waiting for a helper that lost its core."""
+
+F = np.float32
+
+
+class FusedUpdate:
+    """Parameter updates for float32; the arrays of one parameter have one shape and one memory order."""
+
+    def __init__(self, together: Together) -> None:
+        self.together = together
+
+    def squared_norm(self, arrays: Arrays) -> float:
+        """The sum of the squares of all elements, in float64 over float32 partial sums; not finite if any is not."""
+        parts = np.zeros(self.together.threads)
+        self._over(rules.sum_of_squares, (arrays,), parts)
+        return float(sum(parts.tolist()))
+
+    def scale(self, arrays: Arrays, factor: float) -> None:
+        """array <- factor · array"""
+        self._over(rules.scale, (arrays,), F(factor))
+
+    def move_towards(self, arrays: Arrays, targets: Arrays, fraction: float) -> None:
+        """array <- array + fraction · (target - array)"""
+        self._over(rules.move_towards, (arrays, targets), F(fraction))
+
+    def sgd_towards(self, ws: Arrays, gs: Arrays, ts: Arrays, lr: float, decay: float) -> None:
+        """w <- w - lr g + decay (t - w)"""
+        self._over(rules.sgd_towards, (ws, gs, ts), F(lr), F(decay))
+
+    def sgd(self, ws: Arrays, gs: Arrays, lr: float) -> None:
+        """w <- w - lr g"""
+        self._over(rules.sgd, (ws, gs), F(lr))
+
+    def rms_towards(
+        self, ws: Arrays, gs: Arrays, ts: Arrays, roots: Arrays, lr: float, eps: float, decay: float
+    ) -> None:
+        """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
+        self._over(rules.rms_towards, (ws, gs, ts, roots), F(lr), F(eps), F(decay))
+
+    def momentum(self, ws: Arrays, gs: Arrays, vs: Arrays, mu: float, lr: float, factor: float) -> None:
+        """v <- mu v + factor g, w <- w - lr v"""
+        self._over(rules.momentum, (ws, gs, vs), F(mu), F(lr), F(factor))
+
+    def adamw(
+        self,
+        ws: Arrays,
+        gs: Arrays,
+        ms: Arrays,
+        vs: Arrays,
+        betas: tuple[float, float],
+        rate: float,
+        root_correction: float,
+        eps: float,
+        decays: Sequence[float],
+        factor: float,
+    ) -> None:
+        """g <- factor g; m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
+        keep = (1 - np.array(decays)).astype(F)
+        numbers = _adamw_numbers(betas, rate, root_correction, eps, factor)
+        self._over(rules.adamw, (ws, gs, ms, vs), keep, *numbers)
+
+    def adamw_rows(
+        self,
+        w: Floats,
+        rows: NDArray[Any],
+        values: Floats,
+        m: Floats,
+        v: Floats,
+        betas: tuple[float, float],
+        rate: float,
+        root_correction: float,
+        eps: float,
+        decay: float,
+        factor: float,
+    ) -> None:
+        """`adamw` of one matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
+        numbers = _adamw_numbers(betas, rate, root_correction, eps, factor)
+        self._run(rules.adamw_rows, w.size, w, rows, values, m, v, *numbers, F(1 - decay))
+
+    def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
+        """target[rows[k]] -= factor · values[k] for every k, in this order."""
+        add_rows(target, rows, values, F(-factor))
+
+    def add_rows(self, target: Floats, rows: NDArray[Any], values: Floats) -> None:
+        """target[rows[k]] += values[k] for every k, in this order."""
+        add_rows(target, rows, values, F(1))
+
+    def distinct(self, ids: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The different numbers among ids (K,), all below `count`, ascending, and the place of each id among them."""
+        return distinct(ids, count)  # type: ignore[no-any-return]
+
+    def bounds(self, numbers: NDArray[np.int64]) -> tuple[int, int]:
+        """The lowest and the highest of some numbers, at least one."""
+        return bounds(np.ascontiguousarray(numbers).reshape(-1))  # type: ignore[no-any-return]
+
+    def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
+        """W[rows]"""
+        taken = np.empty((len(rows), W.shape[1]), W.dtype)
+        self._run(take_rows, taken.size, W, rows, taken)
+        return taken
+
+    def total(self, numbers: Floats) -> float:
+        """The sum of all elements, in float64."""
+        return float(total(numbers.reshape(-1)))
+
+    def copy_within(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
+        """See `Backend.copy_within`."""
+        return bool(copy_within(np.ascontiguousarray(numbers), count, place))
+
+    def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
+        """Have a kernel go through arrays that belong together."""
+        table, size = table_of(columns)
+        self._run(kernel, size, table, *numbers)
+
+    def _run(self, kernel: Any, size: int, *arguments: Any) -> None:
+        shares = self.together.threads if size >= SHARED_SIZE else 1
+        self.together.run(kernel, shares, size < BRIEF_SIZE, *arguments)
+
+
+def _adamw_numbers(
+    betas: tuple[float, float], rate: float, root_correction: float, eps: float, factor: float
+) -> tuple[np.float32, ...]:
+    return F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), F(factor)

@@ -1,0 +1,34 @@
+"""The texts that a command line names: files, folders, standard input, or one split of a named corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from weft.commands.data import fetch_with_bar
+from weft.commands.options.types import one_of
+from weft.errors import InputError
+from weft.run_folder import HELD_OUT
+from weft.runs.reporting import Reporter, note_skipped
+from weft.runs.text_sources import corpus_files
+from weft.text.corpus import Corpus, open_corpus
+
+TEXT_HELP = "Files, folders, globs, .gz, '-' for standard input, 'builtin', or a corpus that `weft data` lists."
+
+
+def open_text(text: Sequence[str], split: str, reporter: Reporter) -> Corpus:
+    """The text named, of a named corpus its `split`; what is not read of a folder is told to `reporter`.
+
+    Raises InputError for a corpus without this split, and what `corpus_files` and `open_corpus` raise.
+    """
+    files = corpus_files(text, fetch_with_bar)
+    if files is not None and split not in files:
+        raise InputError(f"the corpus {text[0]} has no {split} text; it has {', '.join(files)}")
+    corpus = open_corpus(list(text) if files is None else [files[split]])
+    note_skipped(reporter, corpus.skipped)
+    return corpus
+
+
+def check_split(split: str | None) -> None:
+    """Raise InputError unless `split` is None or names a text that is held out."""
+    if split is not None:
+        one_of("--split", split, HELD_OUT)

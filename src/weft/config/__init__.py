@@ -1,0 +1,29 @@
+"""Settings of a run: their types, bounds, units and help; checks of single values; TOML files."""
+
+from __future__ import annotations
+
+from weft.config.schema import (
+    FIELDS,
+    SECTIONS,
+    TYPES,
+    Config,
+    ModelConfig,
+    Settings,
+    TextConfig,
+    TrainingConfig,
+    check_settings,
+    checked,
+)
+
+__all__ = [
+    "FIELDS",
+    "SECTIONS",
+    "TYPES",
+    "Config",
+    "ModelConfig",
+    "Settings",
+    "TextConfig",
+    "TrainingConfig",
+    "check_settings",
+    "checked",
+]

@@ -1,0 +1,135 @@
+"""Configurations as TOML: the file a person writes, and the resolved one that a run folder keeps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from weft.config.schema import FIELDS, SECTIONS, Config, check_settings
+from weft.errors import CheckpointError, InputError, MissingFileError, nearest
+from weft.files import write_text_atomically
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT = 1
+"""Version of the run folder; a weft that knows only lower ones refuses it."""
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings stated in a TOML file with tables [text], [model] and [training]; any may be left out.
+
+    A table [recipe], which says what comes out of them, is left to `weft.runs.recipes`.
+
+    Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
+    """
+    return _settings_of(path, read_toml(path))
+
+
+def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for section, values in tables.items():
+        if section in ("format", "weft", "recipe"):
+            continue
+        if section not in SECTIONS:
+            known = ", ".join(SECTIONS)
+            raise InputError(f"{path}: unknown table [{section}]{nearest(section, SECTIONS)}; known: {known}")
+        if not isinstance(values, dict):
+            raise InputError(f"{path}: {section} must be a table, [{section}], of settings")
+        keys = [item.name for item in fields(SECTIONS[section])]
+        for key, value in values.items():
+            if key not in keys:
+                raise InputError(f"{path}: unknown key {key!r} in [{section}]{_place_of(key) or nearest(key, keys)}")
+            settings[key] = value
+    try:
+        return check_settings(settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _place_of(key: str) -> str:
+    place = next((section for section, kind in SECTIONS.items() if key in kind.__dataclass_fields__), None)
+    return f"; it belongs in [{place}]" if place else ""
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write every value of `config` to a TOML file, replacing it atomically."""
+    from weft import __version__
+
+    lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
+    for section in SECTIONS:
+        lines += ["", f"[{section}]"]
+        values = getattr(config, section)
+        for item in fields(values):
+            value = getattr(values, item.name)
+            if value is None:
+                lines.append(f"# {item.name}: {item.metadata['help']}")
+            else:
+                lines.append(f"{item.name} = {_toml(value)}")
+    write_text_atomically(path, "\n".join(lines) + "\n")
+
+
+def read_config(path: Path) -> Config:
+    """The configuration that `write_config` wrote.
+
+    Raises MissingFileError where there is none, CheckpointError where it is damaged or from a newer version.
+    """
+    try:
+        tables = read_toml(path)
+        _check_format(path, tables)
+        return config_of(_settings_of(path, tables), str(path))
+    except InputError as error:
+        raise CheckpointError(str(error)) from None
+
+
+def _check_format(path: Path, tables: dict[str, Any]) -> None:
+    version = tables.get("format")
+    if not isinstance(version, int):
+        raise CheckpointError(f"{path} is not the configuration of a run: it has no format number")
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{path} has format {version}, made by a newer weft ({tables.get('weft')}); this one knows up to {FORMAT}: "
+            "upgrade weft"
+        )
+
+
+def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
+    """A whole configuration from settings that leave no required value open; raises CheckpointError if they do."""
+    missing = [name for name, item in FIELDS.items() if name not in settings and item.default is MISSING]
+    if missing:
+        raise CheckpointError(f"{origin}: {', '.join(missing)} missing")
+    parts: dict[str, Any] = {
+        section: kind(**{item.name: settings[item.name] for item in fields(kind) if item.name in settings})
+        for section, kind in SECTIONS.items()
+    }
+    return Config(**parts)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file states; raises MissingFileError, or InputError for what cannot be read."""
+    try:
+        # Some editors begin a file with a byte-order mark, which TOML does not know.
+        return tomllib.loads(path.read_bytes().decode("utf-8").removeprefix("\ufeff"))
+    except FileNotFoundError:
+        raise MissingFileError(f"no configuration file at {path}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(element) for element in value) + "]"
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Inference with state as a value: frozen models, a text read so far, sampling."""

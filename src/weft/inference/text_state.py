@@ -1,0 +1,94 @@
+"""A text read so far, as a value: push on, look at what comes next, keep a copy, go back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.backends import backend_of
+from weft.errors import InputError
+from weft.model import ModelState, Steps
+from weft.text.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True, eq=False)
+class TextState:
+    """The model after some text. Never changes: `push` gives a new one, so any state can be kept and gone on from.
+
+    state: the hidden states, (1, H) each; scores: of the next token, (1, V); surprisals: the tokens of the last `push`
+    with their surprisal in bits; logprob_nats: ln P of all text pushed since the start.
+    """
+
+    model: Steps = field(repr=False)
+    tokenizer: Tokenizer = field(repr=False)
+    state: ModelState = field(repr=False)
+    scores: Any = field(repr=False)
+    surprisals: tuple[tuple[str, float], ...] = ()
+    logprob_nats: float = 0.0
+
+    @classmethod
+    def start(cls, model: Steps, tokenizer: Tokenizer) -> TextState:
+        """The state after `<eos>`, before the first token."""
+        state = model.zero_state(1)
+        scores, state = model.step(_ids(state, tokenizer.eos_id), state)
+        return cls(model, tokenizer, state, scores)
+
+    def push(self, text: str) -> TextState:
+        """The state after reading on by `text`, in which a line end is an `<eos>`."""
+        state, scores, total = self.state, self.scores, self.logprob_nats
+        surprisals = []
+        for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
+            row = self._numpy(scores)
+            nats = _log_sum_exp(row) - float(row[id])
+            surprisals.append((self.tokenizer.token(id), nats / math.log(2)))
+            total -= nats
+            scores, state = self.model.step(_ids(state, id), state)
+        return TextState(self.model, self.tokenizer, state, scores, tuple(surprisals), total)
+
+    def next(self, k: int = 10) -> list[tuple[str, float]]:
+        """The k likeliest next tokens with their probabilities, the likeliest first."""
+        if k < 1:
+            raise InputError(f"k must be at least 1, got {k}")
+        row = self._numpy(self.scores)
+        probabilities = np.exp(row.astype(np.float64) - _log_sum_exp(row))
+        likeliest = np.argsort(-probabilities, kind="stable")[:k]
+        return [(self.tokenizer.token(int(id)), float(probabilities[id])) for id in likeliest]
+
+    def probability(self, token: str) -> float:
+        """P(the next token is `token`); raises InputError when it is not in the vocabulary."""
+        id = self.tokenizer.id(token)
+        if id is None:
+            raise InputError(f"{token!r} is not a token of this model")
+        row = self._numpy(self.scores)
+        return math.exp(float(row[id]) - _log_sum_exp(row))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TextState):
+            return NotImplemented
+        parts = zip((self.scores, *sum(self.state, ())), (other.scores, *sum(other.state, ())), strict=True)
+        return self.model is other.model and all(np.array_equal(ours, theirs) for ours, theirs in parts)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __copy__(self) -> TextState:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> TextState:
+        return self
+
+    def _numpy(self, scores: Any) -> NDArray[Any]:
+        row: NDArray[Any] = backend_of(scores).to_numpy(scores)[0]
+        return row
+
+
+def _ids(state: ModelState, id: int) -> Any:
+    return backend_of(state[0][0]).asarray(np.array([id]))
+
+
+def _log_sum_exp(scores: NDArray[Any]) -> float:
+    largest = scores.max()
+    return float(largest) + math.log(np.exp(scores - largest).sum(dtype=np.float64))

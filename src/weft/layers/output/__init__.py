@@ -1,0 +1,1 @@
+"""Output layers: scores over the vocabulary, softmax and loss; full, sliced, adaptive and sampled."""

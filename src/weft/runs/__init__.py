@@ -1,0 +1,1 @@
+"""A run from text to trained model: settings, preparation, training, reporting."""

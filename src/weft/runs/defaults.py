@@ -1,0 +1,205 @@
+"""What weft chooses for a text when a person leaves it open, and why, in one line each.
+
+The sizes are those that do well in a few minutes on two processor cores: small texts get small models and many passes,
+large ones the reverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from weft.backends.cpu_cores import available_cores
+from weft.backends.fused import why_not_fused
+from weft.config import Config, Settings, TextConfig
+from weft.config.toml import config_of
+from weft.layers import Regularization, default_cutoffs
+from weft.text.decoding import LONGEST_PIECE
+from weft.text.statistics import TextStatistics
+
+WORDS_FOR_A_WORD_MODEL = 20_000
+"""Below this too few words come twice to learn what follows them."""
+
+FEW_TYPES = 1000
+"""Below this they are characters of an alphabet: the output layer is cheap, and a larger hidden state pays."""
+
+CHARACTERS_TO_READ = 3_000_000
+"""All epochs together, about two minutes: 58,000 characters read 12 times came to perplexity 5.1, 30 times to 4.0."""
+
+WORK_FOR_KERNELS = 5e10
+"""Multiply-adds of a whole run, about: below, the plain loop takes a few seconds, and loading Numba as long."""
+
+LONGEST_MEAN_WORD = 15
+"""Scripts without spaces (Chinese, Japanese, Thai) come out far above this; languages with spaces far below."""
+
+
+class Choices:
+    """Settings that are filled in one after another, with the reason for each that nobody stated."""
+
+    def __init__(self, stated: Settings) -> None:
+        self.values: dict[str, Any] = dict(stated)
+        self.reasons: list[str] = []
+
+    def choose(self, reason: str, **values: Any) -> None:
+        """Fill in those of `values` that are open; the reason is told if there is any."""
+        chosen = {name: value for name, value in values.items() if name not in self.values}
+        self.values.update(chosen)
+        if chosen:
+            shown = ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items())
+            self.reasons.append(f"{shown}: {reason}")
+
+    def text_config(self) -> TextConfig:
+        """The part of the configuration that is about the text, which must be whole by now."""
+        names = {item.name for item in fields(TextConfig)}
+        return TextConfig(**{name: value for name, value in self.values.items() if name in names})
+
+
+def choose_text(stated: Settings, text: TextStatistics, valid_given: bool, test_given: bool) -> Choices:
+    """The choices that decide what the tokens are and what is held out.
+
+    `text` describes the training text before anything is split off; validation or test text may have come with it.
+    """
+    choices = Choices(stated)
+    _choose_tokenizer(choices, text)
+    _choose_split(choices, text, valid_given, test_given)
+    return choices
+
+
+def choose_training(choices: Choices, tokens: int, types: int) -> Config:
+    """The rest of the configuration, for a training text of so many tokens of so many types."""
+    _choose_model(choices, tokens, types)
+    _choose_blocks(choices, tokens)
+    _choose_optimizer(choices)
+    _choose_epochs(choices, tokens, types)
+    _choose_kernels(choices, tokens, types)
+    return config_of(choices.values)
+
+
+def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
+    if text.mean_word_length > LONGEST_MEAN_WORD:
+        choices.choose(f"the text has hardly any spaces ({text.mean_word_length:.0f} letters a word)", tokenizer="char")
+    elif text.words < WORDS_FOR_A_WORD_MODEL:
+        choices.choose(f"{text.words:,} words are too few for a model of words", tokenizer="char")
+    else:
+        choices.choose(f"{text.words:,} words, {text.mean_word_length:.1f} letters each", tokenizer="word")
+    if choices.values["tokenizer"] == "word" and text.words >= WORDS_FOR_A_WORD_MODEL:
+        if text.has_unk:
+            choices.choose("the text has <unk> for its rare words already", min_count=1)
+        else:
+            choices.choose("words seen once teach the model what an unknown word is like", min_count=2)
+        if text.distinct_words > 10_000 and not text.has_unk:
+            size = 10_000 if text.words < 5_000_000 else 30_000
+            choices.choose(f"the most frequent of {text.distinct_words:,} or more different words", vocab_size=size)
+
+
+def _choose_split(choices: Choices, text: TextStatistics, valid_given: bool, test_given: bool) -> None:
+    length = text.characters if choices.values["tokenizer"] == "char" else text.words
+    places_to_cut = text.lines + text.characters // LONGEST_PIECE
+    if test_given:
+        choices.choose("test text is given", test_fraction=0.0)
+    if valid_given:
+        choices.choose("validation text is given", valid_fraction=0.0, test_fraction=0.0)
+    elif length < 1000:
+        choices.choose("the text is too short to hold anything out", valid_fraction=0.0, test_fraction=0.0)
+    elif places_to_cut < 10:
+        choices.choose("the text has too few lines to hold any of them out", valid_fraction=0.0, test_fraction=0.0)
+    elif length < 200_000:
+        choices.choose("the end of the text tells whether the model learns or memorises", valid_fraction=0.1)
+        choices.choose("a text this short is better used for training", test_fraction=0.0)
+    else:
+        share = float(f"{min(0.05, 100_000 / length):.2g}")
+        choices.choose("held out at the end of the text", valid_fraction=share, test_fraction=share)
+
+
+def _choose_model(choices: Choices, tokens: int, types: int) -> None:
+    few_types = types < FEW_TYPES
+    if tokens < 5_000:
+        size, dropout = 32, 0.0
+    elif tokens < (20_000 if few_types else 50_000):
+        size, dropout = 128, 0.2
+    elif tokens < 500_000:
+        size, dropout = (256, 0.2) if few_types else (128, 0.3)
+    elif tokens < 5_000_000:
+        size, dropout = (384, 0.1) if few_types else (200, 0.2)
+    else:
+        size, dropout = (512, 0.0) if few_types else (256, 0.1)
+    about = f"for {tokens:,} training tokens of {types:,} types"
+    choices.choose("gates let it remember further back than a simple rnn", cell="lstm")
+    output = choices.values.get("output", "full")
+    if output == "adaptive":
+        choices.choose(f"where clusters of the {types:,} types end, by rank", cutoffs=default_cutoffs(types))
+    tied = choices.values.get("tied", False)
+    if tied and "embedding_size" in choices.values:
+        choices.choose(
+            "as the embedding, whose matrix is the output's too", hidden_size=choices.values["embedding_size"]
+        )
+    choices.choose(about, hidden_size=size)
+    hidden_size = choices.values["hidden_size"]
+    if few_types and not tied:
+        choices.choose("few types need no large embedding", embedding_size=min(64, hidden_size))
+    else:
+        choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
+    if choices.values["embedding_size"] == hidden_size and not few_types and output != "adaptive":
+        choices.choose("one matrix for the embedding and the output learns from both", tied=True)
+    if Regularization.among(choices.values).leaves_open(choices.values.get("layers", 1)):
+        choices.choose(about, dropout=dropout)
+
+
+def _choose_blocks(choices: Choices, tokens: int) -> None:
+    longest = 64 if choices.values["tokenizer"] == "char" else 35
+    of_a_stream = tokens // choices.values.get("batch_size", 1)
+    choices.choose("how far back the gradient reaches", bptt=max(1, min(longest, of_a_stream)))
+    streams = max(1, min(20, tokens // (choices.values["bptt"] * 40)))
+    choices.choose("streams of text side by side", batch_size=streams)
+
+
+def _choose_optimizer(choices: Choices) -> None:
+    choices.choose("needs the least tuning", optimizer="adamw")
+    optimizer = choices.values["optimizer"]
+    if optimizer == "adamw":
+        choices.choose("the learning rate falls to a fiftieth at the end", schedule="cosine")
+        choices.choose("does well with adamw on small models", lr=4e-3)
+    else:
+        choices.choose("a quarter of the learning rate whenever validation stalls", schedule="plateau")
+        choices.choose(f"as usual for {optimizer} with clipped gradients", lr={"sgd": 20.0, "momentum": 2.0}[optimizer])
+
+
+def _choose_epochs(choices: Choices, tokens: int, types: int) -> None:
+    values = choices.values
+    blocks = values.get("accumulate", 1)
+    steps = max(1, tokens // (values["batch_size"] * values["bptt"] * blocks))
+    if tokens < 50_000:
+        by_size = 60 if tokens < 5_000 else 30
+    elif tokens < 500_000:
+        by_size = min(30, CHARACTERS_TO_READ // tokens) if types < FEW_TYPES else 12
+    else:
+        by_size = 6 if tokens < 3_000_000 else 3 if tokens < 10_000_000 else 1
+    epochs = max(by_size, -(-300 // steps))
+    of_a_step = f"{blocks} x " * (blocks > 1) + f"{values['batch_size']} x {values['bptt']}"
+    choices.choose(f"{epochs * steps:,} steps of {of_a_step} tokens", epochs=epochs)
+
+
+def _choose_kernels(choices: Choices, tokens: int, types: int) -> None:
+    values = choices.values
+    steps = tokens * values["epochs"]
+    if values.get("max_steps") is not None:
+        of_a_step = values["batch_size"] * values["bptt"] * values.get("accumulate", 1)
+        steps = min(steps, values["max_steps"] * of_a_step)
+    H = values["hidden_size"]
+    if "kernels" not in values:
+        if values.get("precision", "float32") != "float32":
+            choices.choose("what computes in bfloat16", kernels="fused")
+        elif steps * H * (types + 8 * H * values.get("layers", 1)) < WORK_FOR_KERNELS:
+            choices.choose("done sooner than the fused ones are loaded", kernels="plain")
+        elif (reason := why_not_fused()) is not None:
+            choices.choose(reason, kernels="plain")
+        else:
+            choices.choose("faster, and the same within rounding", kernels="fused")
+    if values["kernels"] == "fused":
+        choices.choose("the cores of this machine", threads=available_cores())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

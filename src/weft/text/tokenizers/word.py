@@ -1,0 +1,140 @@
+"""Words: what stands between white space. Ids 0 and 1 are `<unk>` and `<eos>`, then types by descending count."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+from weft.errors import InputError
+from weft.text.tokenizers.base import EOS, UNK, Tokenizer
+from weft.text.tokenizers.encoded import Encoded
+
+MOST_TYPES_COUNTED = 2_000_000
+WORD = re.compile(r"\S+")  # the same words as those of `str.split`
+
+
+class WordTokenizer(Tokenizer):
+    """Splits at white space. A literal `<unk>` or `<eos>` in the text is that token.
+
+    unk_in_text  whether the training text itself holds a literal `<unk>` (Penn Treebank does): then it is a word like
+                 any other, and not out of vocabulary
+    """
+
+    kind = "word"
+    unk_id: int = 0
+    eos_id: int = 1
+
+    def __init__(self, tokens: Sequence[str], counts: Sequence[int], *, lowercase: bool, unk_in_text: bool) -> None:
+        super().__init__(tokens, counts, lowercase=lowercase)
+        self.unk_in_text = unk_in_text
+
+    def encode_with_oov(self, text: str) -> tuple[list[int], list[bool]]:
+        ids: list[int] = []
+        oov: list[bool] = []
+        for number, line in enumerate(self._normalised(text).split("\n")):
+            if number:
+                ids.append(self.eos_id)
+                oov.append(False)
+            words = line.split()
+            ids += map(self._ids.get, words, repeat(self.unk_id))
+            oov += (word not in self._ids or (word == UNK and not self.unk_in_text) for word in words)
+        return ids, oov
+
+    def encode_line_with_spans(self, line: str, /) -> Encoded:
+        return Encoded(*self.encode_with_oov(line), [word.span() for word in WORD.finditer(line)])
+
+    def decoder(self) -> WordDecoder:
+        return WordDecoder(self)
+
+    def _encode_line(self, line: str) -> list[int]:
+        return list(map(self._ids.get, line.split(), repeat(self.unk_id)))
+
+    def _settings(self) -> dict[str, Any]:
+        return {"unk_in_text": self.unk_in_text}
+
+    @classmethod
+    def _from_saved(
+        cls, tokens: list[str], counts: list[int], lowercase: bool, settings: Mapping[str, Any]
+    ) -> WordTokenizer:
+        unk_in_text = settings["unk_in_text"]
+        if not isinstance(unk_in_text, bool):
+            raise TypeError("'unk_in_text' is neither true nor false")
+        check_vocabulary(tokens)
+        return cls(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
+
+
+class WordDecoder:
+    """Puts one space between the words of a line."""
+
+    def __init__(self, tokenizer: WordTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._within_line = False
+
+    def push(self, id: int, /) -> str:
+        if id == self._tokenizer.eos_id:
+            self._within_line = False
+            return "\n"
+        space = " " if self._within_line else ""
+        self._within_line = True
+        return space + self._tokenizer.token(id)
+
+    def flush(self) -> str:
+        return ""
+
+
+def fit_words(pieces: Iterable[str], *, lowercase: bool, vocab_size: int | None, min_count: int) -> WordTokenizer:
+    """The word tokenizer of a training text; see `fit_tokenizer`.
+
+    Of a text with more than MOST_TYPES_COUNTED types, the rarest are forgotten each time so many have gathered; their
+    occurrences count as `<unk>` unless they come back.
+    """
+    check_room(vocab_size)
+    words, total, lines = _count_words(pieces, lowercase)
+    if total == 0:
+        raise InputError("the training text has no words: it is empty or only white space")
+    unk_in_text = words.pop(UNK, 0) > 0
+    literal_eos = words.pop(EOS, 0)
+    kept = most_frequent(words, vocab_size, min_count)
+    unknown = total - literal_eos - sum(count for _, count in kept)
+    tokens = [UNK, EOS, *(word for word, _ in kept)]
+    counts = [unknown, lines + literal_eos, *(count for _, count in kept)]
+    return WordTokenizer(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
+
+
+def _count_words(pieces: Iterable[str], lowercase: bool) -> tuple[Counter[str], int, int]:
+    words: Counter[str] = Counter()
+    total = lines = rarest = 0
+    for piece in pieces:
+        found = (piece.lower() if lowercase else piece).split()
+        words.update(found)
+        total += len(found)
+        lines += piece.count("\n")
+        while len(words) > MOST_TYPES_COUNTED:
+            rarest += 1
+            words = Counter({word: count for word, count in words.items() if count > rarest})
+    return words, total, lines
+
+
+def most_frequent(counts: Mapping[str, int], vocab_size: int | None, min_count: int) -> list[tuple[str, int]]:
+    """Types seen at least `min_count` times, by descending count, then by code points, two fewer than `vocab_size`."""
+    ranked = sorted(
+        ((token, count) for token, count in counts.items() if count >= min_count), key=lambda item: (-item[1], item[0])
+    )
+    return ranked if vocab_size is None else ranked[: vocab_size - 2]
+
+
+def check_room(vocab_size: int | None) -> None:
+    """Raises InputError when `vocab_size` leaves room for the special tokens only."""
+    if vocab_size is not None and vocab_size < 3:
+        raise InputError(f"vocab_size must be at least 3 ({UNK}, {EOS} and one more), got {vocab_size}")
+
+
+def check_vocabulary(tokens: Sequence[str]) -> None:
+    """Raises ValueError unless `tokens` are distinct and begin with the two special ones."""
+    if list(tokens[:2]) != [UNK, EOS]:
+        raise ValueError(f"the tokens do not begin with {UNK} and {EOS}")
+    if len(set(tokens)) != len(tokens):
+        raise ValueError("a token is listed twice")

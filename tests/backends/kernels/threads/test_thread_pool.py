@@ -1,0 +1,68 @@
+"""Helpers come when they are called, and are left alone where they keep losing their cores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from weft.backends.fused import why_not_fused
+
+if why_not_fused() is not None:
+    pytest.skip(f"no kernels: {why_not_fused()}", allow_module_level=True)
+
+from weft.backends.kernels.threads.thread_pool import AWAKE, FEWEST_ALONE, MOST_ALONE, Crew
+
+
+def alone_after_a_loss(crew: Crew) -> int:
+    """How many jobs are done alone until the helpers are asked again."""
+    while not crew.engage():
+        pass
+    crew.release(lost=True)
+    jobs = 0
+    while not crew.engage():
+        jobs += 1
+    crew.release(lost=False)
+    return jobs
+
+
+def test_helpers_that_lose_their_cores_are_left_alone_for_longer_each_time() -> None:
+    crew = Crew(2)
+    first, second, *_, last = [alone_after_a_loss(crew) for _ in range(12)]
+    assert first == FEWEST_ALONE < second < last == MOST_ALONE
+
+
+def test_a_loss_is_forgotten_over_many_good_jobs() -> None:
+    crew = Crew(2)
+    alone_after_a_loss(crew)
+    for _ in range(FEWEST_ALONE):
+        assert crew.engage()
+        crew.release(lost=False)
+    assert alone_after_a_loss(crew) == FEWEST_ALONE
+
+
+def test_helpers_serve_one_caller_at_a_time_and_one_thread_needs_none() -> None:
+    crew = Crew(2)
+    assert crew.engage()
+    assert not crew.engage()
+    crew.release(lost=False)
+    assert crew.engage()
+    crew.release(lost=False)
+    assert not Crew(1).engage()
+
+
+def test_helpers_fall_asleep_though_their_caller_was_interrupted_and_never_released_them() -> None:
+    crew = Crew(2)
+    assert crew.engage()
+    while not crew.control[AWAKE]:
+        time.sleep(1e-4)
+    until = time.monotonic() + 60
+    while any(crew.control[AWAKE] for _ in in_a_while()):  # it looks as if it slept for a moment of each look-out
+        assert time.monotonic() < until
+
+
+def in_a_while() -> Iterator[None]:
+    for _ in range(20):
+        time.sleep(1e-3)
+        yield

@@ -1,0 +1,292 @@
+"""A recorded pass gives what the layers give, bit for bit, and is there only where they do the same in every block."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weft.backends import random_generator
+from weft.backends.captured_pass import RecordedPasses
+from weft.backends.fused import fused, why_not_fused
+from weft.errors import InputError
+from weft.layers import OutputSettings, Regularization
+from weft.layers.sparse_gradient import dense
+from weft.model import RNNLM
+from weft.training.optimizer import SGD
+
+pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
+
+V, N, T = 30, 5, 8
+
+
+def blocks(count: int, vocabulary: int = V, streams: int = N, steps: int = T) -> list[tuple[Any, Any]]:
+    rng = random_generator(0)
+    return [tuple(rng.integers(0, vocabulary, (2, streams, steps))) for _ in range(count)]
+
+
+def unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RecordedPasses, "_pass", lambda *_arguments: None)
+
+
+def trained(model: RNNLM, given: list[tuple[Any, Any]], threads: int = 2) -> list[Any]:
+    """All that a few steps of training leave behind."""
+    found: list[Any] = []
+    optimizer = SGD(model.named_parameters())
+    with fused(threads):
+        for xs, ts in given:
+            found.append(np.float64(model.loss(xs, ts).nats))
+            found += [array.copy() for state in model.state or () for array in state]
+            found.append(model.output.nats.copy())
+            model.backward()
+            found += [np.array(dense(gradient)) for gradient in model.grads]
+            found += [layer.dh.copy() for layer in model.recurrent]
+            optimizer.update(model.named_gradients(), 0.5)
+    return [*found, *(array.copy() for array in model.params)]
+
+
+def assert_same(ours: list[Any], expected: list[Any]) -> None:
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from weft.backends.kernels.output import fused_output
+    from weft.backends.kernels.recurrent import block as recurrent_block
+    from weft.backends.kernels.update import fused_update
+
+    for module in (recurrent_block, fused_output):
+        monkeypatch.setattr(module, "SHARED_WORK", 0)
+    monkeypatch.setattr(fused_update, "SHARED_SIZE", 0)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("tied", "vocabulary"), [(False, V), (True, V), (False, 9), (True, 9)])
+def test_it_gives_the_same_bits(
+    cell: str, threads: int, tied: bool, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def model() -> RNNLM:
+        return RNNLM(vocabulary, 12, 12, 2, cell, tied=tied, seed=1)
+
+    given = blocks(4, vocabulary, steps=T if vocabulary == V else 50)
+    ours = model()
+    recorded = trained(ours, given, threads)
+    assert ours._recorded.current is not None
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(model(), given, threads))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("vocabulary", [9, V])
+def test_it_gives_the_same_bits_where_threads_share_hidden_units(
+    cell: str, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weft.backends.kernels.recurrent import block as recurrent_block
+
+    monkeypatch.setattr(recurrent_block, "ALONE_WEIGHTS", 0)
+    given = blocks(4, vocabulary, streams=1, steps=T if vocabulary == V else 50)
+    ours = RNNLM(vocabulary, 70, 70, 2, cell, seed=1)
+    recorded = trained(ours, given)
+    assert ours._recorded.current is not None
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(RNNLM(vocabulary, 70, 70, 2, cell, seed=1), given))
+
+
+def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+    was_recorded = []
+    with fused(1):
+        for steps in (8, 8, 7, 8, 8):
+            model.loss(*blocks(1, steps=steps)[0])
+            was_recorded.append(model._recorded.current is not None)
+            model.backward()
+    assert was_recorded == [False, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RNNLM(V, 12, 12, dropout=0.5, seed=1),
+        lambda: RNNLM(V, 12, 12, regularization=Regularization(embedding_dropout=0.1), seed=1),
+        lambda: RNNLM(V, 12, 12, regularization=Regularization(weight_dropout=0.1), seed=1),
+        lambda: RNNLM(V, 12, 12, regularization=Regularization(activation_penalty=1.0), seed=1),
+        lambda: RNNLM(V, 12, 12, 2, residual=True, seed=1),
+        lambda: RNNLM(V, 12, 12, layer_norm=True, seed=1),
+        lambda: RNNLM(V, 12, 12, cell="window", seed=1),
+        lambda: RNNLM(V, 12, 12, output=OutputSettings(output="sampled", samples=8), seed=1),
+        lambda: RNNLM(V, 12, 12, output=OutputSettings(output="adaptive", cutoffs=(9,)), seed=1),
+        lambda: RNNLM(V, 12, 12, dtype="float64", seed=1),
+    ],
+)
+def test_what_is_not_the_same_in_every_block_is_not_recorded(make: Any) -> None:
+    model = make()
+    with fused(1):
+        for xs, ts in blocks(3):
+            model.loss(xs, ts)
+            assert model._recorded.current is None
+            model.backward()
+
+
+def test_nothing_is_recorded_of_the_plain_loop() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+    for xs, ts in blocks(3):
+        model.loss(xs, ts)
+        assert model._recorded.current is None
+
+
+def test_targets_that_do_not_count_are_left_to_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = blocks(5)
+    given[2][1][1, 3] = given[4][1][0, 0] = -1
+    recorded = trained(RNNLM(V, 12, 12, seed=1), given)
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(RNNLM(V, 12, 12, seed=1), given))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("id", [-2, V])
+def test_ids_beyond_the_vocabulary_are_refused(which: int, id: int) -> None:
+    model, given = RNNLM(V, 12, 12, seed=1), blocks(3)
+    given[2][which][2, 2] = id
+    with fused(1):
+        for xs, ts in given[:2]:
+            model.loss(xs, ts)
+        with pytest.raises(InputError, match=str(id)):
+            model.loss(*given[2])
+
+
+def test_ids_of_any_integer_type_and_order_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [(np.asfortranarray(xs.astype(np.int32)), ts.astype(np.uint16)) for xs, ts in blocks(3)]
+    recorded = trained(RNNLM(V, 12, 12, seed=1), given)
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(RNNLM(V, 12, 12, seed=1), blocks(3)))
+
+
+def test_backward_needs_a_loss_before_it() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+    with fused(1):
+        for xs, ts in blocks(2):
+            model.loss(xs, ts)
+        model.backward()
+        with pytest.raises(InputError, match="needs a loss before it"):
+            model.backward()
+
+
+def test_a_state_of_other_streams_is_refused() -> None:
+    model, (block,) = RNNLM(V, 12, 12, seed=1), blocks(1)
+    with fused(1):
+        for _ in range(2):
+            model.loss(*block)
+        model.set_state(model.zero_state(N + 1))
+        with pytest.raises(InputError, match="call reset_state"):
+            model.loss(*block)
+
+
+def test_a_state_that_was_handed_out_stays() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+    states = []
+    with fused(1):
+        for xs, ts in blocks(4):
+            model.loss(xs, ts)
+            states.append((model.state, copy.deepcopy(model.state)))
+    for handed_out, kept in states:
+        np.testing.assert_array_equal(handed_out, kept)
+
+
+def test_other_parameters_are_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    def losses() -> list[float]:
+        model = RNNLM(V, 12, 12, seed=1)
+        with fused(1):
+            found = [model.loss(*block).nats for block in blocks(3)]
+            model.set_parameters([2 * array for array in model.params])
+            return found + [model.loss(*block).nats for block in blocks(3)]
+
+    recorded = losses()
+    unrecorded(monkeypatch)
+    assert recorded == losses()
+
+
+def test_another_thread_and_other_kernels_record_for_themselves() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+
+    def read(threads: int) -> None:
+        with fused(threads):
+            for xs, ts in blocks(2):
+                model.loss(xs, ts)
+
+    read(1)
+    read(2)
+    assert len(model._recorded._passes) == 2
+    other = threading.Thread(target=read, args=(1,))
+    other.start()
+    other.join()
+    assert len(model._recorded._passes) == 3
+
+
+def test_forward_by_hand_after_a_recorded_pass_goes_back_by_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gradients() -> list[Any]:
+        model, given = RNNLM(V, 12, 12, seed=1), blocks(3)
+        with fused(1):
+            for xs, ts in given[:2]:
+                model.loss(xs, ts)
+            model.output.forward(model.forward(given[2][0]), given[2][1])
+            model.backward()
+        return [dense(gradient) for gradient in model.grads]
+
+    recorded = gradients()
+    unrecorded(monkeypatch)
+    assert_same(recorded, gradients())
+
+
+def test_a_model_that_nobody_has_goes_at_once() -> None:
+    model = RNNLM(V, 12, 12, seed=1)
+    trained(model, blocks(3))
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_shapes_beyond_the_memory_for_them_take_the_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from weft.backends import captured_pass
+
+    def model() -> RNNLM:
+        return RNNLM(V, 12, 12, seed=1)
+
+    given = [block for steps in (8, 6, 8) for block in blocks(3, steps=steps)]
+    monkeypatch.setattr(captured_pass, "MOST_BYTES", model().kept_bytes(N, 8))
+    ours = model()
+    recorded = trained(ours, given)
+    assert len(ours._recorded._passes) == 1
+    unrecorded(monkeypatch)
+    assert_same(recorded, trained(model(), given))
+
+
+def test_helpers_that_do_not_come_change_no_bit(everything_shared: None) -> None:
+    from weft.backends.kernels.threads.thread_pool import crew
+
+    together = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
+    with crew(2)._free:  # somebody else has the helpers
+        alone = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
+    assert_same(alone, together)
+
+
+def test_a_thread_that_fails_is_told_of() -> None:
+    from helpers.parallel_cases import failing
+    from weft.backends.kernels.threads.capture import Recorder
+
+    recorder = Recorder(2)
+    with pytest.raises(MemoryError, match="failing"):
+        recorder.run(failing, 2, False, np.zeros(2))
+    recorder._calls = [(failing, 2, False, (np.zeros(2),))]
+    with pytest.raises(MemoryError, match="a recording"):
+        recorder.taken().carry_out()

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.paths import ROOT
+from weft.text import encode_pieces, fit_tokenizer, open_corpus
+from weft.text.tokenizers import word as word_tokenizer
+
+BESIDE = ROOT / ".." / "shared" / "data"
+PTB = Path(os.environ.get("WEFT_DATA", BESIDE)) / "ptb"
+
+
+def test_special_tokens_come_first_then_types_by_count_then_alphabet() -> None:
+    tokenizer = fit_tokenizer("word", ["b a d\n", "b a c\n", "b\n"])
+    assert tokenizer.tokens == ["<unk>", "<eos>", "b", "a", "c", "d"]
+    assert tokenizer.counts == [0, 3, 3, 2, 1, 1]
+    assert (tokenizer.unk_id, tokenizer.eos_id) == (0, 1)
+
+
+def test_vocab_size_counts_all_types_and_the_rest_become_unk() -> None:
+    tokenizer = fit_tokenizer("word", ["b a c\n", "b a d\n", "b\n"], vocab_size=4)
+    assert tokenizer.tokens == ["<unk>", "<eos>", "b", "a"]
+    assert tokenizer.counts == [2, 3, 3, 2]
+    assert tokenizer.encode("a c b") == [3, 0, 2]
+
+
+def test_rare_types_become_unk() -> None:
+    tokenizer = fit_tokenizer("word", ["b a c\n", "b a d\n", "b\n"], min_count=3)
+    assert tokenizer.tokens == ["<unk>", "<eos>", "b"]
+    assert tokenizer.counts == [4, 3, 3]
+
+
+def test_a_literal_unk_is_a_known_word_where_the_training_text_has_it() -> None:
+    with_it = fit_tokenizer("word", ["a <unk> b\n"])
+    without = fit_tokenizer("word", ["a b\n"])
+    assert with_it.vocab_size == without.vocab_size == 4
+    assert with_it.counts == [1, 1, 1, 1]
+    assert with_it.encode_with_oov("a <unk> z\n") == ([2, 0, 0, 1], [False, False, True, False])
+    assert without.encode_with_oov("a <unk> z\n") == ([2, 0, 0, 1], [False, True, True, False])
+
+
+def test_a_literal_eos_is_a_line_end() -> None:
+    tokenizer = fit_tokenizer("word", ["a <eos> b\n"])
+    assert tokenizer.tokens == ["<unk>", "<eos>", "a", "b"]
+    assert tokenizer.counts == [0, 2, 1, 1]
+    assert tokenizer.encode("a <eos>") == [2, 1]
+
+
+@given(st.lists(st.lists(st.sampled_from(["you", "say", "<unk>", "好", "."])), min_size=1))
+def test_pushing_ids_one_by_one_gives_the_words_with_single_spaces(lines: list[list[str]]) -> None:
+    tokenizer = fit_tokenizer("word", ["you say <unk> 好 .\n"])
+    text = "\n".join(" ".join(line) for line in lines)
+    decoder = tokenizer.decoder()
+    assert "".join(decoder.push(id) for id in tokenizer.encode(text)) == text
+
+
+def test_counting_forgets_rare_types_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_tokenizer, "MOST_TYPES_COUNTED", 50)
+    pieces = [f"often now{n} often {'even' if n % 2 else 'odd'}\n" for n in range(1000)]
+    tokenizer = fit_tokenizer("word", pieces)
+    assert tokenizer.tokens[2] == "often"
+    assert {"even", "odd"} <= set(tokenizer.tokens)
+    assert tokenizer.vocab_size <= 52
+    assert sum(tokenizer.counts) == 5000
+    assert tokenizer.counts[2] == 2000
+
+
+@pytest.mark.skipif(not PTB.is_dir(), reason="Penn Treebank is not here (WEFT_DATA)")
+def test_penn_treebank_has_ten_thousand_types() -> None:
+    train = open_corpus([PTB / "ptb.train.txt"])
+    tokenizer = fit_tokenizer("word", train.pieces())
+    assert tokenizer.vocab_size == 10_000
+    assert sum(tokenizer.counts) == 929_589
+    assert tokenizer.counts[:2] == [45_020, 42_068]
+    test = open_corpus([PTB / "ptb.test.txt"])
+    assert sum(chunk.size for chunk in encode_pieces(tokenizer, test.pieces())) == 82_430
+    assert not any(any(tokenizer.encode_with_oov(piece)[1]) for piece in test.pieces())
+
+
+@pytest.mark.skipif(not PTB.is_dir(), reason="Penn Treebank is not here (WEFT_DATA)")
+def test_the_first_thousand_tokens_of_penn_treebank_have_418_types() -> None:
+    words = [
+        word
+        for piece in open_corpus([PTB / "ptb.train.txt"]).pieces()
+        for word in piece.replace("\n", "<eos>\n").split()
+    ]
+    assert fit_tokenizer("word", [" ".join(words[:1000])]).vocab_size == 418
