@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from weft.backends import Array, random_generator
-from weft.backends.captured_pass import RecordedPasses
+from weft.backends.captured_pass import CapturedPasses
 from weft.errors import InputError
 from weft.layers import (
     EmbeddingDropout,
@@ -139,7 +139,7 @@ class RNNLM:
 
     def _settle(self) -> None:
         """Take note of where the parameters are; to be called whenever the layers are others."""
-        self._places, self._recorded = self._found_places(), RecordedPasses()
+        self._places, self._recorded = self._found_places(), CapturedPasses()
         self.params = list(self.named_parameters().values())
 
     def _found_places(self) -> list[tuple[str, Layer, int]]:

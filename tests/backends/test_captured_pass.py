@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from weft.backends import random_generator
-from weft.backends.captured_pass import RecordedPasses
+from weft.backends.captured_pass import CapturedPasses
 from weft.backends.fused import fused, why_not_fused
 from weft.errors import InputError
 from weft.layers import OutputSettings, Regularization
@@ -31,7 +31,7 @@ def blocks(count: int, vocabulary: int = V, streams: int = N, steps: int = T) ->
 
 
 def unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RecordedPasses, "_pass", lambda *_arguments: None)
+    monkeypatch.setattr(CapturedPasses, "_pass", lambda *_arguments: None)
 
 
 def trained(model: RNNLM, given: list[tuple[Any, Any]], threads: int = 2) -> list[Any]:
@@ -272,21 +272,21 @@ def test_shapes_beyond_the_memory_for_them_take_the_place_of_others(monkeypatch:
 
 
 def test_helpers_that_do_not_come_change_no_bit(everything_shared: None) -> None:
-    from weft.backends.kernels.threads.thread_pool import crew
+    from weft.backends.kernels.threads.thread_pool import thread_pool
 
     together = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
-    with crew(2)._free:  # somebody else has the helpers
+    with thread_pool(2)._free:  # somebody else has the helpers
         alone = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
     assert_same(alone, together)
 
 
 def test_a_thread_that_fails_is_told_of() -> None:
     from helpers.parallel_cases import failing
-    from weft.backends.kernels.threads.capture import Recorder
+    from weft.backends.kernels.threads.capture import CapturingRunner
 
-    recorder = Recorder(2)
+    capture = CapturingRunner(2)
     with pytest.raises(MemoryError, match="failing"):
-        recorder.run(failing, 2, False, np.zeros(2))
-    recorder._calls = [(failing, 2, False, (np.zeros(2),))]
+        capture.run(failing, 2, False, np.zeros(2))
+    capture._calls = [(failing, 2, False, (np.zeros(2),))]
     with pytest.raises(MemoryError, match="a recording"):
-        recorder.taken().carry_out()
+        capture.captured().replay()

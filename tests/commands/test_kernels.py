@@ -75,4 +75,4 @@ def test_without_a_place_on_disk_kernels_are_compiled_all_the_same() -> None:
 
     def kernel() -> None: ...
 
-    assert jit_compile.kept_on_disk(compiler, kernel) is kernel
+    assert jit_compile.cached_on_disk(compiler, kernel) is kernel

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import compiled
+from weft.backends.kernels.jit.compile import jit
 from weft.backends.kernels.threads.parallel import (
-    LOST,
-    OPENING,
-    become_job,
-    first_share,
-    first_share_in,
-    next_share,
-    next_share_in,
+    PUBLISH,
+    WORKER_LOST,
+    first_chunk,
+    first_chunk_in,
+    next_chunk,
+    next_chunk_in,
+    publish_job,
 )
-from weft.backends.kernels.threads.thread_pool import carry_out
+from weft.backends.kernels.threads.thread_pool import run_job
 
 
-@compiled
+@jit
 def failing(number: Any, tasks: Any, control: Any, out: Any) -> None:
-    if number == OPENING:
-        become_job(tasks, control, (out,))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (out,))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    share = first_share(tasks, 0, number)
-    while share >= 0:
-        out[share] = 1
-        if share == 1:
+    chunk = first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        out[chunk] = 1
+        if chunk == 1:
             raise ValueError
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def failing_later(number: Any, tasks: Any, control: Any, out: Any) -> None:
-    if number == OPENING:
-        become_job(tasks, control, (out,))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (out,))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    for turn in range(4):
-        share = first_share_in(tasks, 0, number, turn)
-        while share >= 0:
-            out[share] += 1
-            if share == 1 and turn == 2:
+    for round in range(4):
+        chunk = first_chunk_in(tasks, 0, number, round)
+        while chunk >= 0:
+            out[chunk] += 1
+            if chunk == 1 and round == 2:
                 raise ValueError
-            share = next_share_in(tasks, 0, number, turn)
+            chunk = next_chunk_in(tasks, 0, number, round)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
-from weft.backends.deduplicated_inputs import RowInputs
+from weft.backends.deduplicated_inputs import DeduplicatedInputs
 from weft.backends.numpy_backend import NumpyBackend
 from weft.errors import InputError
 
@@ -13,9 +13,9 @@ __all__ = [
     "Array",
     "Backend",
     "BlockKernel",
+    "DeduplicatedInputs",
     "NumpyBackend",
     "OutputKernel",
-    "RowInputs",
     "State",
     "UpdateKernel",
     "backend_of",

@@ -33,7 +33,7 @@ class BlockKernel(Protocol):
     def backward(self, cell: Any, dhs: Array, dstate: State, tape: Any) -> tuple[Array, State]:
         """dhs (N, T, H), gradient at the last state -> dxs (N, T, D), gradient at the initial state.
 
-        Where the inputs were `RowInputs` (see `Backend.reads_rows`), the first is the gradient of their values (U, D).
+        For `DeduplicatedInputs` (see `Backend.reads_rows`) the first result is the gradient of their values (U, D).
         Parameter gradients are written into `cell.grads`.
         """
 
@@ -53,9 +53,9 @@ class OutputKernel(Protocol):
         """The first result of `loss` alone."""
 
     def log_sums(
-        self, h: Array, left_out: Array, beside: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
+        self, h: Array, excluded: Array, extra_logit: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
     ) -> tuple[Array, Array]:
-        """ln(exp beside + Σ_v exp(h w_v + b_v)) of every row (R,), over all v but the row's `left_out` (-1: none).
+        """ln(exp beside + Σ_v exp(h w_v + b_v)) of every row (R,), over all v but the row's `excluded` (-1: none).
 
         beside (R,): a score that stands beside those of the columns of W. And dh (R, H), the gradient of
         Σ_rows scale · ln(…); dW and db are overwritten.
@@ -137,17 +137,17 @@ class UpdateKernel(Protocol):
         """The same for a matrix w (V, D), g being `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
 
 
-class Recording(Protocol):
+class CapturedCalls(Protocol):
     """Kernels that were called, and their arguments."""
 
-    def carry_out(self) -> None:
+    def replay(self) -> None:
         """All of it once more, with what the arrays hold now."""
 
 
-class Recorder(Protocol):
+class Capture(Protocol):
     """Records the kernels that are called."""
 
-    def taken(self) -> Recording:
+    def captured(self) -> CapturedCalls:
         """What was recorded since this was asked last."""
 
 
@@ -172,7 +172,7 @@ class Backend(Protocol):
     def total(self, numbers: Array) -> float:
         """The sum of all elements, in float64."""
 
-    def copy_within(self, numbers: Array, count: int, place: Array) -> bool:
+    def copy_if_in_range(self, numbers: Array, count: int, place: Array) -> bool:
         """Whether all whole numbers (N, T) lie in [0, count); then place (N, T) is a copy of them, else it may be."""
 
     def add_rows(self, target: Array, rows: Array, values: Array) -> None:
@@ -181,7 +181,7 @@ class Backend(Protocol):
     def take_rows(self, W: Array, rows: Array) -> Array:
         """W[rows] (K, D) for rows (K,) of W (V, D), all of them in [0, V)."""
 
-    def distinct(self, ids: Array, count: int) -> tuple[Array, Array]:
+    def unique(self, ids: Array, count: int) -> tuple[Array, Array]:
         """The different numbers among ids, all below `count`, ascending (U,); the place of each id, in its shape."""
 
     def sum_rows(self, rows: Array, values: Array) -> tuple[Array, Array]:
@@ -208,19 +208,19 @@ class Backend(Protocol):
         """The fused kernel for a cell and blocks of such a shape, or None: the plain loop runs."""
 
     def reads_rows(self, cell: Any, streams: int, steps: int) -> bool:
-        """Whether the inputs of blocks of such a shape may be `RowInputs`."""
+        """Whether the inputs of blocks of such a shape may be `DeduplicatedInputs`."""
 
-    def recording_place(self) -> Hashable | None:
+    def capture_key(self) -> Hashable | None:
         """What stands for the kernels that are switched on and for who calls them; a recording is good for this one
         only. None: nothing can be recorded."""
 
-    def can_record(
+    def can_capture(
         self, embedding: Array, cells: Sequence[Any], output: Sequence[Array], streams: int, steps: int
     ) -> bool:
         """Whether all that is worked out in a block of such a shape is done by kernels that can be recorded, for an
         embedding (V, D), these cells and a full output layer with the parameters W and b."""
 
-    def recording(self) -> AbstractContextManager[Recorder]:
+    def capturing(self) -> AbstractContextManager[Capture]:
         """Within the block the kernels that are called are recorded."""
 
     def update_kernel(self, dtype: Any) -> UpdateKernel | None:

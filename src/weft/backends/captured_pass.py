@@ -24,13 +24,13 @@ MOST_BYTES = 32_000_000
 """What all passes of a model keep, about. In larger blocks Python's part is small."""
 
 
-class RecordedPasses:
+class CapturedPasses:
     """The recorded passes of a model, by the shapes of blocks: of those that came twice in a row."""
 
     def __init__(self) -> None:
-        self._passes: dict[Hashable, RecordedPass] = {}
+        self._passes: dict[Hashable, CapturedPass] = {}
         self._last_shape: tuple[int, ...] = ()
-        self.current: RecordedPass | None = None
+        self.current: CapturedPass | None = None
         """The one that has read the last block, if one has."""
 
     def loss(self, model: RNNLM, xs: Array, ts: Array) -> Loss | None:
@@ -48,18 +48,18 @@ class RecordedPasses:
         self.current = known
         return loss
 
-    def _pass(self, model: RNNLM, shape: tuple[int, int]) -> RecordedPass | None:
+    def _pass(self, model: RNNLM, shape: tuple[int, int]) -> CapturedPass | None:
         backend = model.embedding.backend
-        place = backend.recording_place()
+        place = backend.capture_key()
         if place is None or not (
-            model.embedding_dropout.ratio == 0 and model.stack.is_bare and model.output.can_record
+            model.embedding_dropout.ratio == 0 and model.stack.is_bare and model.output.can_capture
         ):
             return None
         key = (shape, place)
         known = self._passes.get(key)
         if known is None or not known.is_of_these_arrays():
             cells = [layer.cell for layer in model.recurrent]
-            if not backend.can_record(model.embedding.params[0], cells, model.output.params, *shape):
+            if not backend.can_capture(model.embedding.params[0], cells, model.output.params, *shape):
                 return None
             size = model.kept_bytes(*shape)
             if size > MOST_BYTES:
@@ -67,11 +67,11 @@ class RecordedPasses:
             self._passes.pop(key, None)
             if size + sum(other.size for other in self._passes.values()) > MOST_BYTES:
                 self._passes.clear()
-            known = self._passes[key] = RecordedPass(model, *shape)
+            known = self._passes[key] = CapturedPass(model, *shape)
         return known
 
 
-class RecordedPass:
+class CapturedPass:
     """A pass through blocks (N, T) of a model; its state is taken from the layers and given back to them.
 
     `size`: about how many bytes it keeps.
@@ -96,14 +96,14 @@ class RecordedPass:
 
     def _record(self, model: RNNLM) -> None:
         """Record a pass through the empty block, and take note of the arrays in which it leaves what it finds."""
-        with self.backend.recording() as recorder:
+        with self.backend.capturing() as capture:
             model.output.forward(model.forward(self._ids), self._ts)
-            self._forward = recorder.taken()
+            self._forward = capture.captured()
             self._read = model.embedding.last_read
             self._after = [layer.state_before(self._ids) for layer in model.recurrent]
             self._nats, self._dhs = model.output.nats, model.output.backward()
             self._dxs = model.stack.backward(self._dhs)
-            self._backward = recorder.taken()
+            self._backward = capture.captured()
         self._dfirst = [layer.dstate for layer in model.recurrent]
 
     def is_of_these_arrays(self) -> bool:
@@ -112,7 +112,7 @@ class RecordedPass:
 
     def reads(self, model: RNNLM, xs: Array, ts: Array) -> bool:
         """Take over a block, where all its targets are to be counted."""
-        V, copied = model.vocab_size, self.backend.copy_within
+        V, copied = model.vocab_size, self.backend.copy_if_in_range
         return copied(xs, V, self._ids) and copied(ts, V, self._ts)
 
     def loss(self, model: RNNLM) -> Loss:
@@ -124,7 +124,7 @@ class RecordedPass:
         for layer in model.recurrent:
             layer.forget_block()
         model.embedding.take_again(self._read)
-        self._forward.carry_out()
+        self._forward.replay()
         copied = self.backend.xp.asarray
         model.set_state(tuple([tuple([copied(part, copy=True) for part in after]) for after in self._after]))
         model.stack.penalty = 0.0
@@ -140,5 +140,5 @@ class RecordedPass:
             for part in dfirst:
                 part[...] = 0
             layer.take_dstate(dfirst)
-        self._backward.carry_out()
+        self._backward.replay()
         return self._dxs

@@ -11,7 +11,7 @@ from __future__ import annotations
 from weft.backends.backend import Array
 
 
-class RowInputs:
+class DeduplicatedInputs:
     """`values` (U, D), and for inputs of shape (N, T, D) the row of each, `places` (N, T)."""
 
     def __init__(self, values: Array, places: Array) -> None:

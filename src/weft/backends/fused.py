@@ -13,7 +13,7 @@ from weft.backends.cpu_cores import available_cores
 from weft.errors import InputError
 
 if TYPE_CHECKING:
-    from weft.backends.kernels.kernel_set import Kernels
+    from weft.backends.kernels.kernel_set import KernelSet
 
 
 PRECISIONS = ("float32", "bfloat16")
@@ -39,11 +39,11 @@ def why_not_bfloat16() -> str | None:
 
 
 @cache
-def _kernels(threads: int, precision: str) -> Kernels:
-    from weft.backends.kernels.kernel_set import Kernels
-    from weft.backends.kernels.threads.parallel import Together
+def _kernels(threads: int, precision: str) -> KernelSet:
+    from weft.backends.kernels.kernel_set import KernelSet
+    from weft.backends.kernels.threads.parallel import ParallelRunner
 
-    return Kernels.on(Together(threads), precision)
+    return KernelSet.on(ParallelRunner(threads), precision)
 
 
 def check_fused(threads: int | None, precision: str) -> None:
@@ -101,6 +101,6 @@ def one_library_thread() -> Iterator[None]:
 
 def saying_when_compiling(say: Callable[[str], None]) -> AbstractContextManager[None]:
     """Within the block, `say` is told once, as soon as a kernel has to be compiled."""
-    from weft.backends.kernels.jit.compile import once_compiling
+    from weft.backends.kernels.jit.compile import on_first_compilation
 
-    return once_compiling(lambda: say("compiling the fused kernels; they are kept for the next time"))
+    return on_first_compilation(lambda: say("compiling the fused kernels; they are kept for the next time"))

@@ -12,11 +12,11 @@ import array_api_compat.numpy as array_namespace
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.backend import BlockKernel, OutputKernel, Recorder, UpdateKernel
+from weft.backends.backend import BlockKernel, Capture, OutputKernel, UpdateKernel
 from weft.errors import InputError
 
 if TYPE_CHECKING:
-    from weft.backends.kernels.kernel_set import Kernels
+    from weft.backends.kernels.kernel_set import KernelSet
 
 Floats = NDArray[Any]
 Integers = NDArray[Any]
@@ -29,10 +29,10 @@ class NumpyBackend:
     xp: Any = array_namespace
 
     def __init__(self) -> None:
-        self.active: ContextVar[Kernels | None] = ContextVar("fused kernels", default=None)
+        self.active: ContextVar[KernelSet | None] = ContextVar("fused kernels", default=None)
 
     @property
-    def kernels(self) -> Kernels | None:
+    def kernels(self) -> KernelSet | None:
         """The fused kernels that are switched on where the caller runs; see `weft.backends.fused`."""
         return self.active.get()
 
@@ -55,9 +55,9 @@ class NumpyBackend:
             return self.kernels.update.total(numbers)
         return float(self.xp.sum(numbers, dtype=self.xp.float64))
 
-    def copy_within(self, numbers: Integers, count: int, place: Integers) -> bool:
+    def copy_if_in_range(self, numbers: Integers, count: int, place: Integers) -> bool:
         if self.kernels:
-            return self.kernels.update.copy_within(numbers, count, place)
+            return self.kernels.update.copy_if_in_range(numbers, count, place)
         place[...] = numbers
         lowest, highest = self.bounds(place)
         return lowest >= 0 and highest < count
@@ -78,16 +78,16 @@ class NumpyBackend:
         taken: Floats = self.xp.take(W, rows, axis=0)
         return taken
 
-    def distinct(self, ids: Integers, count: int) -> tuple[Integers, Integers]:
+    def unique(self, ids: Integers, count: int) -> tuple[Integers, Integers]:
         flat = ids.reshape(-1)
         if self.kernels:
-            different, places = self.kernels.update.distinct(flat, count)
+            different, places = self.kernels.update.unique(flat, count)
         else:
             different, places = np.unique(flat, return_inverse=True)
         return different, places.reshape(ids.shape)
 
     def sum_rows(self, rows: Integers, values: Floats) -> tuple[Integers, Floats]:
-        different, places = self.distinct(rows, self.bounds(rows)[1] + 1 if len(rows) else 0)
+        different, places = self.unique(rows, self.bounds(rows)[1] + 1 if len(rows) else 0)
         sums = np.zeros((len(different), values.shape[1]), values.dtype)
         self.add_rows(sums, places, values)
         return different, sums
@@ -130,13 +130,13 @@ class NumpyBackend:
         if not self.kernels or not all(map(_can_be_read, cell.params)):
             return None
         kernel = self.kernels.blocks.get(cell.name)
-        return kernel if kernel is not None and kernel.pays(cell, streams, steps) else None
+        return kernel if kernel is not None and kernel.is_faster(cell, streams, steps) else None
 
-    def recording_place(self) -> Hashable | None:
+    def capture_key(self) -> Hashable | None:
         kernels = self.kernels
         return None if kernels is None else (id(kernels), threading.get_ident())
 
-    def can_record(
+    def can_capture(
         self, embedding: Floats, cells: Sequence[Any], output: Sequence[Floats], streams: int, steps: int
     ) -> bool:
         W, b = output
@@ -149,16 +149,16 @@ class NumpyBackend:
         )
 
     @contextmanager
-    def recording(self) -> Iterator[Recorder]:
+    def capturing(self) -> Iterator[Capture]:
         kernels = self.kernels
         if kernels is None:
-            raise InputError("only fused kernels can be recorded, see `recording_place`")
-        recorder, recorded = kernels.with_recorder()
+            raise InputError("only fused kernels can be recorded, see `capture_key`")
+        capture, recorded = kernels.with_capture()
         before = self.active.set(recorded)
         try:
-            yield recorder
+            yield capture
         finally:
-            recorder.stop()
+            capture.stop()
             self.active.reset(before)
 
     def output_kernel(self, dtype: Any) -> OutputKernel | None:

@@ -25,7 +25,7 @@ from weft.errors import InputError, nearest
 from weft.model import RNNLM, ModelState
 
 if TYPE_CHECKING:
-    from weft.backends.kernels.streaming.engine import StreamEngine
+    from weft.backends.kernels.streaming.engine import StreamingEngine
 
 KERNELS = ("auto", "fused", "plain")
 FUSED_CELLS = ("rnn", "lstm", "gru")
@@ -60,7 +60,7 @@ class StreamingModel:
         self.weights, self.vocab_size = weights, model.vocab_size
         self.model = _rounded_copy(model, weights)
         self._kernels, self._threads = kernels, threads
-        self._engine: StreamEngine | None = None
+        self._engine: StreamingEngine | None = None
         self._state_sizes = [part.shape[1] for layer_state in self.zero_state(0) for part in layer_state]
         if kernels == "fused" and (reason := self._why_not_fused()):
             raise InputError(f"the streaming kernels cannot be used: {reason}; use the plain ones")
@@ -98,7 +98,7 @@ class StreamingModel:
         worth = 1 + weights * BYTES[self.weights] // BYTES_A_THREAD
         return self._threads or min(worth, available_cores(), MOST_THREADS)
 
-    def _packed(self) -> StreamEngine | None:
+    def _packed(self) -> StreamingEngine | None:
         """The weights as the kernels want them, packed when first needed; None where the kernels cannot run."""
         if self._kernels == "plain":
             return None
@@ -106,13 +106,13 @@ class StreamingModel:
         if affine is None or self._why_not_fused() is not None:
             self._kernels = "plain"
             return None
-        from weft.backends.kernels.streaming.engine import StreamEngine
+        from weft.backends.kernels.streaming.engine import StreamingEngine
 
         model = self.model
         layers = [(Wx, Wh, b) for Wx, Wh, b in (layer.params for layer in model.recurrent)]
         W, bias = affine
         tied = None if model.tied else W
-        self._engine = StreamEngine(
+        self._engine = StreamingEngine(
             self.weights, self._cell, model.embedding.params[0], layers, tied, bias, self.threads
         )
         return self._engine

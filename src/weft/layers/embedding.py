@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from weft.backends import Array, RowInputs
+from weft.backends import Array, DeduplicatedInputs
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
 from weft.layers.sparse_gradient import RowGradient
@@ -89,8 +89,8 @@ class TimeRowEmbedding(TimeEmbedding):
         """Whether all of W are as good as those of its rows that a block reads."""
         return bool(IDS_A_ROW * self.params[0].shape[0] <= math.prod(ids.shape))
 
-    def forward_rows(self, ids: Array) -> Array | RowInputs:
-        """`forward`, as `RowInputs` if ids repeat often enough; `backward` then takes the gradient of the values."""
+    def forward_rows(self, ids: Array) -> Array | DeduplicatedInputs:
+        """`forward`, as `DeduplicatedInputs` if ids repeat often; `backward` then takes the gradient of the values."""
         check_shape("ids", ids, ("N", "T"))
         (W,) = self.params
         self._check(ids)
@@ -98,12 +98,12 @@ class TimeRowEmbedding(TimeEmbedding):
             if self._all is None:
                 self._all = self.xp.arange(W.shape[0])
             self._different = self._all
-            return RowInputs(W, ids)
-        different, places = self.backend.distinct(ids, W.shape[0])
+            return DeduplicatedInputs(W, ids)
+        different, places = self.backend.unique(ids, W.shape[0])
         if different.shape[0] > MOST_DISTINCT * ids.shape[0] * ids.shape[1]:
             return self.forward(ids)
         self._different = different
-        return RowInputs(self.xp.take(W, different, axis=0), places)
+        return DeduplicatedInputs(self.xp.take(W, different, axis=0), places)
 
     def forward(self, ids: Array) -> Array:
         self._different = None

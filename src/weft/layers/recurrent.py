@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from weft.backends import Array, BlockKernel, RowInputs, State
+from weft.backends import Array, BlockKernel, DeduplicatedInputs, State
 from weft.errors import InputError
 from weft.layers.cell import Cell
 from weft.layers.layer import Layer, check_shape
@@ -84,10 +84,10 @@ class TimeRecurrent(Layer):
             setattr(self, f"d{name}", None)
 
     def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` takes `RowInputs` of such a shape; `backward` then gives the gradient of their values."""
+        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
         return self.backend.reads_rows(self.cell, streams, steps)
 
-    def forward(self, xs: Array | RowInputs) -> Array:
+    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
         self._tape = None  # the old block's intermediates go before the new ones come
         if 0 in xs.shape[:2]:
             raise InputError(f"a block has at least one stream and one step, got xs of shape {tuple(xs.shape)}")
@@ -138,7 +138,7 @@ class TimeRecurrent(Layer):
         for name, gradient in zip(self.cell.state_names, dstate, strict=True):
             setattr(self, f"d{name}", gradient)
 
-    def state_before(self, xs: Array | RowInputs) -> State:
+    def state_before(self, xs: Array | DeduplicatedInputs) -> State:
         """The state from which a block xs would go on; raises InputError where it has other streams."""
         return self._checked(xs, self._initial_state(xs))
 
@@ -159,11 +159,11 @@ class TimeRecurrent(Layer):
         for name in self.cell.state_names:
             setattr(self, name, None)
 
-    def _initial_state(self, xs: Array | RowInputs) -> State:
+    def _initial_state(self, xs: Array | DeduplicatedInputs) -> State:
         state = self.state if self.stateful else None
         return self.cell.zero_state(xs.shape[0]) if state is None else state
 
-    def _checked(self, xs: Array | RowInputs, state: State) -> State:
+    def _checked(self, xs: Array | DeduplicatedInputs, state: State) -> State:
         for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):
             if tuple(part.shape) != (xs.shape[0], size):
                 raise InputError(
@@ -172,6 +172,6 @@ class TimeRecurrent(Layer):
                 )
         return state
 
-    def _block_kernel(self, xs: Array | RowInputs) -> BlockKernel:
+    def _block_kernel(self, xs: Array | DeduplicatedInputs) -> BlockKernel:
         check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
         return self.backend.block_kernel(self.cell, *xs.shape[:2]) or self.plain_block()

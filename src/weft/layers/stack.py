@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from weft.backends import Array, RowInputs, State
+from weft.backends import Array, DeduplicatedInputs, State
 from weft.errors import InputError
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.dropout import TimeDropout
@@ -85,10 +85,10 @@ class Stack:
         return not (drops or any(self.residual) or self._activation_penalty.weight or self._temporal_penalty.weight)
 
     def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` takes `RowInputs` of such a shape; `backward` then gives the gradient of their values."""
+        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
         return self.dropouts[0].ratio == 0 and self.layers[0].reads_rows(streams, steps)
 
-    def forward(self, xs: Array | RowInputs) -> Array:
+    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
         """A training pass, with dropout; the hidden states go on from the call before."""
         ys = xs
         for dropout, layer, residual in zip(self.dropouts[:-1], self.layers, self.residual, strict=True):

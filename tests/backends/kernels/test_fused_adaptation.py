@@ -60,9 +60,9 @@ def test_few_steps_of_one_stream_of_a_large_cell_take_the_plain_loop() -> None:
 
 
 @pytest.mark.parametrize(("H", "shares"), [(100, 1), (400, 3)])
-def test_threads_share_the_units_of_a_single_stream_only_where_there_are_many(H: int, shares: int) -> None:
+def test_threads_share_the_units_of_a_single_stream_only_where_there_are_many(H: int, chunks: int) -> None:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((H, 4 * H), (H, 4 * H), (4 * H,))))
     with fused(3):
         kernel: Any = default_backend.block_kernel(cell, 1, 100)
     rooms, _brief = kernel._manner(1, 100, H, 4 * H)
-    assert rooms.shares == shares
+    assert rooms.chunks == chunks

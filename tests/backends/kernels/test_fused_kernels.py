@@ -62,9 +62,9 @@ def test_a_block_that_threads_carry_together_equals_the_plain_loop(
 
         monkeypatch.setattr(recurrent_block, "SHARED_WORK", 0)
         monkeypatch.setattr(block_workspace, "SMALL_WEIGHTS", 0 if packed == "together" else 1 << 40)
-        block_workspace.block_rooms.cache_clear()
+        block_workspace.block_workspace.cache_clear()
         ours = block(time_layer(cell), sizes, "float32")
-        block_workspace.block_rooms.cache_clear()
+        block_workspace.block_workspace.cache_clear()
     same(ours, block(time_layer(cell), sizes, "float64"))
 
 
@@ -80,13 +80,13 @@ def test_threads_that_share_hidden_units_give_what_the_plain_loop_does(
 
 
 def test_threads_that_share_hidden_units_need_nobodys_help(units_shared: None) -> None:
-    from weft.backends.kernels.threads.thread_pool import crew
+    from weft.backends.kernels.threads.thread_pool import thread_pool
 
     with fused(3):
-        together = block(time_layer("gru"), (2, 6, 33, 100), "float32")
-        with crew(3)._free:  # somebody else has the helpers
+        runner = block(time_layer("gru"), (2, 6, 33, 100), "float32")
+        with thread_pool(3)._free:  # somebody else has the helpers
             alone = block(time_layer("gru"), (2, 6, 33, 100), "float32")
-    for name, expected in together.items():
+    for name, expected in runner.items():
         np.testing.assert_array_equal(alone[name], expected)
 
 

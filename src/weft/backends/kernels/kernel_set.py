@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from weft.backends.kernels.jit.compile import compile_what_was_left
+from weft.backends.kernels.jit.compile import compile_deferred
 from weft.backends.kernels.jit.dtypes import FLOATS, PAIRS
 from weft.backends.kernels.output.fused_output import FusedOutput
 from weft.backends.kernels.recurrent import gru, lstm, rnn
 from weft.backends.kernels.recurrent.block import PanelBlock, Passes
-from weft.backends.kernels.threads.capture import Recorder
-from weft.backends.kernels.threads.parallel import Together
+from weft.backends.kernels.threads.capture import CapturingRunner
+from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update.fused_update import FusedUpdate
 
 ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
@@ -25,26 +25,26 @@ CELLS: dict[str, Passes] = {"rnn": rnn.PASSES, "lstm": lstm.PASSES, "gru": gru.P
 
 
 @dataclass(frozen=True)
-class Kernels:
+class KernelSet:
     """The fused kernels, which are carried out together by so many threads."""
 
     blocks: Mapping[str, PanelBlock]
     output: FusedOutput
     update: FusedUpdate
     rounding: float
-    with_recorder: Callable[[], tuple[Recorder, Kernels]]
-    """A recorder and kernels that it records."""
+    with_capture: Callable[[], tuple[CapturingRunner, KernelSet]]
+    """A capture and kernels that it records."""
 
     @classmethod
-    def on(cls, together: Together, precision: str) -> Kernels:
-        """All kernels, carried out by `together`; precision: "float32" or "bfloat16" factors of the matrix products."""
+    def on(cls, runner: ParallelRunner, precision: str) -> KernelSet:
+        """All kernels, carried out by `runner`; precision: "float32" or "bfloat16" factors of the matrix products."""
         kind = PAIRS if precision == "bfloat16" else FLOATS
         if kind == PAIRS:
-            compile_what_was_left()
-        blocks = {name: PanelBlock(passes, together, kind) for name, passes in CELLS.items()}
+            compile_deferred()
+        blocks = {name: PanelBlock(passes, runner, kind) for name, passes in CELLS.items()}
 
-        def with_recorder() -> tuple[Recorder, Kernels]:
-            recorder = Recorder(together.threads)
-            return recorder, cls.on(recorder, precision)
+        def with_capture() -> tuple[CapturingRunner, KernelSet]:
+            capture = CapturingRunner(runner.threads)
+            return capture, cls.on(capture, precision)
 
-        return cls(blocks, FusedOutput(together, kind), FusedUpdate(together), ROUNDING[precision], with_recorder)
+        return cls(blocks, FusedOutput(runner, kind), FusedUpdate(runner), ROUNDING[precision], with_capture)

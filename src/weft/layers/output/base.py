@@ -40,7 +40,7 @@ class OutputLayer(Layer, ABC):
     """Whether the first parameter can be an embedding's."""
     exact: ClassVar[bool] = True
     """Whether the loss of `forward` is exact, and not an estimate from samples."""
-    can_record: ClassVar[bool] = False
+    can_capture: ClassVar[bool] = False
     """Whether `forward` does the same for all targets, so that its kernels can be recorded."""
     vocab_size: int
 

@@ -45,18 +45,18 @@ class SlicedOutput:
         return self.xp.concat(nats, axis=0)
 
     def log_sums(
-        self, h: Array, left_out: Array, beside: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
+        self, h: Array, excluded: Array, extra_logit: Array, W: Array, b: Array, scale: Array, dW: Array, db: Array
     ) -> tuple[Array, Array]:
         xp = self.xp
-        log_sum, dh = xp.zeros_like(beside), xp.zeros_like(h)
+        log_sum, dh = xp.zeros_like(extra_logit), xp.zeros_like(h)
         columns, never = xp.arange(W.shape[1])[None, :], xp.asarray(-math.inf, dtype=b.dtype)
         dW[...] = 0
         db[...] = 0
         for rows in slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows):
-            x = xp.where(columns == left_out[rows, None], never, h[rows] @ W + b)
-            scores = xp.concat((beside[rows, None], x), axis=1)
-            nats, dx = self.backend.softmax_loss(scores, xp.zeros_like(left_out[rows]), ignore_label=-1)
-            log_sum[rows] = nats + beside[rows]
+            x = xp.where(columns == excluded[rows, None], never, h[rows] @ W + b)
+            scores = xp.concat((extra_logit[rows, None], x), axis=1)
+            nats, dx = self.backend.softmax_loss(scores, xp.zeros_like(excluded[rows]), ignore_label=-1)
+            log_sum[rows] = nats + extra_logit[rows]
             dx = dx[:, 1:] * scale[rows, None]
             dh[rows] = dx @ W.T
             dW += h[rows].T @ dx

@@ -13,16 +13,16 @@ pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused k
 
 
 def test_the_mark_of_kernels_changes_with_any_of_their_files(tmp_path: Path) -> None:
-    from weft.backends.kernels.jit.compile import mark
+    from weft.backends.kernels.jit.compile import cache_key
 
     (tmp_path / "caller.py").write_text("a = 1\n", "utf-8")
     (tmp_path / "called.py").write_text("b = 1\n", "utf-8")
-    before = mark(tmp_path)
-    mark.cache_clear()
-    assert mark(tmp_path) == before
+    before = cache_key(tmp_path)
+    cache_key.cache_clear()
+    assert cache_key(tmp_path) == before
     os.utime(tmp_path / "called.py", ns=(0, 1))
-    mark.cache_clear()
-    assert mark(tmp_path) != before
+    cache_key.cache_clear()
+    assert cache_key(tmp_path) != before
 
 
 def test_the_mark_of_kernels_changes_with_the_instructions_they_may_use(
@@ -33,9 +33,9 @@ def test_the_mark_of_kernels_changes_with_the_instructions_they_may_use(
     marks = set()
     for instructions in (["avx512", "avx2"], ["avx2"]):
         monkeypatch.setattr(jit_compile, "chosen_instructions", lambda chosen=instructions: chosen)
-        jit_compile.mark.cache_clear()
-        marks.add(jit_compile.mark(tmp_path))
-    jit_compile.mark.cache_clear()
+        jit_compile.cache_key.cache_clear()
+        marks.add(jit_compile.cache_key(tmp_path))
+    jit_compile.cache_key.cache_clear()
     assert len(marks) == 2
 
 
@@ -45,7 +45,7 @@ def test_every_kernel_bears_the_mark() -> None:
     from weft.backends.kernels.update import rules
 
     for kernel in (rules.scale, packed_gemm._multiply):
-        assert kernel.__qualname__.endswith(jit_compile.mark(jit_compile.KERNELS))
+        assert kernel.__qualname__.endswith(jit_compile.cache_key(jit_compile.KERNELS))
 
 
 def test_compiling_is_said_once_and_only_where_there_is_something_to_compile() -> None:

@@ -15,16 +15,16 @@ if why_not_fused() is not None:
 import numba
 
 from weft.backends.kernels.jit.dtypes import PAIRS
-from weft.backends.kernels.jit.outlined import FLAG, SIZE, apart, array, make_ready, numbers
+from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, link, outlined, packed
 
 
-@apart(lambda words: [numbers(2), array(words, 1), SIZE, FLAG])
+@outlined(lambda words: [floats(2), packed(words, 1), SIZE, FLAG])
 def add_to_first_column(total: Any, room: Any, count: Any, twice: Any) -> None:
     for k in range(count):
         total[k, 0] += room[k] + room[k] if twice else room[k]
 
 
-@apart(lambda words: [numbers(2, "A")])
+@outlined(lambda words: [floats(2, "A")])
 def refuse_ones(total: Any) -> None:
     if total[0, 0] == 1:
         raise ValueError("a one")
@@ -50,7 +50,7 @@ def test_kernels_share_a_part() -> None:
 
 
 def test_a_part_has_a_version_for_words_of_pairs() -> None:
-    make_ready((add_to_first_column,), PAIRS)
+    link((add_to_first_column,), PAIRS)
     total = np.zeros((3, 2), np.float32)
     once(total, np.array([1, 2, 3], np.int32))
     np.testing.assert_array_equal(total[:, 0], [1, 2, 3])

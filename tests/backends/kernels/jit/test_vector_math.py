@@ -23,11 +23,11 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], float, float, float]] = {
 
 def applied(name: str, numbers: Any) -> Any:
     from weft.backends.kernels.jit import vector_math
-    from weft.backends.kernels.jit.compile import compiled
+    from weft.backends.kernels.jit.compile import jit
 
     function = getattr(vector_math, name)
 
-    @compiled
+    @jit
     def apply(x: Any, y: Any) -> None:
         for j in range(x.size):
             y[j] = function(x[j])

@@ -66,10 +66,10 @@ def test_a_score_left_out_counts_for_nothing_however_high(
     kind: str, threads: int, kept_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     W, b, h = small_numbers(H, V, seed=1), np.round(BIASES[kind]).astype("f"), small_numbers(ROWS, H, seed=2)
-    left_out = np.array([-1, 0, 777, V - 1, V - 2])
+    excluded = np.array([-1, 0, 777, V - 1, V - 2])
     beside = np.full(ROWS, b.max(), "f")
     x = h.astype(float) @ W + b
-    for r, token in enumerate(left_out):
+    for r, token in enumerate(excluded):
         if token >= 0:
             x[r, token] = -np.inf
     expected = np.logaddexp(np.logaddexp.reduce(x, axis=1), beside)
@@ -80,7 +80,7 @@ def test_a_score_left_out_counts_for_nothing_however_high(
     keep_and_share(monkeypatch, kept_bytes)
     with fused(threads):
         log_sum, dh = _kernels(threads, "float32").output.log_sums(
-            h, left_out, beside, W, b, np.full(ROWS, 1 / ROWS, "f"), dW, db
+            h, excluded, beside, W, b, np.full(ROWS, 1 / ROWS, "f"), dW, db
         )
     np.testing.assert_allclose(log_sum, expected, rtol=1e-6, atol=2e-4)
     np.testing.assert_allclose(dh, dx @ W.T.astype(float), **ROUNDING)
@@ -106,10 +106,10 @@ def test_what_fills_a_panel_up_gives_no_denormal_numbers() -> None:
     b = np.zeros(vocabulary, np.float32)
     with fused(1):
         from weft.backends.kernels.jit.dtypes import FLOATS
-        from weft.backends.kernels.output.workspace import SCORES, SUMS, rooms_for
+        from weft.backends.kernels.output.workspace import SCORES, SUMS, output_workspace
 
         kernel = default_backend.output_kernel(h.dtype)
-        rooms = rooms_for(rows, H, vocabulary, 1, FLOATS, True)
+        rooms = output_workspace(rows, H, vocabulary, 1, FLOATS, True)
         _words, numbers, _records = rooms.all()
         numbers.fill(1)
         assert kernel is not None

@@ -82,12 +82,12 @@ def test_a_session_has_the_same_bits_alone_and_among_others_and_on_any_number_of
 ) -> None:
     streams = [StreamingModel(model(cell, H=80), weights, kernels="fused", threads=threads) for threads in (1, 2, 3)]
     ids, state = np.arange(23), random_state(streams[0].model, 23)
-    together = flat(*streams[0].step(ids, state))
+    runner = flat(*streams[0].step(ids, state))
     for other in streams[1:]:
-        for ours, theirs in zip(flat(*other.step(ids, state)), together, strict=True):
+        for ours, theirs in zip(flat(*other.step(ids, state)), runner, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     for n, alone in enumerate(split_state(state)):
-        for ours, all_of_them in zip(flat(*streams[n % 3].step(ids[n : n + 1], alone)), together, strict=True):
+        for ours, all_of_them in zip(flat(*streams[n % 3].step(ids[n : n + 1], alone)), runner, strict=True):
             np.testing.assert_array_equal(ours[0], all_of_them[n])
 
 
@@ -159,19 +159,19 @@ def test_only_a_brief_step_takes_a_long_wait_for_a_lost_helper(
     """`work`: from how much on a step is not brief."""
     from weft.backends.kernels.streaming import engine as streaming_engine
     from weft.backends.kernels.streaming.step import LOST
-    from weft.backends.kernels.threads.thread_pool import Crew
+    from weft.backends.kernels.threads.thread_pool import ThreadPool
 
     def lose_a_helper(control: Any, job: Any, *others: Any) -> bool:
         job[LOST] = 1
         return True
 
-    crew = Crew(2)
+    crew = ThreadPool(2)
     monkeypatch.setattr(streaming_engine, "crew", lambda count: crew)
     monkeypatch.setattr(streaming_engine, "BRIEF_WORK", work)
     monkeypatch.setattr(streaming_engine, "run_step", lose_a_helper)
     streaming = StreamingModel(model(), kernels="fused", threads=2)
     streaming.step([1], streaming.zero_state(1))
-    engaged = crew.engage()
+    engaged = crew.acquire()
     if engaged:
         crew.release(lost=False)
     assert engaged is not alone_later

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weft.backends import RowInputs, random_generator
+from weft.backends import DeduplicatedInputs, random_generator
 from weft.backends.fused import fused, why_not_fused
 from weft.layers import embedding
 from weft.layers.sparse_gradient import dense
@@ -38,12 +38,12 @@ def trained(model: RNNLM, vocabulary: int, threads: int) -> list[Any]:
 
 
 def test_helpers_that_do_not_come_change_no_bit(everything_shared: None) -> None:
-    from weft.backends.kernels.threads.thread_pool import crew
+    from weft.backends.kernels.threads.thread_pool import thread_pool
 
-    together = trained(RNNLM(60, 40, 40, 2, seed=1), 60, 2)
-    with crew(2)._free:  # somebody else has the helpers
+    runner = trained(RNNLM(60, 40, 40, 2, seed=1), 60, 2)
+    with thread_pool(2)._free:  # somebody else has the helpers
         alone = trained(RNNLM(60, 40, 40, 2, seed=1), 60, 2)
-    for ours, expected in zip(alone, together, strict=True):
+    for ours, expected in zip(alone, runner, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
 
@@ -64,7 +64,7 @@ def test_few_different_inputs_are_multiplied_once_each(everything_shared: None) 
     with fused(1):
         few = model.embedding.forward_rows(np.array([[3, 3, 41, 3], [3, 41, 41, 3]]))
         many = model.embedding.forward_rows(np.array([[1, 2, 3, 4], [5, 6, 7, 7]]))
-    assert isinstance(few, RowInputs)
+    assert isinstance(few, DeduplicatedInputs)
     assert few.values.shape == (2, 8)
     np.testing.assert_array_equal(few.values[few.places], model.embedding.params[0][[[3, 3, 41, 3], [3, 41, 41, 3]]])
     assert isinstance(many, np.ndarray)
@@ -73,7 +73,7 @@ def test_few_different_inputs_are_multiplied_once_each(everything_shared: None) 
 @pytest.mark.parametrize("name", ["failing", "failing_later"])
 def test_nobody_waits_for_a_thread_that_failed(name: str) -> None:
     from helpers import parallel_cases
-    from weft.backends.kernels.threads.parallel import Together
+    from weft.backends.kernels.threads.parallel import ParallelRunner
 
     with pytest.raises(MemoryError, match=f"a thread of the kernel {name}"):
-        Together(2).run(getattr(parallel_cases, name), 2, False, np.zeros(2))
+        ParallelRunner(2).run(getattr(parallel_cases, name), 2, False, np.zeros(2))

@@ -12,49 +12,49 @@ from weft.backends.fused import why_not_fused
 if why_not_fused() is not None:
     pytest.skip(f"no kernels: {why_not_fused()}", allow_module_level=True)
 
-from weft.backends.kernels.threads.thread_pool import AWAKE, FEWEST_ALONE, MOST_ALONE, Crew
+from weft.backends.kernels.threads.thread_pool import AWAKE, MAX_SOLO_JOBS, MIN_SOLO_JOBS, ThreadPool
 
 
-def alone_after_a_loss(crew: Crew) -> int:
+def alone_after_a_loss(crew: ThreadPool) -> int:
     """How many jobs are done alone until the helpers are asked again."""
-    while not crew.engage():
+    while not crew.acquire():
         pass
     crew.release(lost=True)
     jobs = 0
-    while not crew.engage():
+    while not crew.acquire():
         jobs += 1
     crew.release(lost=False)
     return jobs
 
 
 def test_helpers_that_lose_their_cores_are_left_alone_for_longer_each_time() -> None:
-    crew = Crew(2)
+    crew = ThreadPool(2)
     first, second, *_, last = [alone_after_a_loss(crew) for _ in range(12)]
-    assert first == FEWEST_ALONE < second < last == MOST_ALONE
+    assert first == MIN_SOLO_JOBS < second < last == MAX_SOLO_JOBS
 
 
 def test_a_loss_is_forgotten_over_many_good_jobs() -> None:
-    crew = Crew(2)
+    crew = ThreadPool(2)
     alone_after_a_loss(crew)
-    for _ in range(FEWEST_ALONE):
-        assert crew.engage()
+    for _ in range(MIN_SOLO_JOBS):
+        assert crew.acquire()
         crew.release(lost=False)
-    assert alone_after_a_loss(crew) == FEWEST_ALONE
+    assert alone_after_a_loss(crew) == MIN_SOLO_JOBS
 
 
 def test_helpers_serve_one_caller_at_a_time_and_one_thread_needs_none() -> None:
-    crew = Crew(2)
-    assert crew.engage()
-    assert not crew.engage()
+    crew = ThreadPool(2)
+    assert crew.acquire()
+    assert not crew.acquire()
     crew.release(lost=False)
-    assert crew.engage()
+    assert crew.acquire()
     crew.release(lost=False)
-    assert not Crew(1).engage()
+    assert not ThreadPool(1).acquire()
 
 
 def test_helpers_fall_asleep_though_their_caller_was_interrupted_and_never_released_them() -> None:
-    crew = Crew(2)
-    assert crew.engage()
+    crew = ThreadPool(2)
+    assert crew.acquire()
     while not crew.control[AWAKE]:
         time.sleep(1e-4)
     until = time.monotonic() + 60

@@ -9,19 +9,19 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.jit.compile import intrinsic, within_kernels
+from weft.backends.kernels.jit.compile import inlined, intrinsic
 
 WORD = 8
 LINE = 8
 """Bytes of a word, and words of a cache line: what different threads write should not share a line."""
 
-PATIENCE = 2048
+SPINS_BEFORE_YIELD = 2048
 """Looks at a word before the core is offered to who else wants it; up to a tenth of a millisecond."""
 
 LONG = 8
 """So many times that, a wait is longer than any work that is shared out: who is waited for must have lost its core."""
 
-give_core_away = types.ExternalFunction("sched_yield", types.int32())
+yield_core = types.ExternalFunction("sched_yield", types.int32())
 
 
 def _address_of(kind: Any) -> Any:
@@ -50,7 +50,7 @@ def ints_in(typing: Any, floats: Any) -> Any:
 
 
 @intrinsic
-def read(typing: Any, word: Any) -> Any:
+def atomic_load(typing: Any, word: Any) -> Any:
     """The word, and after it everything that was written before the word was."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -60,7 +60,7 @@ def read(typing: Any, word: Any) -> Any:
 
 
 @intrinsic
-def write(typing: Any, word: Any, value: Any) -> Any:
+def atomic_store(typing: Any, word: Any, value: Any) -> Any:
     """Set the word; who reads it sees everything that was written before."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -81,12 +81,12 @@ def _change(operation: str) -> Any:
     return change
 
 
-add, exchange = _change("add"), _change("xchg")
+atomic_add, exchange = _change("add"), _change("xchg")
 """(word, value): add to the word, or replace it; what it was."""
 
 
 @intrinsic
-def replace(typing: Any, word: Any, old: Any, new: Any) -> Any:
+def compare_and_swap(typing: Any, word: Any, old: Any, new: Any) -> Any:
     """Set the word to `new` where it is `old`; whether it was."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -113,7 +113,7 @@ def pause(typing: Any) -> Any:
 
 
 @intrinsic
-def call(typing: Any, function: Any, job: Any, number: Any) -> Any:
+def call_pointer(typing: Any, function: Any, job: Any, number: Any) -> Any:
     """Call the function at the address `function` with (job, number)."""
     index = ir.IntType(64)
 
@@ -125,14 +125,14 @@ def call(typing: Any, function: Any, job: Any, number: Any) -> Any:
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@within_kernels
-def wait_for(word: Any, value: Any) -> Any:
+@inlined
+def spin_until(word: Any, value: Any) -> Any:
     """Return when the word is `value`; whether that took long. Meanwhile the core is offered to who else wants one."""
     looks = offers = 0
-    while read(word) != value:
+    while atomic_load(word) != value:
         pause()
         looks += 1
-        if looks == PATIENCE:
-            give_core_away()
+        if looks == SPINS_BEFORE_YIELD:
+            yield_core()
             looks, offers = 0, offers + 1
     return offers >= LONG

@@ -53,75 +53,75 @@ def full_vectors(typing: Any) -> Any:
     return types.void(), generate
 
 
-def overloading(function: Callable[..., Any]) -> Callable[[Function], Function]:
+def overload(function: Callable[..., Any]) -> Callable[[Function], Function]:
     """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
     decorator = numba.extending.overload(function, jit_options=dict(OPTIONS))
     return cast(Callable[[Function], Function], decorator)
 
 
-def compiled(function: Function) -> Function:
+def jit(function: Function) -> Function:
     """The function compiled by Numba at its first call, for the types it is called with."""
-    kernel = kept_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
+    kernel = cached_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
     return cast(Function, kernel)
 
 
-def within_kernels(function: Function) -> Function:
+def inlined(function: Function) -> Function:
     """A function that kernels call and become part of: without an entry from Python, which costs time to compile."""
-    return _within_kernels(function, {"contract"})
+    return _inlined(function, {"contract"})
 
 
-def within_kernels_in_any_order(function: Function) -> Function:
+def inlined_reassociating(function: Function) -> Function:
     """The same for a sum: its terms may be added in any order, as a vector at a time."""
-    return _within_kernels(function, {"contract", "reassoc", "nsz"})
+    return _inlined(function, {"contract", "reassoc", "nsz"})
 
 
-def _within_kernels(function: Function, liberties: set[str]) -> Function:
+def _inlined(function: Function, liberties: set[str]) -> Function:
     part = numba.extending.register_jitable(fastmath=liberties, **OPTIONS)(function)
     return cast(Function, part)
 
 
-def kept_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+def cached_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """`function` compiled and kept for the next time, where there is a folder that can be written."""
-    function.__qualname__ = f"{function.__qualname__}_{mark(KERNELS)}"
+    function.__qualname__ = f"{function.__qualname__}_{cache_key(KERNELS)}"
     try:
         return compiler(*arguments, cache=True, **options)(function)
     except RuntimeError:  # Numba found no place for it
         return compiler(*arguments, **options)(function)
 
 
-def called_by_name(name: str, function: Callable[..., Any], signature: Any, later: bool = False) -> Any:
+def external(name: str, function: Callable[..., Any], signature: Any, deferred: bool = False) -> Any:
     """`function` compiled now. Kernels call it by its name, as they would one of a C library: compiled once, it is not
-    compiled again into each of them. later: it is compiled by the first call of `compile_what_was_left`, before which
+    compiled again into each of them. later: it is compiled by the first call of `compile_deferred`, before which
     no kernel that calls it may be."""
-    _left.append((name, function, signature))
-    if not later:
-        _name(*_left.pop())
+    _deferred.append((name, function, signature))
+    if not deferred:
+        _name(*_deferred.pop())
     return types.ExternalFunction(name, signature)
 
 
-def compile_what_was_left() -> None:
+def compile_deferred() -> None:
     """Compile what was to be compiled later."""
-    while _left:
-        _name(*_left.pop(0))
+    while _deferred:
+        _name(*_deferred.pop(0))
 
 
 def _name(name: str, function: Callable[..., Any], signature: Any) -> None:
-    compilation = kept_on_disk(numba.cfunc, function, signature)
-    give_name(name, compilation.address, compilation)
+    compilation = cached_on_disk(numba.cfunc, function, signature)
+    bind_symbol(name, compilation.address, compilation)
 
 
-def give_name(name: str, address: int, compilation: Any) -> None:
+def bind_symbol(name: str, address: int, compilation: Any) -> None:
     """Let kernels call what is at an address by a name."""
-    _named.append(compilation)  # it has to live as long as its callers
+    _bound.append(compilation)  # it has to live as long as its callers
     binding.add_symbol(name, address)
 
 
-_left: list[tuple[str, Callable[..., Any], Any]] = []
-_named: list[Any] = []
+_deferred: list[tuple[str, Callable[..., Any], Any]] = []
+_bound: list[Any] = []
 
 
 @cache
-def mark(folder: Path) -> str:
+def cache_key(folder: Path) -> str:
     """Eight digits that stand for the Python files of a folder as they are, and for the chosen instructions."""
     states = [
         (path.relative_to(folder).as_posix(), path.stat().st_mtime_ns, path.stat().st_size)
@@ -131,7 +131,7 @@ def mark(folder: Path) -> str:
 
 
 @contextmanager
-def once_compiling(act: Callable[[], None]) -> Iterator[None]:
+def on_first_compilation(act: Callable[[], None]) -> Iterator[None]:
     """Within the block, `act` is called once, when something has to be compiled."""
 
     class Acting(event.Listener):  # type: ignore[misc]

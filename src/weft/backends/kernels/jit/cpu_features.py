@@ -84,14 +84,14 @@ def has_bfloat16() -> bool:
     return has_amx() or "avx512bf16" in chosen_instructions()
 
 
-def has_byte_dots() -> bool:
+def has_vnni() -> bool:
     """Whether dot products of bytes are to be used."""
     return "vnni" in chosen_instructions()
 
 
-def has_word_dots() -> bool:
+def has_vnni_int16() -> bool:
     """Whether numbers of 16 bits are to be multiplied and two products added at once, where bytes cannot be."""
-    return not has_byte_dots() and any(name in chosen_instructions() for name in ("avx512", "avx2"))
+    return not has_vnni() and any(name in chosen_instructions() for name in ("avx512", "avx2"))
 
 
 @cache

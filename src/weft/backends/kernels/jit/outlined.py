@@ -4,7 +4,7 @@ What a kernel calls becomes part of it as a rule, and is compiled twice: alone, 
 large parts that is half of the time of the first start. These have a name instead, as a function of a C library has;
 unlike `compiling.called_by_name`, they take arrays.
 
-A kernel that was kept on disk knows a part by its name only, so `make_ready` comes before the first call of a kernel.
+A kernel that was kept on disk knows a part by its name only, so `link` comes before the first call of a kernel.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from numba import types
 from numba.core import cgutils, typing
 from numba.np.numpy_support import from_dtype
 
-from weft.backends.kernels.jit.compile import OPTIONS, give_name, intrinsic, kept_on_disk
+from weft.backends.kernels.jit.compile import OPTIONS, bind_symbol, cached_on_disk, intrinsic
 from weft.backends.kernels.jit.dtypes import FLOATS, PAIRS
 
-Parts = tuple[Any, ...]
+OutlinedFunctions = tuple[Any, ...]
 
 SIZE, FLAG = types.int64, types.boolean
 
 
-def array(dtype: Any, dimensions: int, rows: str = "C") -> Any:
+def packed(dtype: Any, dimensions: int, rows: str = "C") -> Any:
     """The type of an array; rows: "C" where they lie one after the other, "A" where they may lie apart."""
     return types.Array(dtype, dimensions, rows)
 
 
-def numbers(dimensions: int, rows: str = "C") -> Any:
+def floats(dimensions: int, rows: str = "C") -> Any:
     """The type of an array of float32."""
-    return array(types.float32, dimensions, rows)
+    return packed(types.float32, dimensions, rows)
 
 
-def integers(dimensions: int) -> Any:
+def ints(dimensions: int) -> Any:
     """The type of an array of int64."""
-    return array(types.int64, dimensions)
+    return packed(types.int64, dimensions)
 
 
 class _Variant:
@@ -58,16 +58,16 @@ class _Variant:
         """Whether the part can be called with such arguments."""
         return len(given) == len(self.arguments) and all(map(_fits, given, self.arguments))
 
-    def make_ready(self) -> None:
+    def link(self) -> None:
         """Compile it, or fetch it from the disk, and give it its name."""
         if self.ready:
             return
         signature = types.void(*self.arguments)
-        kernel = kept_on_disk(
+        kernel = cached_on_disk(
             numba.njit, self.function, signature, fastmath={"contract"}, no_cpython_wrapper=True, **OPTIONS
         )
         compiled = kernel.overloads[signature.args]
-        give_name(self.name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), kernel)
+        bind_symbol(self.name, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), kernel)
         self.ready = True
 
     def call(self, context: Any, builder: Any, given: Any, values: Any) -> Any:
@@ -91,7 +91,7 @@ def _fits(given: Any, wanted: Any) -> bool:
     return same and wanted.layout in ("A", given.layout)
 
 
-def apart(types_of: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
+def outlined(types_of: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
     """Makes a function such a part. types_of: from the type of the words of factors to those of its arguments."""
 
     def decorate(function: Any) -> Any:
@@ -101,7 +101,7 @@ def apart(types_of: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
             variant = next((variant for variant in variants.values() if variant.takes(given)), None)
             if variant is None:
                 return None
-            variant.make_ready()
+            variant.link()
 
             def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
                 return variant.call(context, builder, given, values)
@@ -119,10 +119,10 @@ def apart(types_of: Callable[[Any], list[Any]]) -> Callable[[Any], Any]:
 
 
 @cache
-def make_ready(parts: Parts, kind: np.dtype[Any]) -> None:
+def link(parts: OutlinedFunctions, kind: np.dtype[Any]) -> None:
     """Make parts ready for words of this kind; needed once in a process."""
     for part in parts:
-        _variants[part][kind].make_ready()
+        _variants[part][kind].link()
 
 
 _variants: dict[Any, dict[np.dtype[Any], _Variant]] = {}

@@ -16,7 +16,7 @@ LINE = 16
 
 
 @intrinsic
-def floats_on_stack(typing: Any) -> Any:
+def stack_floats(typing: Any) -> Any:
     """The address of room for 1,024 float32, sums that do not fit where they are to go."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -39,7 +39,7 @@ def pointer_to(typing: Any, array: Any, offset: Any) -> Any:
 
 
 @intrinsic
-def shift(typing: Any, pointer: Any, elements: Any) -> Any:
+def offset(typing: Any, pointer: Any, elements: Any) -> Any:
     """The address `elements` elements on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -75,6 +75,6 @@ def _prefetching(to_write: bool) -> Any:
     return request
 
 
-look_ahead, send_for = _prefetching(to_write=False), _prefetching(to_write=True)
+prefetch_read, prefetch_write = _prefetching(to_write=False), _prefetching(to_write=True)
 """Have the cache line of an address brought near, to be read or to be written, which takes it from other cores; nothing
 happens where there is no memory."""

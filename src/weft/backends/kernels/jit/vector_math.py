@@ -19,7 +19,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from weft.backends.kernels.jit.compile import intrinsic, within_kernels
+from weft.backends.kernels.jit.compile import inlined, intrinsic
 
 F = np.float32
 HALF, ONE, LIMIT = F(0.5), F(1), F(8.6)
@@ -56,7 +56,7 @@ def bits_of_float(typing: Any, x: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@within_kernels
+@inlined
 def tanh(x: Any) -> Any:
     """tanh x of one float32."""
     x = min(max(x, -LIMIT), LIMIT)
@@ -66,13 +66,13 @@ def tanh(x: Any) -> Any:
     return min(max(x * p / q, -ONE), ONE)
 
 
-@within_kernels
+@inlined
 def sigmoid(x: Any) -> Any:
     """σ(x) of one float32."""
     return HALF * tanh(HALF * x) + HALF
 
 
-@within_kernels
+@inlined
 def exp(x: Any) -> Any:
     """exp x of one float32; below -80 it is that of -80, above 88 that of 88. Not a number if x is not."""
     x = LOWEST if x < LOWEST else x
@@ -84,7 +84,7 @@ def exp(x: Any) -> Any:
     return p * float_of_bits((np.int32(k) + BIAS) << EXPONENT)
 
 
-@within_kernels
+@inlined
 def power_of_two(y: Any) -> Any:
     """2^y of one float32; below -115 it is that of -115, above 127 that of 127. Not a number if y is not."""
     y = LEAST_POWER if y < LEAST_POWER else y

@@ -56,7 +56,7 @@ def each_tile_of_k(builder: Any, K: Any) -> Iterator[Any]:
     builder.position_at_end(done)
 
 
-def tile_kernel(rows: int, columns: int) -> Any:
+def amx_micro_kernel(rows: int, columns: int) -> Any:
     """An intrinsic (a, a_row, a_next, b, K, c, c_row, c_next, fresh) for `rows` x `columns` tiles, each 1 or 2.
 
     C += A B, or C = A B where fresh. a: address of pairs, a_row words from one row to the next, a_next to the second

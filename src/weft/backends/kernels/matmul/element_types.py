@@ -11,34 +11,34 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.jit.compile import overloading, within_kernels
+from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_amx
 from weft.backends.kernels.jit.dtypes import PAIRS
-from weft.backends.kernels.jit.pointers import pointer_to, shift
+from weft.backends.kernels.jit.pointers import offset, pointer_to
 from weft.backends.kernels.matmul.simd_packing import DEPTH, SIDE, copy_some
 
 NUMBERS, WORDS = (DEPTH, SIDE) if has_amx() else (2, 1)
 """The numbers of a group of pairs, and its words."""
 
 
-def words_of(K: int, kind: Any) -> int:
+def packed_words(K: int, kind: Any) -> int:
     """Words that hold K numbers, one after the other."""
     return -(-K // NUMBERS) * WORDS if kind == PAIRS else K
 
 
-def row_distance(columns: Any) -> Any:
+def row_stride(columns: Any) -> Any:
     """Words from one row to the next: an odd number of cache lines, so that rows do not all lie in the same sets."""
     return ((columns + SIDE - 1) // SIDE | 1) * SIDE
 
 
-distance_of = within_kernels(row_distance)
+distance_of = inlined(row_stride)
 
 
 def word_count(K: Any, room: Any) -> Any:
-    """What `words_of` says, for the words of a room."""
+    """What `packed_words` says, for the words of a room."""
 
 
-@overloading(word_count)
+@overload(word_count)
 def _word_count(K: Any, room: Any) -> Any:
     def floats(K: Any, room: Any) -> Any:
         return K
@@ -49,11 +49,11 @@ def _word_count(K: Any, room: Any) -> Any:
     return floats if room.dtype == types.float32 else pairs
 
 
-@within_kernels
+@inlined
 def with_zeros(source: Any, count: Any, edge: Any) -> Any:
     """The source's address where it has all that `edge` has room for, else that of `edge`: `count` numbers, zeros."""
     if count >= edge.size:
         return source
     for j in range(0, edge.size, SIDE):
-        copy_some(shift(source, j), pointer_to(edge, j), count - j)
+        copy_some(offset(source, j), pointer_to(edge, j), count - j)
     return pointer_to(edge, 0)

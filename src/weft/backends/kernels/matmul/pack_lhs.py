@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from weft.backends.kernels.jit.compile import called_by_name, overloading, within_kernels
-from weft.backends.kernels.jit.pointers import floats_on_stack, look_ahead, pointer_to, send_for, shift
-from weft.backends.kernels.matmul.element_types import distance_of, row_distance, with_zeros, words_of
+from weft.backends.kernels.jit.compile import external, inlined, overload
+from weft.backends.kernels.jit.pointers import offset, pointer_to, prefetch_read, prefetch_write, stack_floats
+from weft.backends.kernels.matmul.element_types import distance_of, packed_words, row_stride, with_zeros
 from weft.backends.kernels.matmul.pack_rhs import PANEL
 from weft.backends.kernels.matmul.simd_packing import (
     DEPTH,
@@ -24,7 +24,7 @@ from weft.backends.kernels.matmul.simd_packing import (
     copy_some,
     pack_pair,
     pack_row,
-    turn_tile,
+    transpose_tile_to,
 )
 
 NEAR = 64
@@ -34,7 +34,7 @@ ALL = 1 << 40
 """A group that all k belong to."""
 
 
-class LeftFactor(NamedTuple):
+class Lhs(NamedTuple):
     """A[m, k] is the word at address + m · row + (k // group) · next_group + (k % group) · next_k."""
 
     address: Any
@@ -44,29 +44,29 @@ class LeftFactor(NamedTuple):
     next_group: int
 
 
-@within_kernels
+@inlined
 def row_of(factor: Any, m: Any) -> Any:
     """One row of a left factor, as one."""
-    address = shift(factor.address, m * factor.row)
-    return LeftFactor(address, factor.row, factor.next_k, factor.group, factor.next_group)
+    address = offset(factor.address, m * factor.row)
+    return Lhs(address, factor.row, factor.next_k, factor.group, factor.next_group)
 
 
-@within_kernels
+@inlined
 def from_word(factor: Any, k: Any) -> Any:
     """The columns of a left factor from word k on, as one; k is a multiple of a group."""
-    address = shift(factor.address, k // factor.group * factor.next_group + k % factor.group * factor.next_k)
-    return LeftFactor(address, factor.row, factor.next_k, factor.group, factor.next_group)
+    address = offset(factor.address, k // factor.group * factor.next_group + k % factor.group * factor.next_k)
+    return Lhs(address, factor.row, factor.next_k, factor.group, factor.next_group)
 
 
 @cache
-def left_room(M: int, K: int, kind: Any) -> int:
+def lhs_buffer_size(M: int, K: int, kind: Any) -> int:
     """Words of room that a left factor (M, K) needs, whichever way it lies."""
-    return -(-M // SIDE) * SIDE * words_distance(K, kind)
+    return -(-M // SIDE) * SIDE * packed_row_stride(K, kind)
 
 
-def words_distance(K: int, kind: Any) -> int:
+def packed_row_stride(K: int, kind: Any) -> int:
     """Words from one row of K numbers to the next, where rows of words are made."""
-    return int(row_distance(words_of(K, kind)))
+    return int(row_stride(packed_words(K, kind)))
 
 
 def left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
@@ -81,23 +81,23 @@ def left_of_panels(A: Any, K: Any, room: Any) -> Any:
     """The same for A (M, K) in panels of float32 (count, M, PANEL)."""
 
 
-@overloading(left)
+@overload(left)
 def _left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     def in_place(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-        return LeftFactor(a, a_row, 1, ALL, 0)
+        return Lhs(a, a_row, 1, ALL, 0)
 
     return in_place if room.dtype == types.float32 else pairs_of_rows
 
 
-@overloading(left_transposed)
+@overload(left_transposed)
 def _left_transposed(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     return columns if room.dtype == types.float32 else pairs_of_columns
 
 
-@overloading(left_of_panels)
+@overload(left_of_panels)
 def _left_of_panels(A: Any, K: Any, room: Any) -> Any:
     def in_place(A: Any, K: Any, room: Any) -> Any:
-        return LeftFactor(pointer_to(A, 0), PANEL, 1, PANEL, A.shape[1] * PANEL)
+        return Lhs(pointer_to(A, 0), PANEL, 1, PANEL, A.shape[1] * PANEL)
 
     return in_place if room.dtype == types.float32 else pairs_of_panels
 
@@ -108,56 +108,56 @@ def pairs_of_panels(A: Any, K: Any, room: Any) -> Any:
     for i in range((K + PANEL - 1) // PANEL):
         columns, place = min(PANEL, K - i * PANEL), pointer_to(room, i * PANEL // 2)
         put_pairs(pointer_to(A, i * M * PANEL), PANEL, M, columns, place, distance)
-    return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)
+    return Lhs(pointer_to(room, 0), distance, 1, ALL, 0)
 
 
 def pairs_of_rows(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     distance = distance_of((K + 1) // 2)
     put_pairs(a, a_row, M, K, pointer_to(room, 0), distance)
-    return LeftFactor(pointer_to(room, 0), distance, 1, ALL, 0)
+    return Lhs(pointer_to(room, 0), distance, 1, ALL, 0)
 
 
-@within_kernels
+@inlined
 def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> None:
     """The words of A's rows, `distance` apart, whole groups of 16 words each: zeros behind the last k."""
     edge = np.zeros(DEPTH, np.float32)
     whole = K // DEPTH * DEPTH
     for m in range(M):
-        row, place = shift(a, m * a_row), shift(words, m * distance)
+        row, place = offset(a, m * a_row), offset(words, m * distance)
         for k in range(0, whole, DEPTH):
-            pack_row(shift(row, k), shift(place, k // 2))
+            pack_row(offset(row, k), offset(place, k // 2))
         if whole < K:
-            pack_row(with_zeros(shift(row, whole), K - whole, edge), shift(place, whole // 2))
+            pack_row(with_zeros(offset(row, whole), K - whole, edge), offset(place, whole // 2))
 
 
 def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     _turn_pairs_by_name(a, a_row, M, K, pointer_to(room, 0))
-    return LeftFactor(pointer_to(room, 0), distance_of((K + 1) // 2), 1, ALL, 0)
+    return Lhs(pointer_to(room, 0), distance_of((K + 1) // 2), 1, ALL, 0)
 
 
 def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
     """float32 are read in place where the rows of what is there are near; else they are turned as pairs are: to find
     the page of another row for every k takes longer than to multiply."""
     if a_row <= NEAR:
-        return LeftFactor(a, 1, a_row, ALL, 0)
+        return Lhs(a, 1, a_row, ALL, 0)
     _turn_floats_by_name(a, a_row, M, K, pointer_to(room, 0))
-    return LeftFactor(pointer_to(room, 0), distance_of(K), 1, ALL, 0)
+    return Lhs(pointer_to(room, 0), distance_of(K), 1, ALL, 0)
 
 
 def _turn_floats(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
-    distance, square = distance_of(K), floats_on_stack()
+    distance, square = distance_of(K), stack_floats()
     for k in range(0, K, SIDE):
         for m in range(0, M, SIDE):
-            start, place = shift(a, k * a_row + m), shift(words, m * distance + k)
+            start, place = offset(a, k * a_row + m), offset(words, m * distance + k)
             for row in range(SIDE):  # those of the next k: every row is on another page
-                look_ahead(shift(start, (SIDE + row) * a_row))
-                send_for(shift(place, row * distance + SIDE))
+                prefetch_read(offset(start, (SIDE + row) * a_row))
+                prefetch_write(offset(place, row * distance + SIDE))
             if k + SIDE <= K and m + SIDE <= M:
-                turn_tile(start, a_row, place, distance)
+                transpose_tile_to(start, a_row, place, distance)
                 continue
             for row in range(SIDE):
-                copy_some(shift(start, row * a_row), shift(square, row * SIDE), M - m if k + row < K else 0)
-            turn_tile(square, SIDE, place, distance)
+                copy_some(offset(start, row * a_row), offset(square, row * SIDE), M - m if k + row < K else 0)
+            transpose_tile_to(square, SIDE, place, distance)
 
 
 def _turn_pairs(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
@@ -172,15 +172,15 @@ def _turn_pairs(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
                 if row >= K:
                     clear_vector(place)
                     continue
-                first = with_zeros(shift(a, row * a_row + m), M - m, first_edge)
-                second = with_zeros(shift(a, (row + 1) * a_row + m), M - m if row + 1 < K else 0, second_edge)
+                first = with_zeros(offset(a, row * a_row + m), M - m, first_edge)
+                second = with_zeros(offset(a, (row + 1) * a_row + m), M - m if row + 1 < K else 0, second_edge)
                 pack_pair(first, second, place)
-            turn_tile(pointer_to(square, 0), SIDE, shift(words, m * distance + k // 2), distance)
+            transpose_tile_to(pointer_to(square, 0), SIDE, offset(words, m * distance + k // 2), distance)
 
 
 def _signature(words: Any) -> Any:
     return types.void(types.CPointer(types.float32), *[types.intp] * 3, types.CPointer(words))
 
 
-_turn_floats_by_name = called_by_name("weft_turn_floats", _turn_floats, _signature(types.float32))
-_turn_pairs_by_name = called_by_name("weft_turn_pairs", _turn_pairs, _signature(types.int32), later=True)
+_turn_floats_by_name = external("weft_turn_floats", _turn_floats, _signature(types.float32))
+_turn_pairs_by_name = external("weft_turn_pairs", _turn_pairs, _signature(types.int32), deferred=True)

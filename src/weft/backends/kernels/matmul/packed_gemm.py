@@ -21,10 +21,10 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.jit.compile import called_by_name, overloading, within_kernels
+from weft.backends.kernels.jit.compile import external, inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_amx, host_tiling
-from weft.backends.kernels.jit.pointers import LINE, floats_on_stack, pointer_to, send_for, shift
-from weft.backends.kernels.matmul.amx_gemm import multiply_tiles
+from weft.backends.kernels.jit.pointers import LINE, offset, pointer_to, prefetch_write, stack_floats
+from weft.backends.kernels.matmul.amx_gemm import amx_gemm
 from weft.backends.kernels.matmul.element_types import word_count
 from weft.backends.kernels.matmul.micro_kernel import micro_kernel
 from weft.backends.kernels.matmul.pack_rhs import PANEL
@@ -47,7 +47,7 @@ _vector, _half = micro_kernel(NARROW_HEIGHTS, 1, WIDTH), micro_kernel(NARROW_HEI
 _whole_table, _narrow_table = next_heights(HEIGHTS, VECTORS), next_heights(NARROW_HEIGHTS, 1)
 
 
-@within_kernels
+@inlined
 def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
     """Where one of so many pieces begins, at a multiple of `unit`, or the last ends: groups of k (see `LeftFactor`) and
     blocks of rows are not cut. A division takes up to 90 cycles, and mostly there is one piece."""
@@ -56,14 +56,14 @@ def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
     return size if number == count else size * number // count // unit * unit
 
 
-@within_kernels
+@inlined
 def rows_at_once(rest: Any, heights: Any) -> Any:
     """How many of the rest of the rows the micro-kernel takes next; heights: of `next_heights`."""
     return heights[min(rest, len(heights) - 1)]
 
 
 def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
-    room = floats_on_stack()
+    room = stack_floats()
     k_pieces, row_pieces = (K + K_PIECE - 1) // K_PIECE, (M * K + ROW_PIECE_WORDS - 1) // ROW_PIECE_WORDS
     for row_piece in range(row_pieces):
         last = start_of_piece(M, row_piece + 1, row_pieces, MOST_ROWS)
@@ -73,15 +73,15 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
             for k_piece in range(k_pieces):
                 k = start_of_piece(K, k_piece, k_pieces, PANEL)
                 depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0
-                b = shift(panels, i * panel_distance + k * PANEL)
-                a_k_start = a if k == 0 else shift(a, k // group * next_group + k % group * a_k)
+                b = offset(panels, i * panel_distance + k * PANEL)
+                a_k_start = a if k == 0 else offset(a, k // group * next_group + k % group * a_k)
                 r = start_of_piece(M, row_piece, row_pieces, MOST_ROWS)
                 while r < last:
-                    rows, a_start = rows_at_once(last - r, heights), shift(a_k_start, r * a_row)
-                    c_start = shift(c, r * c_row + i * c_panel)
+                    rows, a_start = rows_at_once(last - r, heights), offset(a_k_start, r * a_row)
+                    c_start = offset(c, r * c_row + i * c_panel)
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
-                            send_for(shift(c_start, row * c_row + n))
+                            prefetch_write(offset(c_start, row * c_row + n))
                     place, place_row, alone = (c_start, c_row, new) if whole else (room, PANEL, True)
                     if columns > WIDTH:
                         _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
@@ -98,7 +98,7 @@ def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N,
 
 
 def _multiply_pairs(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
-    multiply_tiles(a, a_row, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh)
+    amx_gemm(a, a_row, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh)
 
 
 _floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp
@@ -110,19 +110,19 @@ def _signature(words: Any) -> Any:
     )  # fmt: skip
 
 
-_floats_by_name = called_by_name("weft_multiply_floats", _multiply, _signature(_floats))
-_pairs_by_name = called_by_name(
-    "weft_multiply_pairs", _multiply_pairs if has_amx() else _multiply, _signature(_pairs), later=True
+_floats_by_name = external("weft_multiply_floats", _multiply, _signature(_floats))
+_pairs_by_name = external(
+    "weft_multiply_pairs", _multiply_pairs if has_amx() else _multiply, _signature(_pairs), deferred=True
 )
 
 
-def multiply(left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any) -> None:
+def packed_gemm(left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any) -> None:
     """C (M, N) += A B, or C = A B where fresh. left: the `LeftFactor` A; panels: of B (K, N); c: the address of C,
     c_row, c_panel: the distances of its rows, and of the columns that follow a panel's (PANEL if they are neighbours).
     """
 
 
-@overloading(multiply)
+@overload(packed_gemm)
 def _choose(
     left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any
 ) -> Any:  # fmt: skip

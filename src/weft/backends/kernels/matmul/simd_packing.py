@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.jit.compile import intrinsic, within_kernels
+from weft.backends.kernels.jit.compile import inlined, intrinsic
 from weft.backends.kernels.matmul.micro_kernel import BFloat
 
 SIDE, DEPTH, SQUARE = 16, 32, 256
@@ -120,7 +120,7 @@ def copy_some(typing: Any, source: Any, place: Any, count: Any) -> Any:
 
 
 @intrinsic
-def turn_tile(typing: Any, tile: Any, distance: Any, place: Any, place_distance: Any) -> Any:
+def transpose_tile_to(typing: Any, tile: Any, distance: Any, place: Any, place_distance: Any) -> Any:
     """The transpose of 16 x 16 words, whose rows lie so far apart, to a place, which may be the same: blocks of 8
     change places, then blocks of 4, 2 and 1."""
 
@@ -146,7 +146,7 @@ def turn_tile(typing: Any, tile: Any, distance: Any, place: Any, place_distance:
     return types.void(tile, types.intp, place, types.intp), generate
 
 
-@within_kernels
+@inlined
 def transpose_tile(tile: Any) -> None:
     """Transpose 16 x 16 words, one after the other, in place."""
-    turn_tile(tile, SIDE, tile, SIDE)
+    transpose_tile_to(tile, SIDE, tile, SIDE)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.jit.compile import full_vectors, within_kernels, within_kernels_in_any_order
+from weft.backends.kernels.jit.compile import full_vectors, inlined, inlined_reassociating
 from weft.backends.kernels.jit.vector_math import LOG2_E, exp, power_of_two
 from weft.backends.kernels.matmul.pack_rhs import PANEL
 
@@ -25,7 +25,7 @@ BELOW_ALL = np.float32(-1e30)
 HALF = PANEL // 2
 
 
-@within_kernels
+@inlined
 def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
     """The largest of a row's first `count` scores."""
     largest = BELOW_ALL
@@ -34,14 +34,14 @@ def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
     return largest
 
 
-@within_kernels
+@inlined
 def leave_out(x: Any, r: Any, token: Any, first: Any, n: Any) -> None:
     """Take a token from a row of the scores of the n tokens from `first` on, if it is one of them."""
     if first <= token < first + n:
         x[(token - first) // PANEL, r, (token - first) % PANEL] = BELOW_ALL
 
 
-@within_kernels
+@inlined
 def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
     """target[r] <- the score of the target of row r, where that is one of the tokens from `first` on."""
     for r in range(t.size):
@@ -50,7 +50,7 @@ def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
             target[r] = x[j // PANEL, r, j % PANEL] + b[j]
 
 
-@within_kernels
+@inlined
 def put_biases(b: Any, room: Any) -> None:
     """The biases, and behind them some that keep the columns that only fill a panel up from being counted."""
     for j in range(room.size):
@@ -61,7 +61,7 @@ def _adding(columns: int) -> Any:
     """`to_exponentials` for so many columns of one panel, a number that is known when this is compiled: the loop over
     them, a vector or two long, is none then."""
 
-    @within_kernels_in_any_order
+    @inlined_reassociating
     def add(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
         full_vectors()
         for r in range(first, last):
@@ -77,7 +77,7 @@ def _adding(columns: int) -> Any:
 add_exponentials, add_exponentials_of_half = _adding(PANEL), _adding(HALF)
 
 
-@within_kernels
+@inlined
 def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
     """The scores of the rows from `first` to `last` become exponentials. Σ sums[r] is their sum; sums (R, PANEL).
 
@@ -95,7 +95,7 @@ def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any)
             add_exponentials_of_half(x[i], own_b, base, first, last, sums)
 
 
-@within_kernels_in_any_order
+@inlined_reassociating
 def sum_of(values: Any) -> Any:
     """Σ values"""
     total = ZERO
@@ -104,7 +104,7 @@ def sum_of(values: Any) -> Any:
     return total
 
 
-@within_kernels
+@inlined
 def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
     """The exponentials of a row times a factor."""
     for i in range(x.shape[0]):
@@ -113,7 +113,7 @@ def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
             row[j] *= factor
 
 
-@within_kernels
+@inlined
 def clear_filling(x: Any, n: Any) -> None:
     """Zeros in the columns that only fill the half panel of the last of n tokens up. Their exponentials are so small
     that products with them would be denormal numbers, which some processors take a hundred times as long for."""
@@ -124,7 +124,7 @@ def clear_filling(x: Any, n: Any) -> None:
             row[:] = ZERO
 
 
-@within_kernels
+@inlined
 def subtract_targets(x: Any, t: Any, first: Any, n: Any, base: Any, log_sum: Any) -> None:
     """d <- e - onehot(t) · exp(ln Σ exp x - base), of the n tokens from `first` on."""
     for r in range(t.size):

@@ -19,24 +19,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.compile import compiled, within_kernels
-from weft.backends.kernels.jit.outlined import make_ready
+from weft.backends.kernels.jit.compile import inlined, jit
+from weft.backends.kernels.jit.outlined import link
 from weft.backends.kernels.jit.vector_math import exp
 from weft.backends.kernels.matmul.partition import columns_of, streams_of
 from weft.backends.kernels.output import sweeps
 from weft.backends.kernels.output.exponentials import BELOW_ALL
-from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, rooms_for
+from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, output_workspace
 from weft.backends.kernels.threads.parallel import (
-    LOST,
-    OPENING,
-    SHARES,
-    Together,
-    become_job,
-    first_share,
-    next_share,
+    CHUNKS,
+    PUBLISH,
+    WORKER_LOST,
+    ParallelRunner,
+    first_chunk,
+    next_chunk,
+    publish_job,
 )
-from weft.backends.kernels.threads.thread_pool import carry_out
-from weft.backends.kernels.threads.workspace import cut
+from weft.backends.kernels.threads.thread_pool import run_job
+from weft.backends.kernels.threads.workspace import cached_views
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -46,114 +46,114 @@ KEPT_BYTES = 64 * 2**20
 """Exponentials up to this size are kept from the first sweep for the second, which else computes them once more."""
 SHARED_WORK = 400_000
 """Multiply-adds of a product from which on it pays to share them."""
-BRIEF_WORK = 10_000_000
+SHORT_WORK = 10_000_000
 """Multiply-adds of a product that take less than waiting for a helper that lost its core."""
 
 
-@within_kernels
-def part_of_scores(by_rows: Any, R: Any, V: Any, share: Any, shares: Any) -> Any:
+@inlined
+def part_of_scores(by_rows: Any, R: Any, V: Any, chunk: Any, chunks: Any) -> Any:
     """The first row of a share and the one after its last, and the same for its columns."""
     if by_rows:
-        first, last = streams_of(R, share, shares)
+        first, last = streams_of(R, chunk, chunks)
         return first, last, 0, V
-    start, stop = columns_of(V, share, shares)
+    start, stop = columns_of(V, chunk, chunks)
     return 0, R, start, stop
 
 
-@compiled
+@jit
 def output_first(
-    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any,
     ignore_label: Any, width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, nats: Any,
     log_sum: Any,
 ) -> None:  # fmt: skip
     """The nats (R,) and ln Σ exp x_v (R,) of every row. words, numbers (shares, …), places: see `output_rooms`; records
     (RECORDS, shares, R): see `output_rooms`."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
-            (by_rows, h, W, transposed, b, t, left_out, ignore_label, width, keep, words, numbers, places, records,
+            (by_rows, h, W, transposed, b, t, excluded, ignore_label, width, keep, words, numbers, places, records,
              nats, log_sum),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, R, V = tasks[SHARES], len(h), len(b)
-    share = first_share(tasks, 0, number)
-    while share >= 0:
-        first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
+    chunks, R, V = tasks[CHUNKS], len(h), len(b)
+    chunk = first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        first, last, start, stop = part_of_scores(by_rows, R, V, chunk, chunks)
         own = slice(first, last)
         for r in range(R):  # a row that other shares have counts for nothing here
-            records[BASE, share, r] = BELOW_ALL
-            records[TOTAL, share, r] = records[TARGET, share, r] = 0
+            records[BASE, chunk, r] = BELOW_ALL
+            records[TOTAL, chunk, r] = records[TARGET, chunk, r] = 0
         sweeps.first_sweep(
-            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
-            places, records[:, share, own],
+            h[own], W, transposed, b, t[own], excluded[own], start, stop, width, keep, words[chunk], numbers[chunk],
+            places, records[:, chunk, own],
         )  # fmt: skip
-        share = next_share(tasks, 0, number)
-    share = first_share(tasks, 1, number)
-    while share >= 0:
-        for r in range(*streams_of(R, share, shares)):
+        chunk = next_chunk(tasks, 0, number)
+    chunk = first_chunk(tasks, 1, number)
+    while chunk >= 0:
+        for r in range(*streams_of(R, chunk, chunks)):
             highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
-            for part in range(shares):
+            for part in range(chunks):
                 highest = max(highest, records[BASE, part, r])
-            for part in range(shares):
+            for part in range(chunks):
                 sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
                 target_r += records[TARGET, part, r]
             log_sum[r] = highest + np.log(sum_r)
             nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
-        share = next_share(tasks, 1, number)
+        chunk = next_chunk(tasks, 1, number)
 
 
-@compiled
+@jit
 def output_second(
-    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any,
+    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any,
     width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any,
     db: Any, dWs: Any, dbs: Any, dhs: Any,
 ) -> None:  # fmt: skip
     """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
     give by rows."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
-            (by_rows, h, W, transposed, b, t, left_out, width, keep, words, numbers, places, records, log_sum, scale,
+            (by_rows, h, W, transposed, b, t, excluded, width, keep, words, numbers, places, records, log_sum, scale,
              dW, db, dWs, dbs, dhs),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, R, V = tasks[SHARES], len(h), len(b)
-    share = first_share(tasks, 0, number)
-    while share >= 0:
-        first, last, start, stop = part_of_scores(by_rows, R, V, share, shares)
-        own, dh, beside = slice(first, last), dhs[0] if by_rows else dhs[share], by_rows and share > 0
+    chunks, R, V = tasks[CHUNKS], len(h), len(b)
+    chunk = first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        first, last, start, stop = part_of_scores(by_rows, R, V, chunk, chunks)
+        own, dh, extra_logit = slice(first, last), dhs[0] if by_rows else dhs[chunk], by_rows and chunk > 0
         sweeps.second_sweep(
-            h[own], W, transposed, b, t[own], left_out[own], start, stop, width, keep, words[share], numbers[share],
-            places, records[:, share, own], log_sum[own], scale[own], dWs[share - 1] if beside else dW,
-            dbs[share - 1] if beside else db, dh[own],
+            h[own], W, transposed, b, t[own], excluded[own], start, stop, width, keep, words[chunk], numbers[chunk],
+            places, records[:, chunk, own], log_sum[own], scale[own], dWs[chunk - 1] if extra_logit else dW,
+            dbs[chunk - 1] if extra_logit else db, dh[own],
         )  # fmt: skip
-        share = next_share(tasks, 0, number)
-    share = first_share(tasks, 1, number)
-    while share >= 0:
+        chunk = next_chunk(tasks, 0, number)
+    chunk = first_chunk(tasks, 1, number)
+    while chunk >= 0:
         if by_rows:
-            for row in range(*streams_of(len(dW), share, shares)):
-                for part in range(shares - 1):
+            for row in range(*streams_of(len(dW), chunk, chunks)):
+                for part in range(chunks - 1):
                     for j in range(dW.shape[1]):
                         dW[row, j] += dWs[part, row, j]
-            first, last = streams_of(V, share, shares)
-            for part in range(shares - 1):
+            first, last = streams_of(V, chunk, chunks)
+            for part in range(chunks - 1):
                 for j in range(first, last):
                     db[j] += dbs[part, j]
         else:
-            for r in range(*streams_of(R, share, shares)):
-                for part in range(1, shares):
+            for r in range(*streams_of(R, chunk, chunks)):
+                for part in range(1, chunks):
                     for j in range(dhs.shape[2]):
                         dhs[0, r, j] += dhs[part, r, j]
-        share = next_share(tasks, 1, number)
+        chunk = next_chunk(tasks, 1, number)
 
 
 class FusedOutput:
     """An `OutputKernel` for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
 
-    def __init__(self, together: Together, kind: np.dtype[Any]) -> None:
-        self.together, self.kind = together, kind
+    def __init__(self, runner: ParallelRunner, kind: np.dtype[Any]) -> None:
+        self.runner, self.kind = runner, kind
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
@@ -171,11 +171,19 @@ class FusedOutput:
         return nats, sweeps.second(log_sum, scale, dW, db)
 
     def log_sums(
-        self, h: Floats, left_out: Integers, beside: Floats, W: Floats, b: Floats, scale: Floats, dW: Floats, db: Floats
+        self,
+        h: Floats,
+        excluded: Integers,
+        extra_logit: Floats,
+        W: Floats,
+        b: Floats,
+        scale: Floats,
+        dW: Floats,
+        db: Floats,
     ) -> tuple[Floats, Floats]:
         """ln(exp beside + Σ_v exp x_v) of every row, over all v but the one left out, and dh; see `OutputKernel`."""
-        sweeps = Sweeps(self, h, np.full(len(h), -1), left_out, W, b, keep=True)
-        log_sum: Floats = np.logaddexp(sweeps.first(-1)[1], beside)
+        sweeps = Sweeps(self, h, np.full(len(h), -1), excluded, W, b, keep=True)
+        log_sum: Floats = np.logaddexp(sweeps.first(-1)[1], extra_logit)
         return log_sum, sweeps.second(log_sum, scale, dW, db)
 
 
@@ -183,42 +191,42 @@ class Sweeps:
     """The two sweeps over the scores h W + b; keep: whether the second follows."""
 
     def __init__(
-        self, output: FusedOutput, h: Floats, t: Integers, left_out: Integers, W: Floats, b: Floats, keep: bool
+        self, output: FusedOutput, h: Floats, t: Integers, excluded: Integers, W: Floats, b: Floats, keep: bool
     ) -> None:
-        self.together, self.kind = output.together, output.kind
+        self.runner, self.kind = output.runner, output.kind
         if not (W.flags.c_contiguous or W.flags.f_contiguous):
             W = W.copy(order="K")  # as `zeros_like` lays out its gradient
         self.h = np.ascontiguousarray(h, np.float32)
-        self.t, self.left_out = (np.ascontiguousarray(tokens, np.int64) for tokens in (t, left_out))
+        self.t, self.excluded = (np.ascontiguousarray(tokens, np.int64) for tokens in (t, excluded))
         self.transposed = not W.flags.c_contiguous
         self.W, self.b = W.T if self.transposed else W, np.ascontiguousarray(b)
-        make_ready(sweeps.PARTS, self.kind)
+        link(sweeps.PARTS, self.kind)
         (R, H), V = h.shape, len(b)
-        self.shares = self.together.threads if R * H * V >= SHARED_WORK else 1
-        self.brief = R * H * V < BRIEF_WORK
+        self.chunks = self.runner.threads if R * H * V >= SHARED_WORK else 1
+        self.short = R * H * V < SHORT_WORK
         self.keep = keep and R * V * 4 <= KEPT_BYTES
-        rooms = rooms_for(R, H, V, self.shares, self.kind, self.keep)
+        rooms = output_workspace(R, H, V, self.chunks, self.kind, self.keep)
         self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
-        self.words, self.numbers, self.records = cut(rooms.all)
+        self.words, self.numbers, self.records = cached_views(rooms.all)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
         """The nats of every row, and the logarithm of the sum of its exponentials."""
         nats, log_sum = np.empty(len(self.h), np.float32), np.empty(len(self.h), np.float32)
-        self.together.run(
-            output_first, self.shares, self.brief,
-            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, ignore_label, self.width,
+        self.runner.run(
+            output_first, self.chunks, self.short,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.excluded, ignore_label, self.width,
             self.keep, self.words, self.numbers, self.places, self.records, nats, log_sum,
         )  # fmt: skip
         return nats, log_sum
 
     def second(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats) -> Floats:
         """dh; dW and db are overwritten."""
-        others = self.shares - 1 if self.by_rows else 0
+        others = self.chunks - 1 if self.by_rows else 0
         dW = dW.T if self.transposed else dW
-        dhs = np.empty((1 if self.by_rows else self.shares, *self.h.shape), np.float32)
-        self.together.run(
-            output_second, self.shares, self.brief,
-            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.left_out, self.width,
+        dhs = np.empty((1 if self.by_rows else self.chunks, *self.h.shape), np.float32)
+        self.runner.run(
+            output_second, self.chunks, self.short,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.excluded, self.width,
             self.keep, self.words, self.numbers, self.places, self.records, log_sum, scale, dW, db,
             np.empty((others, *dW.shape), np.float32), np.empty((others, len(db)), np.float32), dhs,
         )  # fmt: skip

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.jit.compile import within_kernels
-from weft.backends.kernels.jit.outlined import FLAG, SIZE, apart, array, integers, numbers
+from weft.backends.kernels.jit.compile import inlined
+from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import exp
 from weft.backends.kernels.matmul.element_types import distance_of
-from weft.backends.kernels.matmul.pack_lhs import ALL, LeftFactor, left, left_of_panels, left_transposed, row_of
+from weft.backends.kernels.matmul.pack_lhs import ALL, Lhs, left, left_of_panels, left_transposed, row_of
 from weft.backends.kernels.matmul.pack_rhs import PANEL, pack, pack_transposed, panels_in, right_of_panels
-from weft.backends.kernels.matmul.packed_gemm import multiply
+from weft.backends.kernels.matmul.packed_gemm import packed_gemm
 from weft.backends.kernels.output.exponentials import (
     HALF,
     ZERO,
@@ -60,7 +60,7 @@ FAR_ABOVE = np.float32(60)
 """How far above base the logarithm of a row's sum may be for its exponential to be a number that float32 has."""
 
 
-@within_kernels
+@inlined
 def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     """Columns `first` … of W (H, V), or of the transpose of W (V, H), as the right factor (H, n)."""
     if transposed:
@@ -74,7 +74,7 @@ def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     return panels
 
 
-@within_kernels
+@inlined
 def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     """The transpose of the same as the right factor (n, H)."""
     if transposed:
@@ -88,61 +88,61 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
     return panels
 
 
-@within_kernels
+@inlined
 def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) -> Any:
     """The panels for the scores of n columns from `first` on: at a place of their own where all are kept."""
     place, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
     return scores[place : place + R * panels * PANEL].reshape((panels, R, PANEL))
 
 
-@within_kernels
+@inlined
 def block_scores(
-    rows: Any, H: Any, W_panels: Any, b: Any, left_out: Any, first: Any, x: Any, biases: Any
+    rows: Any, H: Any, W_panels: Any, b: Any, excluded: Any, first: Any, x: Any, biases: Any
 ) -> None:  # fmt: skip
     """x <- h W, of the tokens from `first` on whose biases b are, with the tokens left out; biases <- b."""
     R, columns = x.shape[1], (b.size + HALF - 1) // HALF * HALF
     put_biases(b, biases)
-    multiply(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
-    for r in range(left_out.size):
-        leave_out(x, r, left_out[r], first, b.size)
+    packed_gemm(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
+    for r in range(excluded.size):
+        leave_out(x, r, excluded[r], first, b.size)
 
 
-@within_kernels
+@inlined
 def row_scores(
-    rows: Any, H: Any, W_panels: Any, n: Any, left_out: Any, first: Any, x: Any, r: Any
+    rows: Any, H: Any, W_panels: Any, n: Any, excluded: Any, first: Any, x: Any, r: Any
 ) -> None:  # fmt: skip
     """The scores of one row once more."""
     R, columns = x.shape[1], (n + HALF - 1) // HALF * HALF
-    multiply(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
-    if left_out.size > 0:
-        leave_out(x, r, left_out[r], first, n)
+    packed_gemm(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
+    if excluded.size > 0:
+        leave_out(x, r, excluded[r], first, n)
 
 
-@apart(
+@outlined(
     lambda words: [
-        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, FLAG, array(words, 1),
-        numbers(1), integers(1), numbers(2, "A"),
+        floats(2), floats(2), FLAG, floats(1), ints(1), ints(1), SIZE, SIZE, SIZE, FLAG, packed(words, 1),
+        floats(1), ints(1), floats(2, "A"),
     ]
 )  # fmt: skip
 def first_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any, keep: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any, start: Any, stop: Any, width: Any, keep: Any,
     own_words: Any, own_numbers: Any, places: Any, records: Any,
 ) -> None:  # fmt: skip
     """Every row's base, Σ e and score of its target over the columns from `start` to `stop`, `width` at a time, which
     is whole panels.
 
-    left_out: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places,
+    excluded: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places,
     records (RECORDS, R): see `output_rooms`.
     """
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
     rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
-    right_words, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
+    rhs_buffer, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
     sums, biases = rows_at(own_numbers, places, SUMS, R, PANEL), room_at(own_numbers, places, BIASES)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
-        W_panels = weights(W, transposed, first, n, right_words)
-        block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
+        W_panels = weights(W, transposed, first, n, rhs_buffer)
+        block_scores(rows, H, W_panels, b[first : first + n], excluded, first, x, biases)
         take_targets(x, biases[:n], t, first, target)
         if first == start:
             for r in range(R):
@@ -151,7 +151,7 @@ def first_sweep(
         for r in range(R):
             sum_r = sum_of(sums[r])
             if sum_r > LARGEST_SUM:
-                row_scores(rows, H, W_panels, n, left_out, first, x, r)
+                row_scores(rows, H, W_panels, n, excluded, first, x, r)
                 before, base[r] = base[r], largest_score(x, biases, r, n)
                 lowered = exp(before - base[r])
                 total[r] *= lowered
@@ -162,19 +162,19 @@ def first_sweep(
             total[r] += sum_r
 
 
-@apart(
+@outlined(
     lambda words: [
-        numbers(2), numbers(2), FLAG, numbers(1), integers(1), integers(1), SIZE, SIZE, SIZE, FLAG, array(words, 1),
-        numbers(1), integers(1), numbers(2, "A"), numbers(1), numbers(1), numbers(2), numbers(1), numbers(2),
+        floats(2), floats(2), FLAG, floats(1), ints(1), ints(1), SIZE, SIZE, SIZE, FLAG, packed(words, 1),
+        floats(1), ints(1), floats(2, "A"), floats(1), floats(1), floats(2), floats(1), floats(2),
     ]
 )  # fmt: skip
 def second_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, left_out: Any, start: Any, stop: Any, width: Any, keep: Any,
+    h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any, start: Any, stop: Any, width: Any, keep: Any,
     own_words: Any, own_numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
 ) -> None:  # fmt: skip
     """dW and db of the columns, and dh (R, H), are overwritten."""
     (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
-    right_words, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
+    rhs_buffer, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
     scores, biases = room_at(own_numbers, places, SCORES), room_at(own_numbers, places, BIASES)
     sums, distance = rows_at(own_numbers, places, SUMS, R, PANEL), distance_of(H)
     scaled_h = rows_at(own_numbers, places, SCALED_H, R, distance)
@@ -193,13 +193,13 @@ def second_sweep(
         pack(h_start, distance, R, H, h_panels)
     h_columns = left_transposed(h_start, distance, H, R, room_at(own_words, places, H_COLUMNS))
     rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
-    factors = LeftFactor(pointer_to(factor, 0), R, 1, ALL, 0)
+    factors = Lhs(pointer_to(factor, 0), R, 1, ALL, 0)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
         if not keep:
-            W_panels = weights(W, transposed, first, n, right_words)
-            block_scores(rows, H, W_panels, b[first : first + n], left_out, first, x, biases)
+            W_panels = weights(W, transposed, first, n, rhs_buffer)
+            block_scores(rows, H, W_panels, b[first : first + n], excluded, first, x, biases)
             to_exponentials(x, biases, base, 0, R, sums)
         clear_filling(x, n)
         subtract_targets(x, t, first, n, base, log_sum)
@@ -207,13 +207,13 @@ def second_sweep(
             for i in range(x.shape[0]):
                 tokens, place = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
                 x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_words)
-                multiply(x_columns, tokens, R, h_panels, H, place, H, PANEL, True)
+                packed_gemm(x_columns, tokens, R, h_panels, H, place, H, PANEL, True)
         else:
             x_panels = right_of_panels(x, x_words)
-            multiply(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
-        W_panels = weights_transposed(W, transposed, first, n, right_words)
-        multiply(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
-        multiply(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
+            packed_gemm(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
+        W_panels = weights_transposed(W, transposed, first, n, rhs_buffer)
+        packed_gemm(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
+        packed_gemm(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
     for r in range(R):
         for j in range(H):
             dh[r, j] *= factor[r]

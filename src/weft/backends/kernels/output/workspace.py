@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.compile import within_kernels
+from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.dtypes import FLOATS
-from weft.backends.kernels.matmul.element_types import row_distance
-from weft.backends.kernels.matmul.pack_lhs import left_room
+from weft.backends.kernels.matmul.element_types import row_stride
+from weft.backends.kernels.matmul.pack_lhs import lhs_buffer_size
 from weft.backends.kernels.matmul.pack_rhs import PANEL, padded, panel_shape
 from weft.backends.kernels.matmul.simd_packing import SIDE
-from weft.backends.kernels.threads.workspace import MOST_SHAPES, held
+from weft.backends.kernels.threads.workspace import MAX_SHAPES, buffer
 
 Floats = NDArray[np.float32]
 
@@ -35,20 +35,20 @@ NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
 """Scores of a block, which have to stay near, and its columns: with more of them dh is added to less often."""
 
 
-@within_kernels
+@inlined
 def room_at(room: Any, places: Any, what: Any) -> Any:
     """That part of a share's room."""
     return room[places[what] : places[what + 1]]
 
 
-@within_kernels
+@inlined
 def rows_at(room: Any, places: Any, what: Any, count: Any, size: Any) -> Any:
     """The same as so many rows of a size."""
     return room[places[what] : places[what] + count * size].reshape((count, size))
 
 
 @dataclass(frozen=True, eq=False)
-class Rooms:
+class OutputWorkspace:
     """by_rows: whether a share is some rows, not some columns; width: columns of a block, whole panels; places: where
     the parts of a share's words and numbers begin."""
 
@@ -56,37 +56,37 @@ class Rooms:
     width: int
     places: NDArray[np.int64]
     rows: int
-    shares: int
+    chunks: int
     kind: np.dtype[Any]
 
     def all(self) -> tuple[NDArray[Any], Floats, Floats]:
         """Room for each share's words (shares, …) and numbers (shares, …), for the records (RECORDS, shares, R)."""
         return (
-            self._held("words", (self.shares, int(self.places[END_OF_WORDS])), self.kind),
-            self._held("numbers", (self.shares, int(self.places[END_OF_NUMBERS])), FLOATS),
-            self._held("records", (RECORDS, self.shares, self.rows), FLOATS),
+            self._held("words", (self.chunks, int(self.places[END_OF_WORDS])), self.kind),
+            self._held("numbers", (self.chunks, int(self.places[END_OF_NUMBERS])), FLOATS),
+            self._held("records", (RECORDS, self.chunks, self.rows), FLOATS),
         )
 
     def _held(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
-        return held(f"output {name}", math.prod(shape), kind).reshape(shape)
+        return buffer(f"output {name}", math.prod(shape), kind).reshape(shape)
 
 
-@lru_cache(MOST_SHAPES)
-def rooms_for(R: int, H: int, V: int, shares: int, kind: np.dtype[Any], keep: bool) -> Rooms:
+@lru_cache(MAX_SHAPES)
+def output_workspace(R: int, H: int, V: int, chunks: int, kind: np.dtype[Any], keep: bool) -> OutputWorkspace:
     """Room for h (R, H) and W (H, V); keep: for all scores, not for those of a block only."""
     width = max(NARROWEST, min(NEAR_SCORES // max(R, 1) // PANEL * PANEL, WIDEST))
     by_rows = V < R and V < LARGE_VOCABULARY
-    rows, columns = (-(-R // shares), padded(V)) if by_rows else (R, padded(-(-V // shares)))
+    rows, columns = (-(-R // chunks), padded(V)) if by_rows else (R, padded(-(-V // chunks)))
     pairs_only = 0 if kind == FLOATS else 1
     words = [
-        pairs_only * left_room(R, H, kind),
+        pairs_only * lhs_buffer_size(R, H, kind),
         max(math.prod(panel_shape(H, width, kind)), math.prod(panel_shape(width, H, kind))),
-        left_room(H, R, kind),
+        lhs_buffer_size(H, R, kind),
         math.prod(panel_shape(R, H, kind)),
-        pairs_only * max(left_room(R, width, kind), math.prod(panel_shape(R, width, kind))),
+        pairs_only * max(lhs_buffer_size(R, width, kind), math.prod(panel_shape(R, width, kind))),
     ]
-    numbers = [rows * (columns if keep else min(width, columns)), R * PANEL, width, R * int(row_distance(H))]
-    return Rooms(by_rows, width, np.array([*_starts(words), *_starts(numbers)]), R, shares, kind)
+    numbers = [rows * (columns if keep else min(width, columns)), R * PANEL, width, R * int(row_stride(H))]
+    return OutputWorkspace(by_rows, width, np.array([*_starts(words), *_starts(numbers)]), R, chunks, kind)
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:

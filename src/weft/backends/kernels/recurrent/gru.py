@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.jit.compile import compiled, full_vectors
-from weft.backends.kernels.jit.outlined import SIZE, apart, array, integers, numbers
+from weft.backends.kernels.jit.compile import full_vectors, jit
+from weft.backends.kernels.jit.outlined import SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import ONE, sigmoid, tanh
-from weft.backends.kernels.matmul.gemm import pack_share
+from weft.backends.kernels.matmul.gemm import pack_chunk
 from weft.backends.kernels.matmul.partition import streams_of
-from weft.backends.kernels.matmul.step_gemm import accumulate
+from weft.backends.kernels.matmul.step_gemm import step_gemm
 from weft.backends.kernels.recurrent.block import Passes
 from weft.backends.kernels.recurrent.input_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent.passes import (
@@ -35,22 +35,22 @@ from weft.backends.kernels.recurrent.passes import (
     stages_of,
 )
 from weft.backends.kernels.threads.parallel import (
-    LOST,
-    OPENING,
-    SHARES,
-    become_job,
-    first_share,
-    first_share_in,
-    next_share,
-    next_share_in,
+    CHUNKS,
+    PUBLISH,
+    WORKER_LOST,
+    first_chunk,
+    first_chunk_in,
+    next_chunk,
+    next_chunk_in,
+    publish_job,
 )
-from weft.backends.kernels.threads.thread_pool import carry_out
+from weft.backends.kernels.threads.thread_pool import run_job
 
 
-@apart(
+@outlined(
     lambda words: [
-        array(words, 4), array(words, 4), integers(2), integers(2), array(words, 2), array(words, 2), numbers(1),
-        numbers(3), numbers(3), numbers(3), SIZE, SIZE, SIZE, SIZE,
+        packed(words, 4), packed(words, 4), ints(2), ints(2), packed(words, 2), packed(words, 2), floats(1),
+        floats(3), floats(3), floats(3), SIZE, SIZE, SIZE, SIZE,
     ]
 )  # fmt: skip
 def gru_steps(
@@ -59,7 +59,7 @@ def gru_steps(
 ) -> None:  # fmt: skip
     """The stages from `start` to `stop` of the units `first` …: of each step z, r and s, then h̃ and h.
 
-    a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H). Wh, columns, rooms: see `accumulate`.
+    a (T, N, …); h (T+1, N, H), the first step's given; s (T, N, H). Wh, columns, rooms: see `step_gemm`.
     """
     full_vectors()
     N, P, H = a.shape[1], a.shape[2], h.shape[2]
@@ -69,7 +69,7 @@ def gru_steps(
         t = stage // 2
         a_start = pointer_to(a, t * N * P)
         if stage % 2 == 0:
-            accumulate(pointer_to(h, t * N * H), H, N, H, Wh_zr, columns_zr, a_start, P, room_h)
+            step_gemm(pointer_to(h, t * N * H), H, N, H, Wh_zr, columns_zr, a_start, P, room_h)
             for n in range(N):
                 row, h_prev, s_n = a[t, n], h[t, n, own], s[t, n, own]
                 z, r = row[first : first + count], row[H + first : H + first + count]
@@ -80,7 +80,7 @@ def gru_steps(
                 for j in range(count):
                     s_n[j] = r[j] * h_prev[j]
         else:
-            accumulate(pointer_to(s, t * N * H), H, N, H, Wh_c, columns_c, a_start, P, room_s)
+            step_gemm(pointer_to(s, t * N * H), H, N, H, Wh_c, columns_c, a_start, P, room_s)
             for n in range(N):
                 row, h_prev, h_next = a[t, n], h[t, n, own], h[t + 1, n, own]
                 z, h_tilde = row[first : first + count], row[2 * H + first : 2 * H + first + count]
@@ -90,10 +90,10 @@ def gru_steps(
                     h_next[j] = (ONE - z[j]) * h_prev[j] + z[j] * h_tilde[j]
 
 
-@apart(
+@outlined(
     lambda words: [
-        array(words, 4), array(words, 4), integers(2), array(words, 2), array(words, 2), numbers(1), numbers(3),
-        numbers(3), numbers(2), numbers(2), numbers(3), SIZE, SIZE, SIZE, SIZE,
+        packed(words, 4), packed(words, 4), ints(2), packed(words, 2), packed(words, 2), floats(1), floats(3),
+        floats(3), floats(2), floats(2), floats(3), SIZE, SIZE, SIZE, SIZE,
     ]
 )  # fmt: skip
 def gru_steps_backward(
@@ -116,7 +116,7 @@ def gru_steps_backward(
         if stage % 2 == 0:
             if stage > 0:
                 da_next = pointer_to(a, (t + 1) * N * P)
-                accumulate(da_next, P, N, 2 * H, Wh_zr_transposed, columns, pointer_to(dh, 0), H, room_zr)
+                step_gemm(da_next, P, N, 2 * H, Wh_zr_transposed, columns, pointer_to(dh, 0), H, room_zr)
             if t < 0:
                 return
             for n in range(N):
@@ -137,7 +137,7 @@ def gru_steps_backward(
             for n in range(N):
                 ds[n, own] = 0
             da_c_start = pointer_to(a, t * N * P + 2 * H)
-            accumulate(da_c_start, P, N, H, Wh_c_transposed, columns, pointer_to(ds, 0), H, room_c)
+            step_gemm(da_c_start, P, N, H, Wh_c_transposed, columns, pointer_to(ds, 0), H, room_c)
             for n in range(N):
                 row, h_prev, dh_n, ds_n = a[t, n], h[t, n, own], dh[n, own], ds[n, own]
                 r = row[H + first : H + first + count]
@@ -148,110 +148,110 @@ def gru_steps_backward(
                     db_r[j] += r[j]
 
 
-@compiled
+@jit
 def gru_forward(
     number: Any, tasks: Any, control: Any, groups: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any,
     Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, units: Any,
-    left_words: Any, right_words: Any,
+    lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
             (groups, xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, units,
-             left_words, right_words),
+             lhs_buffer, rhs_buffer),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, (N, T, H) = tasks[SHARES], hs.shape
+    chunks, (N, T, H) = tasks[CHUNKS], hs.shape
     (h,), (s,), (of_zr, of_c) = states, kept, loops
     (zr, columns_zr, source, room_h), (c, columns_c, _source, room_s) = of_zr, of_c
-    packs_own, shared = len(c) > 1, groups < shares
-    share = -1 if packs_own else first_share(tasks, 0, number)
-    while share >= 0:
-        pack_share(Wh[:, : 2 * H], False, zr[0, 0], share, shares)
-        pack_share(Wh[:, 2 * H :], False, c[0, 0], share, shares)
-        share = next_share(tasks, 0, number)
+    packs_own, shared = len(c) > 1, groups < chunks
+    chunk = -1 if packs_own else first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        pack_chunk(Wh[:, : 2 * H], False, zr[0, 0], chunk, chunks)
+        pack_chunk(Wh[:, 2 * H :], False, c[0, 0], chunk, chunks)
+        chunk = next_chunk(tasks, 0, number)
     project(
-        number, tasks, 1, groups, packs_own and not shared, xs, values, places, products, Wx, x, a, left_words,
-        right_words,
+        number, tasks, 1, groups, packs_own and not shared, xs, values, places, products, Wx, x, a, lhs_buffer,
+        rhs_buffer,
     )  # fmt: skip
-    turns = 2 * T + 2 if shared else 1
-    for turn in range(turns):
-        start, stop = stages_of(turn - 1, 2 * T, shared)
-        share = first_share_in(tasks, 3, number, turn)
-        while share >= 0:
-            group = 0 if shared else share
+    rounds = 2 * T + 2 if shared else 1
+    for round in range(rounds):
+        start, stop = stages_of(round - 1, 2 * T, shared)
+        chunk = first_chunk_in(tasks, 3, number, round)
+        while chunk >= 0:
+            group = 0 if shared else chunk
             own = slice(*streams_of(N, group, groups))
             h_own = group_of(h, N, group, groups)
-            if turn == 0:
-                pack_own(zr, Wh, False, columns_zr, source, share)
-                pack_own(c, Wh, False, columns_c, source, share)
-                if group == share:
+            if round == 0:
+                pack_own(zr, Wh, False, columns_zr, source, chunk)
+                pack_own(c, Wh, False, columns_c, source, chunk)
+                if group == chunk:
                     copy_rows(before[0][own], h_own[0])
             gru_steps(
-                factor_of(zr, share), factor_of(c, share), columns_zr[share], columns_c[share], room_h[share],
-                room_s[share], b, group_of(a, N, group, groups), h_own, group_of(s, N, group, groups), start, stop,
-                units[share, 0], units[share, 1],
+                factor_of(zr, chunk), factor_of(c, chunk), columns_zr[chunk], columns_c[chunk], room_h[chunk],
+                room_s[chunk], b, group_of(a, N, group, groups), h_own, group_of(s, N, group, groups), start, stop,
+                units[chunk, 0], units[chunk, 1],
             )  # fmt: skip
-            if turn == turns - 1 and group == share:
+            if round == rounds - 1 and group == chunk:
                 exchange_axes(h_own[1:], hs[own])
                 copy_rows(h_own[-1], after[0][own])
-            share = next_share_in(tasks, 3, number, turn)
+            chunk = next_chunk_in(tasks, 3, number, round)
 
 
-@compiled
+@jit
 def gru_backward(
     number: Any, tasks: Any, control: Any, groups: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any,
     sums: Any, a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any,
-    db: Any, loops: Any, units: Any, left_words: Any, right_words: Any,
+    db: Any, loops: Any, units: Any, lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
             (groups, dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db,
-             loops, units, left_words, right_words),
+             loops, units, lhs_buffer, rhs_buffer),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, (N, T, H) = tasks[SHARES], dhs.shape
+    chunks, (N, T, H) = tasks[CHUNKS], dhs.shape
     (h,), (s,), (dh,), (of_zr, of_c) = states, kept, dstates, loops
     (zr, columns, source_zr, room_zr), (c, _columns, source_c, room_c) = of_zr, of_c
-    packs_own, shared = len(c) > 1, groups < shares
-    share = -1 if packs_own else first_share(tasks, 0, number)
-    while share >= 0:
-        pack_share(Wh[:, : 2 * H], True, zr[0, 0], share, shares)
-        pack_share(Wh[:, 2 * H :], True, c[0, 0], share, shares)
-        share = next_share(tasks, 0, number)
-    for turn in range(2 * T + 1 if shared else 1):
-        start, stop = stages_of(turn, 2 * T + 1, shared)
-        share = first_share_in(tasks, 1, number, turn)
-        while share >= 0:
-            group = 0 if shared else share
+    packs_own, shared = len(c) > 1, groups < chunks
+    chunk = -1 if packs_own else first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        pack_chunk(Wh[:, : 2 * H], True, zr[0, 0], chunk, chunks)
+        pack_chunk(Wh[:, 2 * H :], True, c[0, 0], chunk, chunks)
+        chunk = next_chunk(tasks, 0, number)
+    for round in range(2 * T + 1 if shared else 1):
+        start, stop = stages_of(round, 2 * T + 1, shared)
+        chunk = first_chunk_in(tasks, 1, number, round)
+        while chunk >= 0:
+            group = 0 if shared else chunk
             own = slice(*streams_of(N, group, groups))
-            if turn == 0:
-                pack_own(zr, Wh, True, columns, source_zr, share)
-                pack_own(c, Wh, True, columns, source_c, share)
-                dbs[share] = 0
+            if round == 0:
+                pack_own(zr, Wh, True, columns, source_zr, chunk)
+                pack_own(c, Wh, True, columns, source_c, chunk)
+                dbs[chunk] = 0
             gru_steps_backward(
-                factor_of(zr, share), factor_of(c, share), columns[share], room_zr[share], room_c[share], dbs[share],
+                factor_of(zr, chunk), factor_of(c, chunk), columns[chunk], room_zr[chunk], room_c[chunk], dbs[chunk],
                 group_of(a, N, group, groups), group_of(h, N, group, groups), dh[own], np.empty_like(dh[own]),
-                dhs[own], start, stop, units[share, 0], units[share, 1],
+                dhs[own], start, stop, units[chunk, 0], units[chunk, 1],
             )  # fmt: skip
-            share = next_share_in(tasks, 1, number, turn)
-    share = first_share(tasks, 2, number)
-    while share >= 0:
-        input_gradient(x, values, places, groups, sums, a, dWx, share, shares, left_words, right_words)
-        other = shares - 1 - share  # one of the shares of columns is the larger
-        left, right = left_words[share], right_words[share]
-        recurrent_gradient(h, N, groups, a, dWh[:, : 2 * H], other, shares, left, right)
-        recurrent_gradient(s, N, groups, a[:, 2 * H :], dWh[:, 2 * H :], other, shares, left, right)
-        add_up(dbs, db, share, shares)
-        share = next_share(tasks, 2, number)
+            chunk = next_chunk_in(tasks, 1, number, round)
+    chunk = first_chunk(tasks, 2, number)
+    while chunk >= 0:
+        input_gradient(x, values, places, groups, sums, a, dWx, chunk, chunks, lhs_buffer, rhs_buffer)
+        other = chunks - 1 - chunk  # one of the shares of columns is the larger
+        left, right = lhs_buffer[chunk], rhs_buffer[chunk]
+        recurrent_gradient(h, N, groups, a, dWh[:, : 2 * H], other, chunks, left, right)
+        recurrent_gradient(s, N, groups, a[:, 2 * H :], dWh[:, 2 * H :], other, chunks, left, right)
+        add_up(dbs, db, chunk, chunks)
+        chunk = next_chunk(tasks, 2, number)
     project_backward(
-        number, tasks, 3, groups, packs_own and not shared, Wx, x, places, sums, a, dxs, dvalues, left_words,
-        right_words,
+        number, tasks, 3, groups, packs_own and not shared, Wx, x, places, sums, a, dxs, dvalues, lhs_buffer,
+        rhs_buffer,
     )  # fmt: skip
 
 

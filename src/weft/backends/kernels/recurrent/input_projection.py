@@ -12,23 +12,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import within_kernels
-from weft.backends.kernels.jit.outlined import FLAG, SIZE, apart, array, integers, numbers
-from weft.backends.kernels.matmul.gemm import multiply_rows
+from weft.backends.kernels.jit.compile import inlined
+from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
+from weft.backends.kernels.matmul.gemm import gemm
 from weft.backends.kernels.matmul.partition import columns_of, streams_of
 from weft.backends.kernels.recurrent.passes import exchange_axes, group_of
-from weft.backends.kernels.threads.parallel import SHARES, first_share, next_share
+from weft.backends.kernels.threads.parallel import CHUNKS, first_chunk, next_chunk
 
 
-@apart(
+@outlined(
     lambda words: [
-        SIZE, integers(1), SIZE, SIZE, FLAG, numbers(3), numbers(2), integers(2), numbers(2), numbers(2), numbers(2),
-        numbers(2), array(words, 2), array(words, 2),
+        SIZE, ints(1), SIZE, SIZE, FLAG, floats(3), floats(2), ints(2), floats(2), floats(2), floats(2),
+        floats(2), packed(words, 2), packed(words, 2),
     ]
 )  # fmt: skip
 def project(
     number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, values: Any, places: Any, products: Any,
-    Wx: Any, x: Any, a: Any, left_words: Any, right_words: Any,
+    Wx: Any, x: Any, a: Any, lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room.
 
@@ -37,82 +37,80 @@ def project(
     columns: small weights are packed in no time, and their columns can often not be shared out evenly.
     """
     if places.size > 0:
-        project_values(number, tasks, phase, groups, values, places, products, Wx, a, left_words, right_words)
+        project_values(number, tasks, phase, groups, values, places, products, Wx, a, lhs_buffer, rhs_buffer)
     else:
-        project_rows(number, tasks, phase, groups, packs_own, xs, Wx, x, a, left_words, right_words)
+        project_rows(number, tasks, phase, groups, packs_own, xs, Wx, x, a, lhs_buffer, rhs_buffer)
 
 
-@within_kernels
-def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, share: Any, shares: Any) -> Any:
+@inlined
+def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, chunk: Any, chunks: Any) -> Any:
     """Which rows (T · N) and which columns of a product a share has; see `project`."""
     if packs_own:
-        first, last = streams_of(N, share, shares)
+        first, last = streams_of(N, chunk, chunks)
         return slice(T * first, T * last), slice(0, columns)
-    first, last = columns_of(columns, share, shares)
+    first, last = columns_of(columns, chunk, chunks)
     return slice(0, T * N), slice(first, last)
 
 
-@within_kernels
+@inlined
 def project_rows(
-    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, left_words: Any,
-    right_words: Any,
+    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, lhs_buffer: Any,
+    rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """x from xs, a group a share; a = x W_x."""
-    shares, (N, T, D) = tasks[SHARES], xs.shape
-    share = first_share(tasks, phase, number)
-    while share >= 0:
-        if share < groups:
-            first, last = streams_of(N, share, groups)
-            exchange_axes(xs[first:last], group_of(x, N, share, groups))
-        share = next_share(tasks, phase, number)
-    share = first_share(tasks, phase + 1, number)
-    while share >= 0:
-        rows, own = part_of_product(packs_own, N, T, Wx.shape[1], share, shares)
-        multiply_rows(x[rows], False, D, Wx[:, own], False, a[rows, own], True, left_words[share], right_words[share])
-        share = next_share(tasks, phase + 1, number)
+    chunks, (N, T, D) = tasks[CHUNKS], xs.shape
+    chunk = first_chunk(tasks, phase, number)
+    while chunk >= 0:
+        if chunk < groups:
+            first, last = streams_of(N, chunk, groups)
+            exchange_axes(xs[first:last], group_of(x, N, chunk, groups))
+        chunk = next_chunk(tasks, phase, number)
+    chunk = first_chunk(tasks, phase + 1, number)
+    while chunk >= 0:
+        rows, own = part_of_product(packs_own, N, T, Wx.shape[1], chunk, chunks)
+        gemm(x[rows], False, D, Wx[:, own], False, a[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        chunk = next_chunk(tasks, phase + 1, number)
 
 
-@within_kernels
+@inlined
 def project_values(
     number: Any, tasks: Any, phase: Any, groups: Any, values: Any, places: Any, products: Any, Wx: Any, a: Any,
-    left_words: Any, right_words: Any,
+    lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """The product of each different input once, some columns a share; its row to where it stands, a group a share."""
-    shares, columns, (N, T) = tasks[SHARES], Wx.shape[1], places.shape
-    share = first_share(tasks, phase, number)
-    while share >= 0:
-        own = slice(*columns_of(columns, share, shares))
-        multiply_rows(
-            values, False, len(Wx), Wx[:, own], False, products[:, own], True, left_words[share], right_words[share]
-        )
-        share = next_share(tasks, phase, number)
-    share = first_share(tasks, phase + 1, number)
-    while share >= 0:
-        if share < groups:
-            first, last = streams_of(N, share, groups)
-            group = group_of(a, N, share, groups)
+    chunks, columns, (N, T) = tasks[CHUNKS], Wx.shape[1], places.shape
+    chunk = first_chunk(tasks, phase, number)
+    while chunk >= 0:
+        own = slice(*columns_of(columns, chunk, chunks))
+        gemm(values, False, len(Wx), Wx[:, own], False, products[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        chunk = next_chunk(tasks, phase, number)
+    chunk = first_chunk(tasks, phase + 1, number)
+    while chunk >= 0:
+        if chunk < groups:
+            first, last = streams_of(N, chunk, groups)
+            group = group_of(a, N, chunk, groups)
             for t in range(T):
                 for n in range(last - first):
                     row, product = group[t, n], products[places[first + n, t]]
                     for j in range(columns):
                         row[j] = product[j]
-        share = next_share(tasks, phase + 1, number)
+        chunk = next_chunk(tasks, phase + 1, number)
 
 
-@apart(
+@outlined(
     lambda words: [
-        numbers(2), numbers(2), integers(2), SIZE, numbers(2), numbers(2), numbers(2), SIZE, SIZE, array(words, 2),
-        array(words, 2),
+        floats(2), floats(2), ints(2), SIZE, floats(2), floats(2), floats(2), SIZE, SIZE, packed(words, 2),
+        packed(words, 2),
     ]
 )  # fmt: skip
 def input_gradient(
-    x: Any, values: Any, places: Any, groups: Any, sums: Any, da: Any, dWx: Any, share: Any, shares: Any,
-    left_words: Any, right_words: Any,
+    x: Any, values: Any, places: Any, groups: Any, sums: Any, da: Any, dWx: Any, chunk: Any, chunks: Any,
+    lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A share of the columns of dW_x = Σ xᵀ da. The sums (U, …) of da over the places of each value are left there."""
-    own = slice(*columns_of(dWx.shape[1], share, shares))
+    own = slice(*columns_of(dWx.shape[1], chunk, chunks))
     if places.size == 0:
-        multiply_rows(x, True, len(x), da[:, own], False, dWx[:, own], True, left_words[share], right_words[share])
+        gemm(x, True, len(x), da[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
         return
     N, T = places.shape
     for row in sums:
@@ -124,40 +122,36 @@ def input_gradient(
                 total, row = sums[places[n, t], own], da[T * first + t * (last - first) + n - first, own]
                 for j in range(total.size):
                     total[j] += row[j]
-    multiply_rows(
-        values, True, len(values), sums[:, own], False, dWx[:, own], True, left_words[share], right_words[share]
-    )
+    gemm(values, True, len(values), sums[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
 
 
-@apart(
+@outlined(
     lambda words: [
-        SIZE, integers(1), SIZE, SIZE, FLAG, numbers(2), numbers(2), integers(2), numbers(2), numbers(2), numbers(3),
-        numbers(2), array(words, 2), array(words, 2),
+        SIZE, ints(1), SIZE, SIZE, FLAG, floats(2), floats(2), ints(2), floats(2), floats(2), floats(3),
+        floats(2), packed(words, 2), packed(words, 2),
     ]
 )  # fmt: skip
 def project_backward(
     number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any,
-    dxs: Any, dvalues: Any, left_words: Any, right_words: Any,
+    dxs: Any, dvalues: Any, lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """Two phases: x becomes dx = da W_xᵀ, some columns a share, and dxs (N, T, D) from it, a group a share; or dvalues
     (U, D) from the sums that `input_gradient` has left. packs_own: as in `project`."""
-    shares, (D, columns) = tasks[SHARES], Wx.shape
+    chunks, (D, columns) = tasks[CHUNKS], Wx.shape
     few = places.size > 0
     N, T = len(dxs), dxs.shape[1]
     da, products = (sums, dvalues) if few else (da, x)
-    share = first_share(tasks, phase, number)
-    while share >= 0:
-        rows, own = part_of_product(packs_own and not few, N, T, D, share, shares)
+    chunk = first_chunk(tasks, phase, number)
+    while chunk >= 0:
+        rows, own = part_of_product(packs_own and not few, N, T, D, chunk, chunks)
         rows = slice(0, len(da)) if few else rows
-        multiply_rows(
-            da[rows], False, columns, Wx[own], True, products[rows, own], True, left_words[share], right_words[share]
-        )
-        share = next_share(tasks, phase, number)
+        gemm(da[rows], False, columns, Wx[own], True, products[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        chunk = next_chunk(tasks, phase, number)
     if few:
         return
-    share = first_share(tasks, phase + 1, number)
-    while share >= 0:
-        if share < groups:
-            first, last = streams_of(N, share, groups)
-            exchange_axes(group_of(x, N, share, groups), dxs[first:last])
-        share = next_share(tasks, phase + 1, number)
+    chunk = first_chunk(tasks, phase + 1, number)
+    while chunk >= 0:
+        if chunk < groups:
+            first, last = streams_of(N, chunk, groups)
+            exchange_axes(group_of(x, N, chunk, groups), dxs[first:last])
+        chunk = next_chunk(tasks, phase + 1, number)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import compiled, full_vectors
-from weft.backends.kernels.jit.outlined import SIZE, apart, array, integers, numbers
+from weft.backends.kernels.jit.compile import full_vectors, jit
+from weft.backends.kernels.jit.outlined import SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import ONE, tanh
-from weft.backends.kernels.matmul.gemm import pack_share
+from weft.backends.kernels.matmul.gemm import pack_chunk
 from weft.backends.kernels.matmul.partition import streams_of
-from weft.backends.kernels.matmul.step_gemm import accumulate
+from weft.backends.kernels.matmul.step_gemm import step_gemm
 from weft.backends.kernels.recurrent.block import Passes
 from weft.backends.kernels.recurrent.input_projection import input_gradient, project, project_backward
 from weft.backends.kernels.recurrent.passes import (
@@ -28,21 +28,21 @@ from weft.backends.kernels.recurrent.passes import (
     stages_of,
 )
 from weft.backends.kernels.threads.parallel import (
-    LOST,
-    OPENING,
-    SHARES,
-    become_job,
-    first_share,
-    first_share_in,
-    next_share,
-    next_share_in,
+    CHUNKS,
+    PUBLISH,
+    WORKER_LOST,
+    first_chunk,
+    first_chunk_in,
+    next_chunk,
+    next_chunk_in,
+    publish_job,
 )
-from weft.backends.kernels.threads.thread_pool import carry_out
+from weft.backends.kernels.threads.thread_pool import run_job
 
 
-@apart(
+@outlined(
     lambda words: [
-        array(words, 4), integers(2), array(words, 2), numbers(1), numbers(3), numbers(3), SIZE, SIZE, SIZE, SIZE,
+        packed(words, 4), ints(2), packed(words, 2), floats(1), floats(3), floats(3), SIZE, SIZE, SIZE, SIZE,
     ]
 )  # fmt: skip
 def rnn_steps(
@@ -50,22 +50,22 @@ def rnn_steps(
 ) -> None:
     """The steps from `start` to `stop` of the units `first` …
 
-    a (T, N, …); h (T+1, N, H), the first step's given. Wh, columns, room: see `accumulate`.
+    a (T, N, …); h (T+1, N, H), the first step's given. Wh, columns, room: see `step_gemm`.
     """
     full_vectors()
     N, P, H = a.shape[1], a.shape[2], h.shape[2]
     b = b[first : first + count]
     for t in range(start, stop):
-        accumulate(pointer_to(h, t * N * H), H, N, H, Wh, columns, pointer_to(a, t * N * P), P, room)
+        step_gemm(pointer_to(h, t * N * H), H, N, H, Wh, columns, pointer_to(a, t * N * P), P, room)
         for n in range(N):
             row, h_next = a[t, n, first : first + count], h[t + 1, n, first : first + count]
             for j in range(count):
                 h_next[j] = tanh(row[j] + b[j])
 
 
-@apart(
+@outlined(
     lambda words: [
-        array(words, 4), integers(2), array(words, 2), numbers(1), numbers(3), numbers(3), numbers(2), numbers(3),
+        packed(words, 4), ints(2), packed(words, 2), floats(1), floats(3), floats(3), floats(2), floats(3),
         SIZE, SIZE, SIZE, SIZE,
     ]
 )  # fmt: skip
@@ -86,7 +86,7 @@ def rnn_steps_backward(
         t = T - 1 - stage
         if stage > 0:
             da_next = pointer_to(a, (t + 1) * N * P)
-            accumulate(da_next, P, N, H, Wh_transposed, columns, pointer_to(dh, 0), H, room)
+            step_gemm(da_next, P, N, H, Wh_transposed, columns, pointer_to(dh, 0), H, room)
         if t < 0:
             return
         for n in range(N):
@@ -98,100 +98,100 @@ def rnn_steps_backward(
             dh_n[:] = 0
 
 
-@compiled
+@jit
 def rnn_forward(
     number: Any, tasks: Any, control: Any, groups: Any, xs: Any, values: Any, places: Any, products: Any, Wx: Any,
     Wh: Any, b: Any, before: Any, x: Any, a: Any, states: Any, kept: Any, hs: Any, after: Any, loops: Any, units: Any,
-    left_words: Any, right_words: Any,
+    lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A block forward on panels; see `panel_block`."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
             (groups, xs, values, places, products, Wx, Wh, b, before, x, a, states, kept, hs, after, loops, units,
-             left_words, right_words),
+             lhs_buffer, rhs_buffer),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, (N, T, _H) = tasks[SHARES], hs.shape
+    chunks, (N, T, _H) = tasks[CHUNKS], hs.shape
     (h,), ((factor, columns, source, rooms),) = states, loops
-    packs_own, shared = len(factor) > 1, groups < shares
-    share = -1 if packs_own else first_share(tasks, 0, number)
-    while share >= 0:
-        pack_share(Wh, False, factor[0, 0], share, shares)
-        share = next_share(tasks, 0, number)
+    packs_own, shared = len(factor) > 1, groups < chunks
+    chunk = -1 if packs_own else first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        pack_chunk(Wh, False, factor[0, 0], chunk, chunks)
+        chunk = next_chunk(tasks, 0, number)
     project(
-        number, tasks, 1, groups, packs_own and not shared, xs, values, places, products, Wx, x, a, left_words,
-        right_words,
+        number, tasks, 1, groups, packs_own and not shared, xs, values, places, products, Wx, x, a, lhs_buffer,
+        rhs_buffer,
     )  # fmt: skip
-    turns = T + 2 if shared else 1
-    for turn in range(turns):
-        start, stop = stages_of(turn - 1, T, shared)
-        share = first_share_in(tasks, 3, number, turn)
-        while share >= 0:
-            group = 0 if shared else share
+    rounds = T + 2 if shared else 1
+    for round in range(rounds):
+        start, stop = stages_of(round - 1, T, shared)
+        chunk = first_chunk_in(tasks, 3, number, round)
+        while chunk >= 0:
+            group = 0 if shared else chunk
             own = slice(*streams_of(N, group, groups))
             h_own = group_of(h, N, group, groups)
-            if turn == 0:
-                pack_own(factor, Wh, False, columns, source, share)
-                if group == share:
+            if round == 0:
+                pack_own(factor, Wh, False, columns, source, chunk)
+                if group == chunk:
                     copy_rows(before[0][own], h_own[0])
             rnn_steps(
-                factor_of(factor, share), columns[share], rooms[share], b, group_of(a, N, group, groups), h_own,
-                start, stop, units[share, 0], units[share, 1],
+                factor_of(factor, chunk), columns[chunk], rooms[chunk], b, group_of(a, N, group, groups), h_own,
+                start, stop, units[chunk, 0], units[chunk, 1],
             )  # fmt: skip
-            if turn == turns - 1 and group == share:
+            if round == rounds - 1 and group == chunk:
                 exchange_axes(h_own[1:], hs[own])
                 copy_rows(h_own[-1], after[0][own])
-            share = next_share_in(tasks, 3, number, turn)
+            chunk = next_chunk_in(tasks, 3, number, round)
 
 
-@compiled
+@jit
 def rnn_backward(
     number: Any, tasks: Any, control: Any, groups: Any, dhs: Any, Wx: Any, Wh: Any, x: Any, values: Any, places: Any,
     sums: Any, a: Any, states: Any, kept: Any, dxs: Any, dvalues: Any, dstates: Any, dbs: Any, dWx: Any, dWh: Any,
-    db: Any, loops: Any, units: Any, left_words: Any, right_words: Any,
+    db: Any, loops: Any, units: Any, lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A block backward on panels; see `panel_block`."""
-    if number == OPENING:
-        become_job(
+    if number == PUBLISH:
+        publish_job(
             tasks, control,
             (groups, dhs, Wx, Wh, x, values, places, sums, a, states, kept, dxs, dvalues, dstates, dbs, dWx, dWh, db,
-             loops, units, left_words, right_words),
+             loops, units, lhs_buffer, rhs_buffer),
         )  # fmt: skip
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, (N, T, _H) = tasks[SHARES], dhs.shape
+    chunks, (N, T, _H) = tasks[CHUNKS], dhs.shape
     (h,), (dh,), ((factor, columns, source, rooms),) = states, dstates, loops
-    packs_own, shared = len(factor) > 1, groups < shares
-    share = -1 if packs_own else first_share(tasks, 0, number)
-    while share >= 0:
-        pack_share(Wh, True, factor[0, 0], share, shares)
-        share = next_share(tasks, 0, number)
-    for turn in range(T + 1 if shared else 1):
-        start, stop = stages_of(turn, T + 1, shared)
-        share = first_share_in(tasks, 1, number, turn)
-        while share >= 0:
-            group = 0 if shared else share
+    packs_own, shared = len(factor) > 1, groups < chunks
+    chunk = -1 if packs_own else first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        pack_chunk(Wh, True, factor[0, 0], chunk, chunks)
+        chunk = next_chunk(tasks, 0, number)
+    for round in range(T + 1 if shared else 1):
+        start, stop = stages_of(round, T + 1, shared)
+        chunk = first_chunk_in(tasks, 1, number, round)
+        while chunk >= 0:
+            group = 0 if shared else chunk
             own = slice(*streams_of(N, group, groups))
-            if turn == 0:
-                pack_own(factor, Wh, True, columns, source, share)
-                dbs[share] = 0
+            if round == 0:
+                pack_own(factor, Wh, True, columns, source, chunk)
+                dbs[chunk] = 0
             rnn_steps_backward(
-                factor_of(factor, share), columns[share], rooms[share], dbs[share], group_of(a, N, group, groups),
-                group_of(h, N, group, groups), dh[own], dhs[own], start, stop, units[share, 0], units[share, 1],
+                factor_of(factor, chunk), columns[chunk], rooms[chunk], dbs[chunk], group_of(a, N, group, groups),
+                group_of(h, N, group, groups), dh[own], dhs[own], start, stop, units[chunk, 0], units[chunk, 1],
             )  # fmt: skip
-            share = next_share_in(tasks, 1, number, turn)
-    share = first_share(tasks, 2, number)
-    while share >= 0:
-        input_gradient(x, values, places, groups, sums, a, dWx, share, shares, left_words, right_words)
-        other = shares - 1 - share  # one of the shares of columns is the larger
-        recurrent_gradient(h, N, groups, a, dWh, other, shares, left_words[share], right_words[share])
-        add_up(dbs, db, share, shares)
-        share = next_share(tasks, 2, number)
+            chunk = next_chunk_in(tasks, 1, number, round)
+    chunk = first_chunk(tasks, 2, number)
+    while chunk >= 0:
+        input_gradient(x, values, places, groups, sums, a, dWx, chunk, chunks, lhs_buffer, rhs_buffer)
+        other = chunks - 1 - chunk  # one of the shares of columns is the larger
+        recurrent_gradient(h, N, groups, a, dWh, other, chunks, lhs_buffer[chunk], rhs_buffer[chunk])
+        add_up(dbs, db, chunk, chunks)
+        chunk = next_chunk(tasks, 2, number)
     project_backward(
-        number, tasks, 3, groups, packs_own and not shared, Wx, x, places, sums, a, dxs, dvalues, left_words,
-        right_words,
+        number, tasks, 3, groups, packs_own and not shared, Wx, x, places, sums, a, dxs, dvalues, lhs_buffer,
+        rhs_buffer,
     )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numba import types
 
 from weft.backends.kernels.jit.atomics import ints_in
-from weft.backends.kernels.jit.compile import overloading, within_kernels
-from weft.backends.kernels.jit.cpu_features import has_byte_dots, has_word_dots
-from weft.backends.kernels.jit.pointers import shift
+from weft.backends.kernels.jit.compile import inlined, overload
+from weft.backends.kernels.jit.cpu_features import has_vnni, has_vnni_int16
+from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.matmul.simd_packing import SIDE
 
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
@@ -28,10 +28,10 @@ def factor_row(cells: Any) -> Any:
     return bytes_row(cells) + SIDE
 
 
-row_in_bytes, row_of_factor = within_kernels(bytes_row), within_kernels(factor_row)
+row_in_bytes, row_of_factor = inlined(bytes_row), inlined(factor_row)
 
 
-@within_kernels
+@inlined
 def largest_size(x: Any, count: Any) -> Any:
     """The largest |x_k| of so many, and not nothing."""
     largest = SMALLEST
@@ -40,7 +40,7 @@ def largest_size(x: Any, count: Any) -> Any:
     return largest
 
 
-@within_kernels
+@inlined
 def to_bytes(x: Any, largest: Any, cells: Any, highs: Any, lows: Any) -> Any:
     """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
 
@@ -57,7 +57,7 @@ def to_bytes(x: Any, largest: Any, cells: Any, highs: Any, lows: Any) -> Any:
     return largest / LARGEST
 
 
-@within_kernels
+@inlined
 def to_words(x: Any, largest: Any, cells: Any, even: Any, odd: Any) -> Any:
     """x (4 · cells,) in 16 bits: of every four, a word of the first and the third and one of the second and the fourth;
     returns the scale.
@@ -81,17 +81,17 @@ def left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: An
     """
 
 
-@overloading(left_factor)
+@overload(left_factor)
 def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-    if weights.dtype == types.int8 and (has_byte_dots() or has_word_dots()):
-        to_bits = to_bytes if has_byte_dots() else to_words
+    if weights.dtype == types.int8 and (has_vnni() or has_vnni_int16()):
+        to_bits = to_bytes if has_vnni() else to_words
 
         def in_16_bits(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
             row = row_in_bytes(cells)
-            words, scales = ints_in(own), shift(own, rows * row)
+            words, scales = ints_in(own), offset(own, rows * row)
             for r in range(rows):
-                x_r, first = shift(x, r * x_row), shift(words, r * row)
-                second = shift(first, row // 2)
+                x_r, first = offset(x, r * x_row), offset(words, r * row)
+                second = offset(first, row // 2)
                 scales[r] = to_bits(x_r, largest_size(x_r, 4 * cells), cells, first, second)
                 for cell in range(cells, row // 2):
                     first[cell] = second[cell] = np.int32(0)

@@ -22,8 +22,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from weft.backends.kernels.jit.compile import intrinsic, within_kernels
-from weft.backends.kernels.jit.pointers import shift
+from weft.backends.kernels.jit.compile import inlined, intrinsic
+from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.matmul.amx_micro_kernel import begin_tiles, each_tile_of_k, end_tiles, instruction
 from weft.backends.kernels.matmul.simd_packing import SIDE, SQUARE
 from weft.backends.kernels.streaming.micro_kernel import Int8Dots
@@ -106,7 +106,7 @@ def _room(typing: Any) -> Any:
     return types.CPointer(types.int32)(), generate
 
 
-@within_kernels
+@inlined
 def add_product_in_tiles(
     a: Any, a_row: Any, a_scale: Any, rows: Any, b: Any, distance: Any, scale: Any, sums: Any, count: Any,
     start: Any, start_row: Any, c: Any, c_row: Any,
@@ -117,17 +117,17 @@ def add_product_in_tiles(
         some = min(SIDE, rows - first)
         begin_tiles(some, some)
         for p in range(0, count, 2):
-            panels, w = min(2, count - p), shift(b, p * distance)
+            panels, w = min(2, count - p), offset(b, p * distance)
             if panels == 2:
-                _two_panels(shift(a, first * a_row), a_row, w, distance, k_tiles, room)
+                _two_panels(offset(a, first * a_row), a_row, w, distance, k_tiles, room)
             else:
-                _one_panel(shift(a, first * a_row), a_row, w, distance, k_tiles, room)
+                _one_panel(offset(a, first * a_row), a_row, w, distance, k_tiles, room)
             for panel in range(panels):
                 column = (p + panel) * SIDE
                 for r in range(some):
-                    words, row = shift(room, panel * SQUARE + r * SIDE), first + r
+                    words, row = offset(room, panel * SQUARE + r * SIDE), first + r
                     _finish(
-                        words, shift(words, 2 * SQUARE), shift(a_scale, row), shift(scale, column),
-                        shift(sums, column), shift(start, row * start_row + column), shift(c, row * c_row + column),
+                        words, offset(words, 2 * SQUARE), offset(a_scale, row), offset(scale, column),
+                        offset(sums, column), offset(start, row * start_row + column), offset(c, row * c_row + column),
                     )  # fmt: skip
     end_tiles()

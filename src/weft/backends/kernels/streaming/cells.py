@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import full_vectors, within_kernels
+from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.vector_math import ONE, sigmoid, tanh
 from weft.backends.kernels.streaming.skinny_gemm import WIDTH
 
 
-@within_kernels
+@inlined
 def rnn_units(a: Any, h_next: Any) -> None:
     """h_t = tanh a."""
     full_vectors()
@@ -21,7 +21,7 @@ def rnn_units(a: Any, h_next: Any) -> None:
         h_next[i] = tanh(a[i])
 
 
-@within_kernels
+@inlined
 def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
     """f, g, i, o = σ, tanh, σ, σ of a; c_t = f * c_{t-1} + g * i; h_t = o * tanh c_t."""
     full_vectors()
@@ -32,7 +32,7 @@ def lstm_units(a: Any, c_prev: Any, c_next: Any, h_next: Any) -> None:
         h_next[i] = sigmoid(a[3 * WIDTH + i]) * tanh(c_next[i])
 
 
-@within_kernels
+@inlined
 def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
     """z, r = σ of a; what the candidate sees is r * h_{t-1}."""
     full_vectors()
@@ -42,7 +42,7 @@ def gru_gates(a: Any, h_prev: Any, z: Any, seen: Any) -> None:
         seen[i] = sigmoid(a[WIDTH + i]) * h_prev[i]
 
 
-@within_kernels
+@inlined
 def gru_units(a: Any, h_prev: Any, z: Any, h_next: Any) -> None:
     """h_t = (1 - z) * h_{t-1} + z * tanh a."""
     full_vectors()

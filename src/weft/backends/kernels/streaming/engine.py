@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.atomics import LINE, call
-from weft.backends.kernels.jit.compile import compiled
+from weft.backends.kernels.jit.atomics import LINE, call_pointer
+from weft.backends.kernels.jit.compile import jit
 from weft.backends.kernels.streaming.packed_model import Layout
 from weft.backends.kernels.streaming.plan import CHUNKS
 from weft.backends.kernels.streaming.step import (
@@ -32,18 +32,18 @@ from weft.backends.kernels.streaming.step import (
     WEIGHTS,
     part_in,
 )  # fmt: skip
-from weft.backends.kernels.threads.thread_pool import carry_out, crew
+from weft.backends.kernels.threads.thread_pool import run_job, thread_pool
 from weft.backends.kernels.threads.workspace import aligned, aligned_floats
 from weft.errors import InputError
 
 Floats = NDArray[np.float32]
 
-BRIEF_WORK = 200_000_000
+SHORT_WORK = 200_000_000
 """Multiply-adds of a step that take less than a helper that lost its core is waited for. In a longer one the last chunk
 takes as long, and is no reason to go on alone."""
 
 
-@compiled
+@jit
 def run_step(
     control: Any, job: Any, ids: Any, vocabulary: Any, before: Any, after: Any, scores: Any, room: Any, states_row: Any
 ) -> Any:
@@ -63,10 +63,10 @@ def run_step(
     for phase in range(job[PHASES]):
         job[DONE + LINE * phase] = 0
     if job[THREADS] > 1:
-        if carry_out(control, job.ctypes.data):
+        if run_job(control, job.ctypes.data):
             job[LOST] = 1
     else:
-        call(job[FUNCTION], job.ctypes.data, 0)
+        call_pointer(job[FUNCTION], job.ctypes.data, 0)
     for part in range(parts):
         for n in range(N):
             start = ((parts + part) * N + n) * states_row
@@ -74,7 +74,7 @@ def run_step(
     return True
 
 
-class StreamEngine:
+class StreamingEngine:
     """The weights of a model of V tokens and H hidden units, packed for streaming on `threads` threads.
 
     kind: see `weft.backends.quantization`. layers: W_x, W_h and b of each. output: W (H, V), None where it is the
@@ -99,8 +99,8 @@ class StreamEngine:
         layout = self.layout
         scores, after = aligned_floats(len(ids), layout.scores_row), np.empty_like(before)
         job, room = self._job_and_room(len(ids))
-        helpers = crew(self.threads)
-        helped = helpers.engage(patient=len(ids) * layout.weights.size >= BRIEF_WORK)
+        helpers = thread_pool(self.threads)
+        helped = helpers.acquire(patient=len(ids) * layout.weights.size >= SHORT_WORK)
         try:
             job[THREADS] = self.threads if helped else 1
             known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)

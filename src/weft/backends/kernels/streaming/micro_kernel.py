@@ -30,7 +30,7 @@ from numba import types
 from numba.core import cgutils
 
 from weft.backends.kernels.jit.compile import intrinsic
-from weft.backends.kernels.jit.cpu_features import has_byte_dots
+from weft.backends.kernels.jit.cpu_features import has_vnni
 from weft.backends.kernels.jit.pointers import opaque, prefetch
 from weft.backends.kernels.matmul.micro_kernel import AHEAD, NEAR_ROWS, LoopAsWritten
 
@@ -166,7 +166,7 @@ class Int8Words(Int8Exactly):
 
 def _kind(a: Any, b: Any) -> type[Kind]:
     if b.dtype == types.int8:
-        return Int8 if a.dtype == types.float32 else Int8Dots if has_byte_dots() else Int8Words
+        return Int8 if a.dtype == types.float32 else Int8Dots if has_vnni() else Int8Words
     return BFloat16 if b.dtype == types.uint16 else Kind
 
 

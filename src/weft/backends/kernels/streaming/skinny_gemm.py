@@ -11,9 +11,9 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.jit.compile import overloading, within_kernels
+from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_amx, host_tiling
-from weft.backends.kernels.jit.pointers import shift
+from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.streaming.amx import add_product_in_tiles
 from weft.backends.kernels.streaming.micro_kernel import few_rows_kernel
 
@@ -42,7 +42,7 @@ def multiplied_in_tiles(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: An
     """Call `add_product_in_tiles` where there are matrix tiles and enough rows for them; whether that was done."""
 
 
-@overloading(multiplied_in_tiles)
+@overload(multiplied_in_tiles)
 def _in_tiles(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
     def never(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
         return False
@@ -56,25 +56,25 @@ def _in_tiles(a: Any, a_row: Any, a_scale: Any, rows: Any, *others: Any) -> Any:
     return where_many if has_amx() and a.dtype == types.int32 else never
 
 
-@within_kernels
+@inlined
 def add_product(
     a: Any, a_row: Any, a_scale: Any, rows: Any, weights: Any, matrix: Any, constants: Any, first: Any, count: Any,
     start: Any, start_row: Any, c: Any, c_row: Any,
 ) -> None:  # fmt: skip
     """C = start + A B for `count` panels of B from `first` on, where start and c begin."""
-    b, distance, cells = shift(weights, matrix[OFFSET] + first * matrix[DISTANCE]), matrix[DISTANCE], matrix[CELLS]
-    scale, sums = shift(constants, matrix[SCALE] + first * WIDTH), shift(constants, matrix[SUMS] + first * WIDTH)
+    b, distance, cells = offset(weights, matrix[OFFSET] + first * matrix[DISTANCE]), matrix[DISTANCE], matrix[CELLS]
+    scale, sums = offset(constants, matrix[SCALE] + first * WIDTH), offset(constants, matrix[SUMS] + first * WIDTH)
     if multiplied_in_tiles(a, a_row, a_scale, rows, b, distance, scale, sums, count, start, start_row, c, c_row):
         return
     r = 0
     while r < rows:
-        x, x_scale = shift(a, r * a_row), shift(a_scale, r)
-        s, y = shift(start, r * start_row), shift(c, r * c_row)
+        x, x_scale = offset(a, r * a_row), offset(a_scale, r)
+        s, y = offset(start, r * start_row), offset(c, r * c_row)
         left = rows - r
         p = 0
         while p < count:
-            w, f, t, n = shift(b, p * distance), shift(scale, p * WIDTH), shift(sums, p * WIDTH), p * WIDTH
-            s_p, y_p = shift(s, n), shift(y, n)
+            w, f, t, n = offset(b, p * distance), offset(scale, p * WIDTH), offset(sums, p * WIDTH), p * WIDTH
+            s_p, y_p = offset(s, n), offset(y, n)
             if left >= MANY:
                 if p + MANY_PANELS <= count:
                     _many(x, a_row, x_scale, w, distance, cells, f, t, s_p, start_row, y_p, c_row)

@@ -17,17 +17,17 @@ from numba import cfunc, types
 
 from weft.backends.kernels.jit.atomics import (
     LINE,
-    add,
+    atomic_add,
+    atomic_load,
     bytes_at,
     exchange,
     floats_at,
     halves_at,
-    read,
-    wait_for,
+    spin_until,
     words_at,
 )
-from weft.backends.kernels.jit.compile import kept_on_disk, within_kernels
-from weft.backends.kernels.jit.pointers import shift
+from weft.backends.kernels.jit.compile import cached_on_disk, inlined
+from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.streaming.activation_packing import left_factor, row_of_factor
 from weft.backends.kernels.streaming.cells import gru_gates, gru_units, lstm_units, rnn_units
 from weft.backends.kernels.streaming.embedding import embed
@@ -68,7 +68,7 @@ DONE = 2 * LINE
 """Words of a job; from DONE on a line a phase, the chunks done, and then a word a chunk: the last turn it was taken."""
 
 
-@within_kernels
+@inlined
 def take_chunk(
     weights: Any, phase: Any, constants: Any, rows: Any, room: Any, scores: Any, scores_row: Any,
     x: Any, x_row: Any, x_scale: Any, h: Any, h_row: Any, h_scale: Any, chunk: Any,
@@ -78,34 +78,34 @@ def take_chunk(
     first = chunk * phase[CHUNK]
     last = min(first + phase[CHUNK], phase[BLOCKS])
     panel, count, column = first * panels, (last - first) * panels, first * panels * WIDTH
-    bias, a, a_row = shift(constants, phase[BIAS] + column), shift(room, phase[SUMS] * rows + column), phase[SUMS_ROW]
+    bias, a, a_row = offset(constants, phase[BIAS] + column), offset(room, phase[SUMS] * rows + column), phase[SUMS_ROW]
     if kind == OUTPUT:
-        a, a_row = shift(scores, column), scores_row
-    matrix = shift(phase, INPUT_MATRIX)
+        a, a_row = offset(scores, column), scores_row
+    matrix = offset(phase, INPUT_MATRIX)
     add_product(x, x_row, x_scale, rows, weights, matrix, constants, panel, count, bias, 0, a, a_row)
     if kind == OUTPUT:
         return
-    matrix = shift(phase, RECURRENT_MATRIX)
+    matrix = offset(phase, RECURRENT_MATRIX)
     add_product(h, h_row, h_scale, rows, weights, matrix, constants, panel, count, a, a_row, a, a_row)
     for n in range(rows):
         for block in range(first, last):
             place = n * row + block * WIDTH
-            gates = shift(a, n * a_row + (block - first) * panels * WIDTH)
-            h_prev, h_next = shift(room, phase[H_PREV] * rows + place), shift(room, phase[H_NEXT] * rows + place)
+            gates = offset(a, n * a_row + (block - first) * panels * WIDTH)
+            h_prev, h_next = offset(room, phase[H_PREV] * rows + place), offset(room, phase[H_NEXT] * rows + place)
             if kind == LSTM:
-                c_prev, c_next = shift(room, phase[C_PREV] * rows + place), shift(room, phase[C_NEXT] * rows + place)
+                c_prev, c_next = offset(room, phase[C_PREV] * rows + place), offset(room, phase[C_NEXT] * rows + place)
                 lstm_units(gates, c_prev, c_next, h_next)
             elif kind == RNN:
                 rnn_units(gates, h_next)
             else:
-                z, seen = shift(room, phase[GATE] * rows + place), shift(room, phase[SEEN] * rows + place)
+                z, seen = offset(room, phase[GATE] * rows + place), offset(room, phase[SEEN] * rows + place)
                 if kind == GRU_GATES:
                     gru_gates(gates, h_prev, z, seen)
                 else:
                     gru_units(gates, h_prev, z, h_next)
 
 
-@within_kernels
+@inlined
 def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     """Take chunks of phase p until there are none left; how many it were.
 
@@ -113,22 +113,22 @@ def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     other step it goes through it backwards: what was read last is still in the cache.
     """
     threads, turn, rows = job[THREADS], job[TURN], job[ROWS]
-    phase = shift(words_at(job[PLAN]), p * FIELDS)
+    phase = offset(words_at(job[PLAN]), p * FIELDS)
     constants, room, scores = floats_at(job[CONSTANTS]), floats_at(job[ROOM]), floats_at(job[SCORES])
-    own = shift(room, (job[OWN] + number * job[OWN_ROW]) * rows)
+    own = offset(room, (job[OWN] + number * job[OWN_ROW]) * rows)
     kind, chunks = phase[KIND], phase[CHUNKS]
     if kind == EMBEDDING:
         if exchange(taken, turn) == turn:
             return 0
-        embed(weights, phase, constants, words_at(job[IDS]), shift(room, phase[INPUT] * rows), rows)
+        embed(weights, phase, constants, words_at(job[IDS]), offset(room, phase[INPUT] * rows), rows)
         return 1
-    cells = shift(phase, INPUT_MATRIX)[CELLS]
-    x, x_row, x_scale = left_factor(weights, shift(room, phase[INPUT] * rows), phase[INPUT_ROW], rows, cells, own)
+    cells = offset(phase, INPUT_MATRIX)[CELLS]
+    x, x_row, x_scale = left_factor(weights, offset(room, phase[INPUT] * rows), phase[INPUT_ROW], rows, cells, own)
     h, h_row, h_scale = x, x_row, x_scale
     if kind != OUTPUT:
-        more = shift(own, rows * row_of_factor(cells))
-        cells = shift(phase, RECURRENT_MATRIX)[CELLS]
-        seen = shift(room, phase[RECURRENT] * rows)
+        more = offset(own, rows * row_of_factor(cells))
+        cells = offset(phase, RECURRENT_MATRIX)[CELLS]
+        seen = offset(room, phase[RECURRENT] * rows)
         h, h_row, h_scale = left_factor(weights, seen, phase[UNITS_ROW], rows, cells, more)
     first, last = chunks * number // threads, chunks * (number + 1) // threads
     done = 0
@@ -138,7 +138,7 @@ def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
         else:
             n -= last - first
             chunk = chunks - 1 - n if turn % 2 == 0 else n
-        if threads > 1 and (taken[chunk] == turn or exchange(shift(taken, chunk), turn) == turn):
+        if threads > 1 and (taken[chunk] == turn or exchange(offset(taken, chunk), turn) == turn):
             continue
         take_chunk(
             weights, phase, constants, rows, room, scores, job[SCORES_ROW],
@@ -148,19 +148,19 @@ def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
     return done
 
 
-@within_kernels
+@inlined
 def take_part(weights: Any, job: Any, number: Any) -> None:
     """Go through all phases of a job as thread `number`."""
     phases = job[PHASES]
-    taken = shift(job, DONE + LINE * phases)
+    taken = offset(job, DONE + LINE * phases)
     for p in range(phases):
         chunks = words_at(job[PLAN])[p * FIELDS + CHUNKS]
-        word = shift(job, DONE + LINE * p)
-        if read(word) < chunks:
-            add(word, take_chunks(weights, job, number, p, taken))
-            if wait_for(word, chunks) and number == 0:
+        word = offset(job, DONE + LINE * p)
+        if atomic_load(word) < chunks:
+            atomic_add(word, take_chunks(weights, job, number, p, taken))
+            if spin_until(word, chunks) and number == 0:
                 job[LOST] = 1
-        taken = shift(taken, chunks)
+        taken = offset(taken, chunks)
 
 
 def _floats(job, number):  # type: ignore[no-untyped-def]
@@ -182,4 +182,4 @@ def _bytes(job, number):  # type: ignore[no-untyped-def]
 def part_in(dtype: str) -> Any:
     """What takes part in jobs of weights of a type, as a C function of (job, number)."""
     function = {"float32": _floats, "uint16": _halves, "int8": _bytes}[dtype]
-    return kept_on_disk(cfunc, function, types.void(types.int64, types.int64))
+    return cached_on_disk(cfunc, function, types.void(types.int64, types.int64))

@@ -1,11 +1,11 @@
 """A kernel that several threads carry out together, in one call, without Python's lock in between.
 
-Such a kernel is called by every thread with the thread's number and the same arguments; the first call has OPENING in
+Such a kernel is called by every thread with the thread's number and the same arguments; the first call has PUBLISH in
 place of a number, and makes all of it a job for a crew:
 
-    if number == OPENING:
-        become_job(tasks, control, (…))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (…))
+        tasks[WORKER_LOST] = carry_out(control, tasks.ctypes.data)
         return
 
 It goes through phases; a phase is cut into as many shares as there are threads, and a share is done by whoever claims
@@ -13,10 +13,10 @@ it first: each thread its own, then those of others. When none is left, a thread
 and goes on with the next phase. So a thread that comes late keeps nobody waiting, and one that does not come at all is
 not missed; what a share gives does not depend on who does it.
 
-    share = first_share(tasks, PHASE, number)
+    share = first_chunk(tasks, PHASE, number)
     while share >= 0:
         …
-        share = next_share(tasks, PHASE, number)
+        share = next_chunk(tasks, PHASE, number)
 
 A phase may have several turns, as the steps of a time loop in which every share needs what all have done in the step
 before: in each of them all shares are done once more.
@@ -35,48 +35,56 @@ from numba import types
 from numba.core import cgutils
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.atomics import LINE, PATIENCE, add, give_core_away, pause, read, replace
-from weft.backends.kernels.jit.compile import called_by_name, intrinsic
-from weft.backends.kernels.jit.pointers import shift
-from weft.backends.kernels.threads.thread_pool import crew
+from weft.backends.kernels.jit.atomics import (
+    LINE,
+    SPINS_BEFORE_YIELD,
+    atomic_add,
+    atomic_load,
+    compare_and_swap,
+    pause,
+    yield_core,
+)
+from weft.backends.kernels.jit.compile import external, intrinsic
+from weft.backends.kernels.jit.pointers import offset
+from weft.backends.kernels.threads.thread_pool import thread_pool
 from weft.backends.kernels.threads.workspace import aligned
 
-MOST_PHASES, MOST_ARGUMENTS = 6, 512
-FUNCTION, SHARES, FAILED, LOST = range(4)
+MAX_PHASES, MAX_ARGUMENT_WORDS = 6, 512
+FUNCTION, CHUNKS, FAILED, WORKER_LOST = range(4)
 ARGUMENTS = LINE
-DONE = ARGUMENTS + MOST_ARGUMENTS
+DONE = ARGUMENTS + MAX_ARGUMENT_WORDS
 """Words of a job; from DONE on a line a phase, the shares done, and then a word a share: whether it is claimed."""
 
-OPENING = -1
+PUBLISH = -1
 MORE_THAN_ALL = 1 << 40
 """Shares that count as done in every phase once a thread has failed, so that nobody waits for it."""
 
 WORD, WORD_BYTES = ir.IntType(64), 8
 
 
-def _first_share(tasks, phase, number, turn):  # type: ignore[no-untyped-def]
+def _first_chunk(tasks, phase, number, round):  # type: ignore[no-untyped-def]
     """A share of the phase that nobody has claimed yet in this turn, or -1 when all are done, or never will be: a
     thread failed. A word of claims is how many turns of a share have been claimed."""
-    count, done = tasks[SHARES], shift(tasks, DONE + LINE * phase)
-    claims = shift(tasks, DONE + LINE * MOST_PHASES + phase * count)
+    count, done = tasks[CHUNKS], offset(tasks, DONE + LINE * phase)
+    claims = offset(tasks, DONE + LINE * MAX_PHASES + phase * count)
     for n in range(count):
-        share = (number + n) % count
-        if replace(shift(claims, share), turn, turn + 1):
-            return share
+        chunk = (number + n) % count
+        if compare_and_swap(offset(claims, chunk), round, round + 1):
+            return chunk
     looks = 0
-    while read(done) < count * (turn + 1):
+    while atomic_load(done) < count * (round + 1):
         pause()
         looks += 1
-        if looks == PATIENCE:
-            give_core_away()
+        if looks == SPINS_BEFORE_YIELD:
+            yield_core()
             looks = 0
     return -1
 
 
-def _next_share(tasks, phase, number, turn):  # type: ignore[no-untyped-def]
+def _next_chunk(tasks, phase, number, round):  # type: ignore[no-untyped-def]
     """The same, after one share is done."""
-    add(shift(tasks, DONE + LINE * phase), 1)
-    return _first_by_name(tasks, phase, number, turn)
+    atomic_add(offset(tasks, DONE + LINE * phase), 1)
+    return _first_by_name(tasks, phase, number, round)
 
 
 def _call(context: Any, builder: Any, tasks: Any, name: str, words: Any, numbers: list[Any]) -> Any:
@@ -99,7 +107,7 @@ def _in_the_only_turn(name: str) -> Any:
 
 def _in_a_turn(name: str) -> Any:
     @intrinsic
-    def call(typing: Any, tasks: Any, phase: Any, number: Any, turn: Any) -> Any:
+    def call(typing: Any, tasks: Any, phase: Any, number: Any, round: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return _call(context, builder, tasks, name, args[0], args[1:])
 
@@ -109,15 +117,15 @@ def _in_a_turn(name: str) -> Any:
 
 
 _of_words = types.int64(types.CPointer(types.int64), types.int64, types.int64, types.int64)
-_first_by_name = called_by_name("weft_first_share", _first_share, _of_words)
-called_by_name("weft_next_share", _next_share, _of_words)
-first_share, next_share = _in_the_only_turn("weft_first_share"), _in_the_only_turn("weft_next_share")
-first_share_in, next_share_in = _in_a_turn("weft_first_share"), _in_a_turn("weft_next_share")
+_first_by_name = external("weft_first_share", _first_chunk, _of_words)
+external("weft_next_share", _next_chunk, _of_words)
+first_chunk, next_chunk = _in_the_only_turn("weft_first_share"), _in_the_only_turn("weft_next_share")
+first_chunk_in, next_chunk_in = _in_a_turn("weft_first_share"), _in_a_turn("weft_next_share")
 """The same (tasks, phase, number, turn) for a phase of several turns, which are 0, 1, … in this order."""
 
 
 @intrinsic
-def become_job(typing: Any, tasks: Any, control: Any, arguments: Any) -> Any:
+def publish_job(typing: Any, tasks: Any, control: Any, arguments: Any) -> Any:
     """Make the words `tasks` a job for a crew: everybody calls the kernel that this is called in, with its own number,
     `tasks`, `control` and the other arguments, which are among these words."""
 
@@ -126,8 +134,8 @@ def become_job(typing: Any, tasks: Any, control: Any, arguments: Any) -> Any:
         given = types.Tuple((tasks, control, *arguments.types))
         values = [*args[:2], *cgutils.unpack_tuple(builder, args[2], len(arguments))]
         kind = context.get_value_type(given)
-        if context.get_abi_sizeof(kind) > MOST_ARGUMENTS * WORD_BYTES:
-            raise ValueError(f"a job has room for {MOST_ARGUMENTS} words of arguments")
+        if context.get_abi_sizeof(kind) > MAX_ARGUMENT_WORDS * WORD_BYTES:
+            raise ValueError(f"a job has room for {MAX_ARGUMENT_WORDS} words of arguments")
         room = builder.bitcast(builder.gep(words, [WORD(ARGUMENTS)]), kind.as_pointer())
         for place, value in enumerate(values):
             value = _borrowed(builder, given[place], value)
@@ -165,65 +173,65 @@ def _calling(context: Any, builder: Any, given: Any, place: Any) -> Any:
         inside, builder.function, types.none, (types.intp, *given.types), [number, *values]
     )
     with cgutils.if_unlikely(inside, status.is_error):
-        for word in (FAILED, *range(DONE, DONE + LINE * MOST_PHASES, LINE)):
+        for word in (FAILED, *range(DONE, DONE + LINE * MAX_PHASES, LINE)):
             inside.atomic_rmw("add", inside.gep(words, [WORD(word)]), WORD(MORE_THAN_ALL), "seq_cst")
     inside.ret_void()
     return function
 
 
-class Together:
+class ParallelRunner:
     """Has kernels carried out by so many threads."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._own = threading.local()
 
-    def run(self, kernel: Any, shares: int, brief: bool, *arguments: Any) -> None:
+    def run(self, kernel: Any, chunks: int, short: bool, *arguments: Any) -> None:
         """kernel(number, tasks, control, *arguments), in so many shares, 1 or one a thread.
 
         brief: the job takes less than a helper that lost its core would be waited for. Raises MemoryError where a
         thread fails.
         """
-        tasks, helpers = self._tasks(shares), crew(self.threads)
-        if shares == 1 or not helpers.engage(patient=not brief):
+        tasks, helpers = self._tasks(chunks), thread_pool(self.threads)
+        if chunks == 1 or not helpers.acquire(patient=not short):
             kernel(0, tasks, helpers.control, *arguments)
             return
         try:
-            kernel(OPENING, tasks, helpers.control, *arguments)
+            kernel(PUBLISH, tasks, helpers.control, *arguments)
         finally:
-            helpers.release(bool(tasks[LOST]))
+            helpers.release(bool(tasks[WORKER_LOST]))
         if tasks[FAILED]:
             raise failure(f"the kernel {kernel.__name__}")
 
-    def _tasks(self, shares: int) -> NDArray[np.int64]:
+    def _tasks(self, chunks: int) -> NDArray[np.int64]:
         """The words of a job of phases in so many shares, none of which is claimed."""
         words: NDArray[np.int64]
         try:
-            words, claims = self._own.jobs[shares]
+            words, claims = self._own.jobs[chunks]
         except (AttributeError, KeyError):
-            words, claims = self._new_job(shares)
+            words, claims = self._new_job(chunks)
         words[FAILED] = 0
         claims.fill(0)
         return words
 
-    def _new_job(self, shares: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _new_job(self, chunks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The words of this thread's jobs of so many shares, and those of them that tell what is claimed and done."""
-        words = empty_job(shares)
+        words = empty_job(chunks)
         jobs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = self._own.__dict__.setdefault("jobs", {})
-        jobs[shares] = words, words[DONE:]
-        return jobs[shares]
+        jobs[chunks] = words, words[DONE:]
+        return jobs[chunks]
 
 
-def empty_job(shares: int) -> NDArray[np.int64]:
+def empty_job(chunks: int) -> NDArray[np.int64]:
     """The words of a job of phases in so many shares."""
-    words = aligned(job_size(shares), np.int64)
-    words[SHARES] = shares
+    words = aligned(job_size(chunks), np.int64)
+    words[CHUNKS] = chunks
     return words
 
 
-def job_size(shares: int) -> int:
+def job_size(chunks: int) -> int:
     """How many words a job of so many shares has."""
-    return DONE + MOST_PHASES * (LINE + shares)
+    return DONE + MAX_PHASES * (LINE + chunks)
 
 
 def failure(whose: str) -> MemoryError:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CACHE_LINE = 64
-MOST_SHAPES, MOST_CUTS = 500, 1000
+MAX_SHAPES, MAX_VIEWS = 500, 1000
 """For how many shapes it is remembered how held memory is cut up, and how many cuts of it are kept."""
 
 Cut = TypeVar("Cut")
@@ -32,7 +32,7 @@ def aligned_floats(*shape: int) -> NDArray[np.float32]:
     return aligned(math.prod(shape), np.float32).reshape(shape)
 
 
-def held(role: str, size: int, dtype: Any) -> NDArray[Any]:
+def buffer(role: str, size: int, dtype: Any) -> NDArray[Any]:
     """The first `size` elements of this thread's memory for `role`; what they hold is whatever was there."""
     dtype = np.dtype(dtype)
     own = _of_this_thread()
@@ -43,13 +43,13 @@ def held(role: str, size: int, dtype: Any) -> NDArray[Any]:
     return array[:size]
 
 
-def cut(cutting: Callable[[], Cut]) -> Cut:
+def cached_views(cutting: Callable[[], Cut]) -> Cut:
     """What `cutting` makes of held memory, made anew only when some of it was replaced: cutting takes microseconds."""
     cuts = _of_this_thread().cuts
     made = cuts.get(cutting)
     if made is None:
         made = cutting()
-        if len(cuts) >= MOST_CUTS:
+        if len(cuts) >= MAX_VIEWS:
             cuts.clear()
         cuts[cutting] = made
     return made

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.compile import compiled
+from weft.backends.kernels.jit.compile import jit
 from weft.backends.kernels.jit.dtypes import FLOATS
 from weft.errors import InputError
 
@@ -58,7 +58,7 @@ def _place(array: NDArray[np.float32]) -> _Place:
 _places: dict[int, _Place] = {}
 
 
-@compiled
+@jit
 def address(array: Any) -> Any:
     """Where an array's data begins; asking NumPy takes six times as long."""
     return array.ctypes.data

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.threads.parallel import Together
+from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update import rules
 from weft.backends.kernels.update.address_table import table_of
-from weft.backends.kernels.update.rows import add_rows, bounds, copy_within, distinct, take_rows, total
+from weft.backends.kernels.update.rows import add_rows, bounds, copy_if_in_range, take_rows, total, unique
 
 Floats = NDArray[np.float32]
 Arrays = Sequence[Floats]
 
 SHARED_SIZE = 20_000
 """Elements of all arrays from which on it pays to share them."""
-BRIEF_SIZE = 1_000_000
+SHORT_SIZE = 1_000_000
 """Elements that take less than waiting for a helper that lost its core."""
 
 F = np.float32
@@ -31,12 +31,12 @@ F = np.float32
 class FusedUpdate:
     """Parameter updates for float32; the arrays of one parameter have one shape and one memory order."""
 
-    def __init__(self, together: Together) -> None:
-        self.together = together
+    def __init__(self, runner: ParallelRunner) -> None:
+        self.runner = runner
 
     def squared_norm(self, arrays: Arrays) -> float:
         """The sum of the squares of all elements, in float64 over float32 partial sums; not finite if any is not."""
-        parts = np.zeros(self.together.threads)
+        parts = np.zeros(self.runner.threads)
         self._over(rules.sum_of_squares, (arrays,), parts)
         return float(sum(parts.tolist()))
 
@@ -110,9 +110,9 @@ class FusedUpdate:
         """target[rows[k]] += values[k] for every k, in this order."""
         add_rows(target, rows, values, F(1))
 
-    def distinct(self, ids: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def unique(self, ids: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The different numbers among ids (K,), all below `count`, ascending, and the place of each id among them."""
-        return distinct(ids, count)  # type: ignore[no-any-return]
+        return unique(ids, count)  # type: ignore[no-any-return]
 
     def bounds(self, numbers: NDArray[np.int64]) -> tuple[int, int]:
         """The lowest and the highest of some numbers, at least one."""
@@ -128,9 +128,9 @@ class FusedUpdate:
         """The sum of all elements, in float64."""
         return float(total(numbers.reshape(-1)))
 
-    def copy_within(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
+    def copy_if_in_range(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
         """See `Backend.copy_within`."""
-        return bool(copy_within(np.ascontiguousarray(numbers), count, place))
+        return bool(copy_if_in_range(np.ascontiguousarray(numbers), count, place))
 
     def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
         """Have a kernel go through arrays that belong together."""
@@ -138,8 +138,8 @@ class FusedUpdate:
         self._run(kernel, size, table, *numbers)
 
     def _run(self, kernel: Any, size: int, *arguments: Any) -> None:
-        shares = self.together.threads if size >= SHARED_SIZE else 1
-        self.together.run(kernel, shares, size < BRIEF_SIZE, *arguments)
+        chunks = self.runner.threads if size >= SHARED_SIZE else 1
+        self.runner.run(kernel, chunks, size < SHORT_SIZE, *arguments)
 
 
 def _adamw_numbers(

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends.kernels.jit.compile import compiled
+from weft.backends.kernels.jit.compile import jit
 from weft.backends.kernels.matmul.partition import streams_of
-from weft.backends.kernels.threads.parallel import LOST, OPENING, SHARES, become_job, first_share, next_share
-from weft.backends.kernels.threads.thread_pool import carry_out
+from weft.backends.kernels.threads.parallel import CHUNKS, PUBLISH, WORKER_LOST, first_chunk, next_chunk, publish_job
+from weft.backends.kernels.threads.thread_pool import run_job
 
 
-@compiled
+@jit
 def add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
     """target[rows[k]] += factor · values[k] for every k, in this order."""
     for k in range(rows.size):
@@ -24,8 +24,8 @@ def add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
             row[j] += factor * value[j]
 
 
-@compiled
-def distinct(ids: Any, count: Any) -> Any:
+@jit
+def unique(ids: Any, count: Any) -> Any:
     """The different numbers among ids (K,), all below `count`, ascending (U,), and the place of each id among them."""
     places = np.zeros(count, np.int32)
     for number in ids:
@@ -41,7 +41,7 @@ def distinct(ids: Any, count: Any) -> Any:
     return different, where
 
 
-@compiled
+@jit
 def bounds(numbers: Any) -> Any:
     """The lowest and the highest."""
     lowest = highest = numbers[0]
@@ -50,7 +50,7 @@ def bounds(numbers: Any) -> Any:
     return lowest, highest
 
 
-@compiled
+@jit
 def total(numbers: Any) -> float:
     """The sum, in float64."""
     result = 0.0
@@ -59,24 +59,24 @@ def total(numbers: Any) -> float:
     return result
 
 
-@compiled
+@jit
 def take_rows(number: Any, tasks: Any, control: Any, W: Any, rows: Any, taken: Any) -> None:
     """taken <- W[rows]; threads share out the rows."""
-    if number == OPENING:
-        become_job(tasks, control, (W, rows, taken))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (W, rows, taken))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
-        for k in range(*streams_of(rows.size, share, shares)):
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        for k in range(*streams_of(rows.size, chunk, chunks)):
             row, source = taken[k], W[rows[k]]
             for j in range(row.size):
                 row[j] = source[j]
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
-def copy_within(numbers: Any, count: Any, place: Any) -> Any:
+@jit
+def copy_if_in_range(numbers: Any, count: Any, place: Any) -> Any:
     """Copy numbers (N, T) to a place, as long as they lie in [0, count); whether all do."""
     for n in range(numbers.shape[0]):
         for t in range(numbers.shape[1]):

@@ -13,10 +13,10 @@ import numpy as np
 from numba import carray
 
 from weft.backends.kernels.jit.atomics import floats_at
-from weft.backends.kernels.jit.compile import compiled, within_kernels, within_kernels_in_any_order
+from weft.backends.kernels.jit.compile import inlined, inlined_reassociating, jit
 from weft.backends.kernels.matmul.partition import columns_of
-from weft.backends.kernels.threads.parallel import LOST, OPENING, SHARES, become_job, first_share, next_share
-from weft.backends.kernels.threads.thread_pool import carry_out
+from weft.backends.kernels.threads.parallel import CHUNKS, PUBLISH, WORKER_LOST, first_chunk, next_chunk, publish_job
+from weft.backends.kernels.threads.thread_pool import run_job
 
 SIZE, FIRST = range(2)
 """What stands in a row of the table: from FIRST on the addresses."""
@@ -28,7 +28,7 @@ TRACE = np.float32(1e-30)
 """A remembered number below which it is as good as none."""
 
 
-@within_kernels
+@inlined
 def without_traces(x: Any) -> Any:
     """x, or 0 where it is so small that the processor would take a hundred times as long over it before long.
 
@@ -37,14 +37,14 @@ def without_traces(x: Any) -> Any:
     return np.float32(0) if abs(x) < TRACE else x
 
 
-@within_kernels
-def part(entry: Any, which: Any, share: Any, shares: Any) -> Any:
+@inlined
+def part(entry: Any, which: Any, chunk: Any, chunks: Any) -> Any:
     """A share of a parameter, or of what belongs to it."""
-    first, last = columns_of(entry[SIZE], share, shares)
+    first, last = columns_of(entry[SIZE], chunk, chunks)
     return carray(floats_at(entry[FIRST + which] + 4 * first), last - first)
 
 
-@within_kernels_in_any_order
+@inlined_reassociating
 def short_sum_of_squares(x: Any) -> Any:
     """Σ x², added up in float32."""
     total = np.float32(0)
@@ -53,164 +53,164 @@ def short_sum_of_squares(x: Any) -> Any:
     return total
 
 
-@compiled
+@jit
 def sum_of_squares(number: Any, tasks: Any, control: Any, table: Any, parts: Any) -> None:
     """parts (shares,): the sums of the squares of all elements."""
-    if number == OPENING:
-        become_job(tasks, control, (table, parts))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, parts))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         total = 0.0
         for entry in table:
-            x = part(entry, 0, share, shares)
+            x = part(entry, 0, chunk, chunks)
             for start in range(0, x.size, SHORT):
                 total += short_sum_of_squares(x[start : start + SHORT])
-        parts[share] = total
-        share = next_share(tasks, 0, number)
+        parts[chunk] = total
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def scale(number: Any, tasks: Any, control: Any, table: Any, factor: Any) -> None:
     """x <- factor x"""
-    if number == OPENING:
-        become_job(tasks, control, (table, factor))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, factor))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            x = part(entry, 0, share, shares)
+            x = part(entry, 0, chunk, chunks)
             for j in range(x.size):
                 x[j] *= factor
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def move_towards(number: Any, tasks: Any, control: Any, table: Any, fraction: Any) -> None:
     """x <- x + fraction (y - x)"""
-    if number == OPENING:
-        become_job(tasks, control, (table, fraction))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, fraction))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            x, y = part(entry, 0, share, shares), part(entry, 1, share, shares)
+            x, y = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
             for j in range(x.size):
                 x[j] += fraction * (y[j] - x[j])
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def sgd(number: Any, tasks: Any, control: Any, table: Any, lr: Any) -> None:
     """w <- w - lr g"""
-    if number == OPENING:
-        become_job(tasks, control, (table, lr))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, lr))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            w, g = part(entry, 0, share, shares), part(entry, 1, share, shares)
+            w, g = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
             for j in range(w.size):
                 w[j] -= lr * g[j]
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def sgd_towards(number: Any, tasks: Any, control: Any, table: Any, lr: Any, decay: Any) -> None:
     """w <- w - lr g + decay (t - w)"""
-    if number == OPENING:
-        become_job(tasks, control, (table, lr, decay))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, lr, decay))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            w, g = part(entry, 0, share, shares), part(entry, 1, share, shares)
-            t = part(entry, 2, share, shares)
+            w, g = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
+            t = part(entry, 2, chunk, chunks)
             for j in range(w.size):
                 w[j] += decay * (t[j] - w[j]) - lr * g[j]
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def rms_towards(number: Any, tasks: Any, control: Any, table: Any, lr: Any, eps: Any, decay: Any) -> None:
     """w <- w - lr g / (root + eps) + min(decay root, 1) (t - w)"""
-    if number == OPENING:
-        become_job(tasks, control, (table, lr, eps, decay))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, lr, eps, decay))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            w, g = part(entry, 0, share, shares), part(entry, 1, share, shares)
-            t, root = part(entry, 2, share, shares), part(entry, 3, share, shares)
+            w, g = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
+            t, root = part(entry, 2, chunk, chunks), part(entry, 3, chunk, chunks)
             for j in range(w.size):
                 w[j] += min(decay * root[j], np.float32(1)) * (t[j] - w[j]) - lr * g[j] / (root[j] + eps)
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def momentum(number: Any, tasks: Any, control: Any, table: Any, mu: Any, lr: Any, factor: Any) -> None:
     """v <- mu v + factor g, w <- w - lr v"""
-    if number == OPENING:
-        become_job(tasks, control, (table, mu, lr, factor))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, mu, lr, factor))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for entry in table:
-            w, g = part(entry, 0, share, shares), part(entry, 1, share, shares)
-            v = part(entry, 2, share, shares)
+            w, g = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
+            v = part(entry, 2, chunk, chunks)
             for j in range(w.size):
                 v[j] = without_traces(mu * v[j] + factor * g[j])
                 w[j] -= lr * v[j]
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def adamw(
     number: Any, tasks: Any, control: Any, table: Any, keep: Any, towards: Any, beta: Any, rest: Any, rate: Any,
     root: Any, eps: Any, factor: Any,
 ) -> None:  # fmt: skip
     """g <- factor g; m <- m + towards (g - m), v <- beta v + rest g²; w <- keep w - rate m / (√v root + eps), with a
     `keep` for every parameter."""
-    if number == OPENING:
-        become_job(tasks, control, (table, keep, towards, beta, rest, rate, root, eps, factor))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (table, keep, towards, beta, rest, rate, root, eps, factor))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
         for n in range(len(table)):
             entry, kept = table[n], keep[n]
-            w, g = part(entry, 0, share, shares), part(entry, 1, share, shares)
-            m, v = part(entry, 2, share, shares), part(entry, 3, share, shares)
+            w, g = part(entry, 0, chunk, chunks), part(entry, 1, chunk, chunks)
+            m, v = part(entry, 2, chunk, chunks), part(entry, 3, chunk, chunks)
             for j in range(w.size):
                 g_j = factor * g[j]
                 m[j] = without_traces(m[j] + towards * (g_j - m[j]))
                 v[j] = without_traces(beta * v[j] + rest * (g_j * g_j))
                 w[j] = kept * w[j] - rate * m[j] / (np.sqrt(v[j]) * root + eps)
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
 
 
-@compiled
+@jit
 def adamw_rows(
     number: Any, tasks: Any, control: Any, w: Any, rows: Any, values: Any, m: Any, v: Any, towards: Any, beta: Any,
     rest: Any, rate: Any, root: Any, eps: Any, factor: Any, kept: Any,
 ) -> None:  # fmt: skip
     """`adamw` of a matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere; a share
     is some of its rows."""
-    if number == OPENING:
-        become_job(tasks, control, (w, rows, values, m, v, towards, beta, rest, rate, root, eps, factor, kept))
-        tasks[LOST] = carry_out(control, tasks.ctypes.data)
+    if number == PUBLISH:
+        publish_job(tasks, control, (w, rows, values, m, v, towards, beta, rest, rate, root, eps, factor, kept))
+        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
         return
     keep_m = np.float32(1) - towards
-    shares, share = tasks[SHARES], first_share(tasks, 0, number)
-    while share >= 0:
-        first, last = len(w) * share // shares, len(w) * (share + 1) // shares
+    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
+    while chunk >= 0:
+        first, last = len(w) * chunk // chunks, len(w) * (chunk + 1) // chunks
         k = np.searchsorted(rows, first)
         for r in range(first, last):
             w_r, m_r, v_r = w[r], m[r], v[r]
@@ -227,4 +227,4 @@ def adamw_rows(
                     v_r[j] = without_traces(v_r[j] * beta)
             for j in range(w_r.size):
                 w_r[j] = kept * w_r[j] - rate * m_r[j] / (np.sqrt(v_r[j]) * root + eps)
-        share = next_share(tasks, 0, number)
+        chunk = next_chunk(tasks, 0, number)
