@@ -77,7 +77,7 @@ def workplace(folder: Path, weft: tuple[str, ...] = ()) -> Workplace:
     write_text(folder / "words.txt", 60)
     recipes = str(folder / "recipes")
     program = (
-        f"import pathlib, weft.runs.recipes\nweft.recipes.recipes_folder = lambda: pathlib.Path({recipes!r})\n"
+        f"import pathlib, weft.runs.recipes\nweft.runs.recipes.recipes_folder = lambda: pathlib.Path({recipes!r})\n"
         "from weft.commands.cli import main\nmain()"
     )
     return Workplace(folder, folder / "results", weft or (sys.executable, "-c", program))

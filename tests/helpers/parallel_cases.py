@@ -1,46 +1,27 @@
-"""Kernels whose second share fails: at once, or in its third turn."""
+"""Parallel kernels whose second chunk fails: at once, or in its third round."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.threads.parallel import (
-    PUBLISH,
-    WORKER_LOST,
-    first_chunk,
-    first_chunk_in,
-    next_chunk,
-    next_chunk_in,
-    publish_job,
-)
-from weft.backends.kernels.threads.thread_pool import run_job
+from weft.backends.kernels.threads.parallel import Phase, parallel, parallel_kernel
 
 
-@jit
-def failing(number: Any, tasks: Any, control: Any, out: Any) -> None:
-    if number == PUBLISH:
-        publish_job(tasks, control, (out,))
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    chunk = first_chunk(tasks, 0, number)
-    while chunk >= 0:
-        out[chunk] = 1
-        if chunk == 1:
-            raise ValueError
-        chunk = next_chunk(tasks, 0, number)
+@parallel
+def failing(chunk: Any, chunks: Any, out: Any) -> None:
+    out[chunk] = 1
+    if chunk == 1:
+        raise ValueError
 
 
-@jit
-def failing_later(number: Any, tasks: Any, control: Any, out: Any) -> None:
-    if number == PUBLISH:
-        publish_job(tasks, control, (out,))
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    for round in range(4):
-        chunk = first_chunk_in(tasks, 0, number, round)
-        while chunk >= 0:
-            out[chunk] += 1
-            if chunk == 1 and round == 2:
-                raise ValueError
-            chunk = next_chunk_in(tasks, 0, number, round)
+def _fail_in_the_third_round(chunk: Any, chunks: Any, round: Any, out: Any) -> None:
+    out[chunk] += 1
+    if chunk == 1 and round == 2:
+        raise ValueError
+
+
+def _four(chunks: Any, out: Any) -> Any:
+    return 4
+
+
+failing_later = parallel_kernel("failing_later", None, Phase(_fail_in_the_third_round, _four))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from weft.backends.kernels.jit.compile import compile_deferred
 from weft.backends.kernels.jit.dtypes import FLOATS, PAIRS
 from weft.backends.kernels.output.fused_output import FusedOutput
-from weft.backends.kernels.recurrent import gru, lstm, rnn
-from weft.backends.kernels.recurrent.block import PanelBlock, Passes
+from weft.backends.kernels.recurrent.block import FusedBlock
+from weft.backends.kernels.recurrent.driver import fused_cells
 from weft.backends.kernels.threads.capture import CapturingRunner
 from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update.fused_update import FusedUpdate
@@ -21,14 +21,11 @@ ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
 """How far apart a state worked out in two ways may be: 8 eps, and a rounding of a factor, as which it is fed back."""
 
 
-CELLS: dict[str, Passes] = {"rnn": rnn.PASSES, "lstm": lstm.PASSES, "gru": gru.PASSES}
-
-
 @dataclass(frozen=True)
 class KernelSet:
     """The fused kernels, which are carried out together by so many threads."""
 
-    blocks: Mapping[str, PanelBlock]
+    blocks: Mapping[str, FusedBlock]
     output: FusedOutput
     update: FusedUpdate
     rounding: float
@@ -41,7 +38,7 @@ class KernelSet:
         kind = PAIRS if precision == "bfloat16" else FLOATS
         if kind == PAIRS:
             compile_deferred()
-        blocks = {name: PanelBlock(passes, runner, kind) for name, passes in CELLS.items()}
+        blocks = {name: FusedBlock(cell, runner, kind) for name, cell in fused_cells().items()}
 
         def with_capture() -> tuple[CapturingRunner, KernelSet]:
             capture = CapturingRunner(runner.threads)

@@ -109,10 +109,10 @@ def test_what_fills_a_panel_up_gives_no_denormal_numbers() -> None:
         from weft.backends.kernels.output.workspace import SCORES, SUMS, output_workspace
 
         kernel = default_backend.output_kernel(h.dtype)
-        rooms = output_workspace(rows, H, vocabulary, 1, FLOATS, True)
-        _words, numbers, _records = rooms.all()
-        numbers.fill(1)
+        workspace = output_workspace(rows, H, vocabulary, 1, FLOATS, True)
+        _packed, scratch, _records = workspace.all()
+        scratch.fill(1)
         assert kernel is not None
         kernel.loss(h, np.arange(rows) % vocabulary, W, b, -1, np.empty_like(W), np.empty_like(b), rows)
-    gradients = np.abs(numbers[0, rooms.places[SCORES] : rooms.places[SUMS]])
+    gradients = np.abs(scratch[0, workspace.starts[SCORES] : workspace.starts[SUMS]])
     assert np.all((gradients == 0) | (gradients > 1e-20))

@@ -19,6 +19,10 @@ import numba.extending
 from llvmlite import binding
 from numba import types
 from numba.core import event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
 
 from weft.backends.kernels.jit.cpu_features import chosen_instructions
 
@@ -53,9 +57,53 @@ def full_vectors(typing: Any) -> Any:
     return types.void(), generate
 
 
+class _InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """LLVM code of a function that is linked into its callers and never becomes machine code of its own.
+
+    By default Numba generates machine code for every function that a kernel calls, which nothing ever runs: about half
+    of the time of a compilation.
+    """
+
+    def _optimize_final_module(self) -> None: ...  # its callers are optimized, with this code in them
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _InlinedLowering(NativeLowering):  # type: ignore[misc]
+    """Lowers a function to LLVM code for its callers only."""
+
+    _name = "weft_inlined_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _InlinedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        functions: list[Any] = []
+        entry_point = functions.append  # a built-in function of its own, by which callers find what was lowered
+        state.targetctx.insert_user_function(entry_point, state["cr"].fndesc, [state.library])
+        state.reload_init.extend(state.library._reload_init)
+        state["cr"] = state["cr"]._replace(cfunc=entry_point)
+        return True
+
+
+class _InlinedCompiler(CompilerBase):  # type: ignore[misc]
+    """Numba's compiler with `_InlinedLowering`."""
+
+    def define_pipelines(self) -> list[Any]:
+        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [
+            (_InlinedLowering, about) if step is NativeLowering else (step, about) for step, about in manager.passes
+        ]
+        manager.finalize()
+        return [manager]
+
+
 def overload(function: Callable[..., Any]) -> Callable[[Function], Function]:
     """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
-    decorator = numba.extending.overload(function, jit_options=dict(OPTIONS))
+    decorator = numba.extending.overload(function, jit_options={"pipeline_class": _InlinedCompiler, **OPTIONS})
     return cast(Callable[[Function], Function], decorator)
 
 
@@ -76,7 +124,7 @@ def inlined_reassociating(function: Function) -> Function:
 
 
 def _inlined(function: Function, liberties: set[str]) -> Function:
-    part = numba.extending.register_jitable(fastmath=liberties, **OPTIONS)(function)
+    part = numba.extending.register_jitable(fastmath=liberties, pipeline_class=_InlinedCompiler, **OPTIONS)(function)
     return cast(Function, part)
 
 

@@ -35,7 +35,7 @@ def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
 
 
 @inlined
-def leave_out(x: Any, r: Any, token: Any, first: Any, n: Any) -> None:
+def exclude(x: Any, r: Any, token: Any, first: Any, n: Any) -> None:
     """Take a token from a row of the scores of the n tokens from `first` on, if it is one of them."""
     if first <= token < first + n:
         x[(token - first) // PANEL, r, (token - first) % PANEL] = BELOW_ALL
@@ -51,7 +51,7 @@ def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
 
 
 @inlined
-def put_biases(b: Any, room: Any) -> None:
+def copy_biases(b: Any, room: Any) -> None:
     """The biases, and behind them some that keep the columns that only fill a panel up from being counted."""
     for j in range(room.size):
         room[j] = b[j] if j < b.size else BELOW_ALL

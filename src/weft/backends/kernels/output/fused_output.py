@@ -1,41 +1,31 @@
-"""Scores, softmax, loss and their gradients in two sweeps over the vocabulary.
+"""The fused output layer: scores, softmax, loss and their gradients in two sweeps over the vocabulary.
 
     x = h W + b        nats = ln Σ_v exp x_v - x_target        dx = (softmax(x) - onehot(target)) · scale
     dW = hᵀ dx         db = Σ dx                               dh = dx Wᵀ
 
-The scores are cut into blocks of the vocabulary that stay in the caches. First sweep: the scores of every block become
-exponentials, whose sum is all that is kept of them where they do not fit KEPT_BYTES. Second sweep: dx of a block from
-its exponentials, in place, and at once its share of dW, db and dh. So the largest array of a language model need not
-exist. How the factors of softmax are left out of the blocks: `sweeps`.
+The scores are computed in blocks of the vocabulary that stay in the caches. First sweep: the scores of a block become
+exponentials; only their sums are kept if all of them exceed KEPT_BYTES. Second sweep: dx of a block from its
+exponentials, in place, and at once its part of dW, db and dh. The largest array of a language model, (N·T, V),
+therefore need not exist. `sweeps` says how the factors of the softmax are left out of the blocks.
 
-Each sweep is one kernel, which all threads carry out together. A share of it is some columns of the scores, so that dW
-is written once, or some rows where the vocabulary is small.
+Each sweep is one parallel kernel. A chunk is some columns of the scores, so that dW is written once, or some rows if
+the vocabulary is small.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.compile import inlined, jit
-from weft.backends.kernels.jit.outlined import link
+from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.vector_math import exp
 from weft.backends.kernels.matmul.partition import columns_of, streams_of
-from weft.backends.kernels.output import sweeps
 from weft.backends.kernels.output.exponentials import BELOW_ALL
+from weft.backends.kernels.output.sweeps import SweepChunk, first_sweep, second_sweep
 from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, output_workspace
-from weft.backends.kernels.threads.parallel import (
-    CHUNKS,
-    PUBLISH,
-    WORKER_LOST,
-    ParallelRunner,
-    first_chunk,
-    next_chunk,
-    publish_job,
-)
-from weft.backends.kernels.threads.thread_pool import run_job
+from weft.backends.kernels.threads.parallel import ParallelRunner, Phase, parallel_kernel
 from weft.backends.kernels.threads.workspace import cached_views
 
 Floats = NDArray[np.float32]
@@ -43,117 +33,147 @@ Integers = NDArray[np.int64]
 
 NO_TOKENS = np.empty(0, np.int64)
 KEPT_BYTES = 64 * 2**20
-"""Exponentials up to this size are kept from the first sweep for the second, which else computes them once more."""
+"""Exponentials up to this size are kept from the first sweep for the second, which otherwise computes them again."""
 SHARED_WORK = 400_000
-"""Multiply-adds of a product from which on it pays to share them."""
+"""Multiply-adds of a product above which several threads are faster than one."""
 SHORT_WORK = 10_000_000
-"""Multiply-adds of a product that take less than waiting for a helper that lost its core."""
+"""Multiply-adds of a product that take less time than a worker that has lost its core is waited for."""
+
+
+class First(NamedTuple):
+    """Arguments of the first sweep, over R rows and V columns.
+
+    by_rows, width, packed, scratch, starts, records: see `workspace.OutputWorkspace`; h, W, transposed, b, t, excluded,
+    keep: see `sweeps.SweepChunk`; nats (R,) and log_sum (R,) = ln Σ exp x are overwritten
+    """
+
+    by_rows: Any
+    h: Any
+    W: Any
+    transposed: Any
+    b: Any
+    t: Any
+    excluded: Any
+    width: Any
+    keep: Any
+    packed: Any
+    scratch: Any
+    starts: Any
+    records: Any
+    log_sum: Any
+    ignore_label: Any
+    nats: Any
+
+
+class Second(NamedTuple):
+    """Arguments of the second sweep: those of the first up to log_sum, then what it computes.
+
+    scale (R,): factor of every row's gradient; dW, db and dhs[0] = dh are overwritten. dWs, dbs: scratch for the parts
+    of all chunks but the first if chunks are rows; dhs (chunks, R, H): the parts of all chunks if they are columns
+    """
+
+    by_rows: Any
+    h: Any
+    W: Any
+    transposed: Any
+    b: Any
+    t: Any
+    excluded: Any
+    width: Any
+    keep: Any
+    packed: Any
+    scratch: Any
+    starts: Any
+    records: Any
+    log_sum: Any
+    scale: Any
+    dW: Any
+    db: Any
+    dWs: Any
+    dbs: Any
+    dhs: Any
 
 
 @inlined
-def part_of_scores(by_rows: Any, R: Any, V: Any, chunk: Any, chunks: Any) -> Any:
-    """The first row of a share and the one after its last, and the same for its columns."""
-    if by_rows:
-        first, last = streams_of(R, chunk, chunks)
-        return first, last, 0, V
-    start, stop = columns_of(V, chunk, chunks)
-    return 0, R, start, stop
+def rows_of(p: Any, chunk: Any, chunks: Any) -> Any:
+    """The rows of a chunk's part of the scores."""
+    R = len(p.h)
+    first, last = streams_of(R, chunk, chunks)
+    return slice(first, last) if p.by_rows else slice(0, R)
 
 
-@jit
-def output_first(
-    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any,
-    ignore_label: Any, width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, nats: Any,
-    log_sum: Any,
-) -> None:  # fmt: skip
-    """The nats (R,) and ln Σ exp x_v (R,) of every row. words, numbers (shares, …), places: see `output_rooms`; records
-    (RECORDS, shares, R): see `output_rooms`."""
-    if number == PUBLISH:
-        publish_job(
-            tasks, control,
-            (by_rows, h, W, transposed, b, t, excluded, ignore_label, width, keep, words, numbers, places, records,
-             nats, log_sum),
-        )  # fmt: skip
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    chunks, R, V = tasks[CHUNKS], len(h), len(b)
-    chunk = first_chunk(tasks, 0, number)
-    while chunk >= 0:
-        first, last, start, stop = part_of_scores(by_rows, R, V, chunk, chunks)
-        own = slice(first, last)
-        for r in range(R):  # a row that other shares have counts for nothing here
-            records[BASE, chunk, r] = BELOW_ALL
-            records[TOTAL, chunk, r] = records[TARGET, chunk, r] = 0
-        sweeps.first_sweep(
-            h[own], W, transposed, b, t[own], excluded[own], start, stop, width, keep, words[chunk], numbers[chunk],
-            places, records[:, chunk, own],
-        )  # fmt: skip
-        chunk = next_chunk(tasks, 0, number)
-    chunk = first_chunk(tasks, 1, number)
-    while chunk >= 0:
-        for r in range(*streams_of(R, chunk, chunks)):
-            highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
-            for part in range(chunks):
-                highest = max(highest, records[BASE, part, r])
-            for part in range(chunks):
-                sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
-                target_r += records[TARGET, part, r]
-            log_sum[r] = highest + np.log(sum_r)
-            nats[r] = 0 if t[r] == ignore_label else log_sum[r] - target_r
-        chunk = next_chunk(tasks, 1, number)
+@inlined
+def sweep_chunk(p: Any, chunk: Any, chunks: Any) -> Any:
+    """One chunk's views: some rows and all columns, or all rows and some columns."""
+    own, V = rows_of(p, chunk, chunks), len(p.b)
+    first, last = columns_of(V, chunk, chunks)
+    start, stop = (0, V) if p.by_rows else (first, last)
+    return SweepChunk(
+        p.h[own], p.W, p.transposed, p.b, p.t[own], p.excluded[own], start, stop, p.width, p.keep, p.packed[chunk],
+        p.scratch[chunk], p.starts, p.records[:, chunk, own],
+    )  # fmt: skip
 
 
-@jit
-def output_second(
-    number: Any, tasks: Any, control: Any, by_rows: Any, h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any,
-    width: Any, keep: Any, words: Any, numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any,
-    db: Any, dWs: Any, dbs: Any, dhs: Any,
-) -> None:  # fmt: skip
-    """dW and db are overwritten; dhs[0] (shares, R, H) becomes dh. dWs and dbs: room for what the shares but the first
-    give by rows."""
-    if number == PUBLISH:
-        publish_job(
-            tasks, control,
-            (by_rows, h, W, transposed, b, t, excluded, width, keep, words, numbers, places, records, log_sum, scale,
-             dW, db, dWs, dbs, dhs),
-        )  # fmt: skip
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    chunks, R, V = tasks[CHUNKS], len(h), len(b)
-    chunk = first_chunk(tasks, 0, number)
-    while chunk >= 0:
-        first, last, start, stop = part_of_scores(by_rows, R, V, chunk, chunks)
-        own, dh, extra_logit = slice(first, last), dhs[0] if by_rows else dhs[chunk], by_rows and chunk > 0
-        sweeps.second_sweep(
-            h[own], W, transposed, b, t[own], excluded[own], start, stop, width, keep, words[chunk], numbers[chunk],
-            places, records[:, chunk, own], log_sum[own], scale[own], dWs[chunk - 1] if extra_logit else dW,
-            dbs[chunk - 1] if extra_logit else db, dh[own],
-        )  # fmt: skip
-        chunk = next_chunk(tasks, 0, number)
-    chunk = first_chunk(tasks, 1, number)
-    while chunk >= 0:
-        if by_rows:
-            for row in range(*streams_of(len(dW), chunk, chunks)):
-                for part in range(chunks - 1):
-                    for j in range(dW.shape[1]):
-                        dW[row, j] += dWs[part, row, j]
-            first, last = streams_of(V, chunk, chunks)
+def sweep_first(chunk: Any, chunks: Any, p: Any) -> None:
+    """base, Σ e and the target's score of every row over the chunk's columns."""
+    records = p.records
+    for r in range(len(p.h)):  # rows of other chunks contribute nothing here
+        records[BASE, chunk, r] = BELOW_ALL
+        records[TOTAL, chunk, r] = records[TARGET, chunk, r] = 0
+    first_sweep(sweep_chunk(p, chunk, chunks))
+
+
+def merge_records(chunk: Any, chunks: Any, p: Any) -> None:
+    """nats and log_sum of some rows from the records of all chunks."""
+    records = p.records
+    for r in range(*streams_of(len(p.h), chunk, chunks)):
+        highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
+        for part in range(chunks):
+            highest = max(highest, records[BASE, part, r])
+        for part in range(chunks):
+            sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
+            target_r += records[TARGET, part, r]
+        p.log_sum[r] = highest + np.log(sum_r)
+        p.nats[r] = 0 if p.t[r] == p.ignore_label else p.log_sum[r] - target_r
+
+
+def sweep_second(chunk: Any, chunks: Any, p: Any) -> None:
+    """The chunk's part of dW, db and dh."""
+    own = rows_of(p, chunk, chunks)
+    partial = p.by_rows and chunk > 0
+    dW, db = (p.dWs[chunk - 1], p.dbs[chunk - 1]) if partial else (p.dW, p.db)
+    dh = p.dhs[0 if p.by_rows else chunk]
+    second_sweep(sweep_chunk(p, chunk, chunks), p.log_sum[own], p.scale[own], dW, db, dh[own])
+
+
+def add_parts(chunk: Any, chunks: Any, p: Any) -> None:
+    """The sum of the parts of dW and db (chunks are rows), or of dh (chunks are columns)."""
+    dW, db, dWs, dbs, dhs = p.dW, p.db, p.dWs, p.dbs, p.dhs
+    if p.by_rows:
+        for row in range(*streams_of(len(dW), chunk, chunks)):
             for part in range(chunks - 1):
-                for j in range(first, last):
-                    db[j] += dbs[part, j]
-        else:
-            for r in range(*streams_of(R, chunk, chunks)):
-                for part in range(1, chunks):
-                    for j in range(dhs.shape[2]):
-                        dhs[0, r, j] += dhs[part, r, j]
-        chunk = next_chunk(tasks, 1, number)
+                for j in range(dW.shape[1]):
+                    dW[row, j] += dWs[part, row, j]
+        first, last = streams_of(len(db), chunk, chunks)
+        for part in range(chunks - 1):
+            for j in range(first, last):
+                db[j] += dbs[part, j]
+    else:
+        for r in range(*streams_of(len(p.h), chunk, chunks)):
+            for part in range(1, chunks):
+                for j in range(dhs.shape[2]):
+                    dhs[0, r, j] += dhs[part, r, j]
+
+
+output_first = parallel_kernel("output_first", First, Phase(sweep_first), Phase(merge_records))
+output_second = parallel_kernel("output_second", Second, Phase(sweep_second), Phase(add_parts))
 
 
 class FusedOutput:
     """An `OutputKernel` for float32: h (R, H), targets t (R,), W (H, V) in either memory order, b (V,)."""
 
-    def __init__(self, runner: ParallelRunner, kind: np.dtype[Any]) -> None:
-        self.runner, self.kind = runner, kind
+    def __init__(self, runner: ParallelRunner, dtype: np.dtype[Any]) -> None:
+        self.runner, self.dtype = runner, dtype
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
@@ -163,12 +183,12 @@ class FusedOutput:
         self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats, tokens: int
     ) -> tuple[Floats, Floats]:
         """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
-        sweeps = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
-        nats, log_sum = sweeps.first(ignore_label)
+        passes = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
+        nats, log_sum = passes.first(ignore_label)
         scale = np.full(len(t), 1 / max(tokens, 1), np.float32)
         if tokens < len(t):
             scale[t == ignore_label] = 0
-        return nats, sweeps.second(log_sum, scale, dW, db)
+        return nats, passes.second(log_sum, scale, dW, db)
 
     def log_sums(
         self,
@@ -181,53 +201,52 @@ class FusedOutput:
         dW: Floats,
         db: Floats,
     ) -> tuple[Floats, Floats]:
-        """ln(exp beside + Σ_v exp x_v) of every row, over all v but the one left out, and dh; see `OutputKernel`."""
-        sweeps = Sweeps(self, h, np.full(len(h), -1), excluded, W, b, keep=True)
-        log_sum: Floats = np.logaddexp(sweeps.first(-1)[1], extra_logit)
-        return log_sum, sweeps.second(log_sum, scale, dW, db)
+        """ln(exp extra_logit + Σ_v exp x_v) of every row, over all v but the excluded, and dh; see `OutputKernel`."""
+        passes = Sweeps(self, h, np.full(len(h), -1), excluded, W, b, keep=True)
+        log_sum: Floats = np.logaddexp(passes.first(-1)[1], extra_logit)
+        return log_sum, passes.second(log_sum, scale, dW, db)
 
 
 class Sweeps:
-    """The two sweeps over the scores h W + b; keep: whether the second follows."""
+    """The two sweeps over the scores h W + b; keep: True if the second will follow the first."""
 
     def __init__(
         self, output: FusedOutput, h: Floats, t: Integers, excluded: Integers, W: Floats, b: Floats, keep: bool
     ) -> None:
-        self.runner, self.kind = output.runner, output.kind
+        self.runner, self.dtype = output.runner, output.dtype
         if not (W.flags.c_contiguous or W.flags.f_contiguous):
-            W = W.copy(order="K")  # as `zeros_like` lays out its gradient
+            W = W.copy(order="K")  # the layout that `zeros_like` gives its gradient
         self.h = np.ascontiguousarray(h, np.float32)
         self.t, self.excluded = (np.ascontiguousarray(tokens, np.int64) for tokens in (t, excluded))
         self.transposed = not W.flags.c_contiguous
         self.W, self.b = W.T if self.transposed else W, np.ascontiguousarray(b)
-        link(sweeps.PARTS, self.kind)
         (R, H), V = h.shape, len(b)
         self.chunks = self.runner.threads if R * H * V >= SHARED_WORK else 1
         self.short = R * H * V < SHORT_WORK
         self.keep = keep and R * V * 4 <= KEPT_BYTES
-        rooms = output_workspace(R, H, V, self.chunks, self.kind, self.keep)
-        self.by_rows, self.width, self.places = rooms.by_rows, rooms.width, rooms.places
-        self.words, self.numbers, self.records = cached_views(rooms.all)
+        workspace = output_workspace(R, H, V, self.chunks, self.dtype, self.keep)
+        self.by_rows, self.width, self.starts = workspace.by_rows, workspace.width, workspace.starts
+        self.packed, self.scratch, self.records = cached_views(workspace.all)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
-        """The nats of every row, and the logarithm of the sum of its exponentials."""
+        """nats (R,) and ln Σ exp x (R,)."""
         nats, log_sum = np.empty(len(self.h), np.float32), np.empty(len(self.h), np.float32)
         self.runner.run(
             output_first, self.chunks, self.short,
-            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.excluded, ignore_label, self.width,
-            self.keep, self.words, self.numbers, self.places, self.records, nats, log_sum,
+            self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.excluded, self.width, self.keep,
+            self.packed, self.scratch, self.starts, self.records, log_sum, ignore_label, nats,
         )  # fmt: skip
         return nats, log_sum
 
     def second(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats) -> Floats:
-        """dh; dW and db are overwritten."""
+        """dh (R, H); dW and db are overwritten."""
         others = self.chunks - 1 if self.by_rows else 0
         dW = dW.T if self.transposed else dW
         dhs = np.empty((1 if self.by_rows else self.chunks, *self.h.shape), np.float32)
         self.runner.run(
             output_second, self.chunks, self.short,
             self.by_rows, self.h, self.W, self.transposed, self.b, self.t, self.excluded, self.width,
-            self.keep, self.words, self.numbers, self.places, self.records, log_sum, scale, dW, db,
+            self.keep, self.packed, self.scratch, self.starts, self.records, log_sum, scale, dW, db,
             np.empty((others, *dW.shape), np.float32), np.empty((others, len(db)), np.float32), dhs,
         )  # fmt: skip
         dh: Floats = dhs[0]

@@ -1,8 +1,8 @@
-"""The output layer's two sweeps on panels, each one call; see `output_kernel` for the equations.
+"""The two sweeps of the output layer over one chunk's columns of W; `fused_output` has the equations.
 
-W is read through its transpose where that is what lies in memory (tied weights), V rows of H numbers; dW is laid out
-as W is. The panels of a block of columns are made, used and forgotten while they are in the caches; what becomes of the
-scores between the products, see `panel_scores`. The factor of a row's softmax is multiplied into h before the products
+W is read through its transpose if that is what is contiguous (tied weights: V rows of H numbers), and dW has the layout
+of W. The panels of a block of columns are packed, used and overwritten while they are in the caches. `exponentials` has
+what happens to the scores between the products. The factor of a row's softmax is multiplied into h before the products
 and into dh after them, not into every exponential:
 
     f = scale · exp(base - ln Σ exp x)          d = e - onehot(target) · exp(ln Σ exp x - base)
@@ -11,12 +11,11 @@ and into dh after them, not into every exponential:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from weft.backends.kernels.jit.compile import inlined
-from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
+from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import exp
 from weft.backends.kernels.matmul.element_types import distance_of
@@ -27,9 +26,9 @@ from weft.backends.kernels.output.exponentials import (
     HALF,
     ZERO,
     clear_filling,
+    copy_biases,
+    exclude,
     largest_score,
-    leave_out,
-    put_biases,
     scale_exponentials,
     subtract_targets,
     sum_of,
@@ -49,95 +48,108 @@ from weft.backends.kernels.output.workspace import (
     TARGET,
     TOTAL,
     W_PANELS,
-    X_WORDS,
-    room_at,
+    X_PACKED,
+    buffer_at,
     rows_at,
 )
 
 LARGEST_SUM = np.float32(1e15)
-"""Of a row's exponentials in a block: a larger one means that a score is some 30 above base."""
+"""Largest sum of a row's exponentials in a block; a larger one means that a score is about 30 above base."""
 FAR_ABOVE = np.float32(60)
-"""How far above base the logarithm of a row's sum may be for its exponential to be a number that float32 has."""
+"""Largest ln Σ exp x - base whose exponential is within the range of float32."""
+
+
+class SweepChunk(NamedTuple):
+    """What a chunk sweeps over: R rows, and the columns from `start` to `stop`, `width` at a time.
+
+    h (R, H); W (H, V), or (V, H) if transposed; b (V,); t (R,): targets; excluded (R,): see `exclude`;
+    keep: True if the exponentials of all columns stay in memory, else those of one block; packed, scratch, starts: the
+    chunk's buffers, see `workspace`; records (RECORDS, R)
+    """
+
+    h: Any
+    W: Any
+    transposed: Any
+    b: Any
+    t: Any
+    excluded: Any
+    start: Any
+    stop: Any
+    width: Any
+    keep: Any
+    packed: Any
+    scratch: Any
+    starts: Any
+    records: Any
 
 
 @inlined
-def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
-    """Columns `first` … of W (H, V), or of the transpose of W (V, H), as the right factor (H, n)."""
+def weights(W: Any, transposed: Any, first: Any, n: Any, panels_buffer: Any) -> Any:
+    """Columns `first` … of W (H, V), or of the transpose of W (V, H), packed as a right operand (H, n)."""
     if transposed:
         H = W.shape[1]
-        panels = panels_in(room, H, n)
+        panels = panels_in(panels_buffer, H, n)
         pack_transposed(pointer_to(W, first * H), H, H, n, panels)
     else:
         H, V = W.shape
-        panels = panels_in(room, H, n)
+        panels = panels_in(panels_buffer, H, n)
         pack(pointer_to(W, first), V, H, n, panels)
     return panels
 
 
 @inlined
-def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
-    """The transpose of the same as the right factor (n, H)."""
+def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, panels_buffer: Any) -> Any:
+    """The transpose of the same columns, packed as a right operand (n, H)."""
     if transposed:
         H = W.shape[1]
-        panels = panels_in(room, n, H)
+        panels = panels_in(panels_buffer, n, H)
         pack(pointer_to(W, first * H), H, n, H, panels)
     else:
         H, V = W.shape
-        panels = panels_in(room, n, H)
+        panels = panels_in(panels_buffer, n, H)
         pack_transposed(pointer_to(W, first), V, n, H, panels)
     return panels
 
 
 @inlined
 def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) -> Any:
-    """The panels for the scores of n columns from `first` on: at a place of their own where all are kept."""
-    place, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
-    return scores[place : place + R * panels * PANEL].reshape((panels, R, PANEL))
+    """Panels for the scores of n columns from `first` on: always the same ones unless all scores are kept."""
+    begin, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
+    return scores[begin : begin + R * panels * PANEL].reshape((panels, R, PANEL))
 
 
 @inlined
 def block_scores(
     rows: Any, H: Any, W_panels: Any, b: Any, excluded: Any, first: Any, x: Any, biases: Any
 ) -> None:  # fmt: skip
-    """x <- h W, of the tokens from `first` on whose biases b are, with the tokens left out; biases <- b."""
+    """x <- h W for the tokens from `first` on, without the excluded ones; biases <- b, the biases of these tokens."""
     R, columns = x.shape[1], (b.size + HALF - 1) // HALF * HALF
-    put_biases(b, biases)
+    copy_biases(b, biases)
     packed_gemm(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
     for r in range(excluded.size):
-        leave_out(x, r, excluded[r], first, b.size)
+        exclude(x, r, excluded[r], first, b.size)
 
 
 @inlined
 def row_scores(
     rows: Any, H: Any, W_panels: Any, n: Any, excluded: Any, first: Any, x: Any, r: Any
 ) -> None:  # fmt: skip
-    """The scores of one row once more."""
+    """Compute the scores of one row again."""
     R, columns = x.shape[1], (n + HALF - 1) // HALF * HALF
     packed_gemm(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
     if excluded.size > 0:
-        leave_out(x, r, excluded[r], first, n)
+        exclude(x, r, excluded[r], first, n)
 
 
-@outlined(
-    lambda words: [
-        floats(2), floats(2), FLAG, floats(1), ints(1), ints(1), SIZE, SIZE, SIZE, FLAG, packed(words, 1),
-        floats(1), ints(1), floats(2, "A"),
-    ]
-)  # fmt: skip
-def first_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any, start: Any, stop: Any, width: Any, keep: Any,
-    own_words: Any, own_numbers: Any, places: Any, records: Any,
-) -> None:  # fmt: skip
-    """Every row's base, Σ e and score of its target over the columns from `start` to `stop`, `width` at a time, which
-    is whole panels.
-
-    excluded: see `leave_out`; keep: whether the exponentials of all columns stay; own_words, own_numbers, places,
-    records (RECORDS, R): see `output_rooms`.
-    """
+@inlined
+def first_sweep(s: Any) -> None:
+    """base, Σ e and the score of the target of every row over the chunk's columns, into its records."""
+    full_vectors()
+    h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
-    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
-    rhs_buffer, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
-    sums, biases = rows_at(own_numbers, places, SUMS, R, PANEL), room_at(own_numbers, places, BIASES)
+    rows = left(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
+    rhs_buffer, scores = buffer_at(packed, starts, W_PANELS), buffer_at(scratch, starts, SCORES)
+    sums, biases = rows_at(scratch, starts, SUMS, R, PANEL), buffer_at(scratch, starts, BIASES)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
@@ -162,22 +174,16 @@ def first_sweep(
             total[r] += sum_r
 
 
-@outlined(
-    lambda words: [
-        floats(2), floats(2), FLAG, floats(1), ints(1), ints(1), SIZE, SIZE, SIZE, FLAG, packed(words, 1),
-        floats(1), ints(1), floats(2, "A"), floats(1), floats(1), floats(2), floats(1), floats(2),
-    ]
-)  # fmt: skip
-def second_sweep(
-    h: Any, W: Any, transposed: Any, b: Any, t: Any, excluded: Any, start: Any, stop: Any, width: Any, keep: Any,
-    own_words: Any, own_numbers: Any, places: Any, records: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any,
-) -> None:  # fmt: skip
-    """dW and db of the columns, and dh (R, H), are overwritten."""
+@inlined
+def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) -> None:
+    """dW and db of the chunk's columns, and dh (R, H), are overwritten."""
+    full_vectors()
+    h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
-    rhs_buffer, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
-    scores, biases = room_at(own_numbers, places, SCORES), room_at(own_numbers, places, BIASES)
-    sums, distance = rows_at(own_numbers, places, SUMS, R, PANEL), distance_of(H)
-    scaled_h = rows_at(own_numbers, places, SCALED_H, R, distance)
+    rhs_buffer, x_packed = buffer_at(packed, starts, W_PANELS), buffer_at(packed, starts, X_PACKED)
+    scores, biases = buffer_at(scratch, starts, SCORES), buffer_at(scratch, starts, BIASES)
+    sums, stride = rows_at(scratch, starts, SUMS, R, PANEL), distance_of(H)
+    scaled_h = rows_at(scratch, starts, SCALED_H, R, stride)
     for r in range(R):
         if log_sum[r] - base[r] > FAR_ABOVE:
             if keep and stop > start:
@@ -188,11 +194,11 @@ def second_sweep(
             scaled_h[r, j] = h[r, j] * factor[r]
             dh[r, j] = ZERO
     h_start = pointer_to(scaled_h, 0)
-    h_panels = panels_in(room_at(own_words, places, H_PANELS), R, H)
+    h_panels = panels_in(buffer_at(packed, starts, H_PANELS), R, H)
     if transposed:
-        pack(h_start, distance, R, H, h_panels)
-    h_columns = left_transposed(h_start, distance, H, R, room_at(own_words, places, H_COLUMNS))
-    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
+        pack(h_start, stride, R, H, h_panels)
+    h_columns = left_transposed(h_start, stride, H, R, buffer_at(packed, starts, H_COLUMNS))
+    rows = left(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
     factors = Lhs(pointer_to(factor, 0), R, 1, ALL, 0)
     for first in range(start, stop, width):
         n = min(width, stop - first)
@@ -205,18 +211,15 @@ def second_sweep(
         subtract_targets(x, t, first, n, base, log_sum)
         if transposed:
             for i in range(x.shape[0]):
-                tokens, place = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
-                x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_words)
-                packed_gemm(x_columns, tokens, R, h_panels, H, place, H, PANEL, True)
+                tokens, dW_rows = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
+                x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_packed)
+                packed_gemm(x_columns, tokens, R, h_panels, H, dW_rows, H, PANEL, True)
         else:
-            x_panels = right_of_panels(x, x_words)
+            x_panels = right_of_panels(x, x_packed)
             packed_gemm(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
         W_panels = weights_transposed(W, transposed, first, n, rhs_buffer)
         packed_gemm(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
-        packed_gemm(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
+        packed_gemm(left_of_panels(x, n, x_packed), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
     for r in range(R):
         for j in range(H):
             dh[r, j] *= factor[r]
-
-
-PARTS = (first_sweep, second_sweep)

@@ -1,10 +1,4 @@
-"""A block of a cell on panels: each pass one kernel, which all threads carry out together; see `panel_passes`.
-
-Forward: x in the order of time; x W_x for all steps; the time loop, each thread some streams, or some hidden units
-where there are fewer streams than threads. Backward: the time loop from the last step, which leaves da in place of the
-gates; then dW_x = Σ xᵀ da, dW_h = Σ (what W_h multiplied)ᵀ da and dx = da W_xᵀ over all streams, each thread some
-columns, so that gradients are written once and right factors packed once.
-"""
+"""A block of a recurrent layer on the fused kernels: chooses how to share the work, and calls the two passes."""
 
 from __future__ import annotations
 
@@ -17,7 +11,7 @@ from numpy.typing import NDArray
 from weft.backends.backend import State
 from weft.backends.deduplicated_inputs import DeduplicatedInputs
 from weft.backends.kernels.jit.dtypes import FLOATS
-from weft.backends.kernels.jit.outlined import OutlinedFunctions, link
+from weft.backends.kernels.recurrent.driver import FusedCell, block_passes
 from weft.backends.kernels.recurrent.workspace import BlockWorkspace, block_workspace
 from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.threads.workspace import aligned_floats, cached_views
@@ -26,114 +20,104 @@ from weft.errors import InputError
 Floats = NDArray[np.float32]
 
 SHARED_WORK = 400_000
-"""Multiply-adds of a block from which on it pays to share them."""
+"""Multiply-adds of a block above which several threads are faster than one."""
 ALONE_WEIGHTS = 500_000
-"""Recurrent weights up to which a thread that has a stream for itself is as fast as several that share its units."""
+"""Recurrent weights up to which a thread with one stream is as fast as several threads that share its hidden units."""
 SHORT_WORK = 20_000_000
-"""Multiply-adds of a block that take less than waiting for a helper that lost its core."""
+"""Multiply-adds of a block that take less time than a worker that has lost its core is waited for."""
 PACKED_A_STEP = 40_000
-"""Recurrent weights that are packed in the time that the plain loop takes for what is around a step's product."""
+"""Recurrent weights that are packed in the time of the plain loop's overhead for one step."""
 PAIRS_WORK = 2_000_000
-"""Multiply-adds of a block from which on making pairs of the factors pays."""
-
+"""Multiply-adds of a block above which rounding the operands to pairs of bfloat16 is faster than float32."""
 
 Rows = tuple[Floats, NDArray[np.int64], Floats]
 NO_BLOCK: Floats = np.empty((0, 0, 0), np.float32)
 NO_ROWS: Rows = np.empty((0, 0), np.float32), np.empty((0, 0), np.int64), np.empty((0, 0), np.float32)
-"""Empty arrays that stand in for the inputs (N, T, D), or for `DeduplicatedInputs` and their products, when unused."""
-
-
-@dataclass(frozen=True)
-class Passes:
-    """A cell's two passes. Gates lie side by side; kept: arrays as large as the hidden states that the passes share.
-
-    factors: the gates (first, count) whose columns of W_h are multiplied with the same; parts: those of the passes that
-    are compiled apart.
-    """
-
-    gates: int
-    kept: int
-    factors: tuple[tuple[int, int], ...]
-    forward: Any
-    backward: Any
-    parts: OutlinedFunctions
+"""Empty arrays in place of the inputs (N, T, D), or of deduplicated inputs and their products, when unused."""
 
 
 @dataclass
 class Tape:
-    """What the pass backward needs of the one forward: arrays of rows, the group's of a thread after another.
+    """What the backward pass needs of the forward pass; arrays by rows, as in `passes.Forward`.
 
-    x: all inputs; rows: values, places and room instead, where few differ.
+    x: all inputs; rows: the deduplicated values, their places and scratch, if the inputs were deduplicated.
     """
 
     x: Floats
     rows: Rows
     a: Floats
     states: tuple[Floats, ...]
-    kept: tuple[Floats, ...]
+    saved: tuple[Floats, ...]
 
 
-class PanelBlock:
-    """A `BlockKernel` for float32; kind: the words of large blocks."""
+class FusedBlock:
+    """A `BlockKernel` for float32; dtype: of the packed operands in large blocks (float32, or pairs of bfloat16)."""
 
-    def __init__(self, passes: Passes, runner: ParallelRunner, kind: np.dtype[Any]) -> None:
-        self.passes, self.runner, self.kind = passes, runner, kind
+    def __init__(self, cell: FusedCell, runner: ParallelRunner, dtype: np.dtype[Any]) -> None:
+        self.fused_cell, self.runner, self.dtype = cell, runner, dtype
+        self._forward, self._backward = block_passes(cell)
 
     def is_faster(self, cell: Any, streams: int, steps: int) -> bool:
-        """Whether a block of such a shape is faster than in the plain loop, which packs no weights.
+        """True if a block of this shape is faster than in the plain loop, which packs no weights.
 
-        Packing them costs as much as multiplying with them a few times: too much for few steps of a single stream.
+        Packing the weights costs as much as a few products with them: too much for few steps of a single stream.
         """
         return streams > 1 or bool(cell.params[1].size <= steps * PACKED_A_STEP)
 
     def forward(self, cell: Any, xs: Floats | DeduplicatedInputs, state: State) -> tuple[Floats, State, Tape]:
+        """xs (N, T, D) and the initial state -> hs (N, T, H), the last state, and the tape for `backward`."""
         (Wx, Wh, b), (N, T, _D) = cell.params, xs.shape
-        rooms, short = self._manner(N, T, *Wx.shape)
-        link(self.passes.parts, rooms.kind)
-        R, H = T * N, rooms.H
+        workspace, short = self._workspace(N, T, *Wx.shape)
+        R, H = T * N, workspace.H
         if isinstance(xs, DeduplicatedInputs):
             inputs, x = NO_BLOCK, NO_ROWS[0]
             values, places = np.ascontiguousarray(xs.values, np.float32), np.ascontiguousarray(xs.places, np.int64)
-            rows = values, places, aligned_floats(len(values), rooms.gates)
+            rows = values, places, aligned_floats(len(values), workspace.gate_stride)
         else:
-            inputs, x, rows = np.ascontiguousarray(xs, np.float32), aligned_floats(R, rooms.inputs), NO_ROWS
-        a = aligned_floats(R, rooms.gates)
+            inputs, x = np.ascontiguousarray(xs, np.float32), aligned_floats(R, workspace.input_stride)
+            rows = NO_ROWS
+        a = aligned_floats(R, workspace.gate_stride)
         states = tuple([aligned_floats(R + N, H) for _ in state])
-        kept = tuple([aligned_floats(R, H) for _ in range(self.passes.kept)])
+        saved = tuple([aligned_floats(R, H) for _ in range(self.fused_cell.saved)])
         hs, after = aligned_floats(N, T, H), tuple([np.empty((N, H), np.float32) for _ in state])
         before = tuple([np.ascontiguousarray(part, np.float32) for part in state])
         self.runner.run(
-            self.passes.forward, rooms.chunks, short,
-            rooms.groups, inputs, *rows, Wx, Wh, b, before, x, a, states, kept, hs, after, *cached_views(rooms.forward),
+            self._forward, workspace.chunks, short,
+            workspace.groups, inputs, *rows, Wx, Wh, b, before, x, a, states, saved, hs, after,
+            *cached_views(workspace.forward),
         )  # fmt: skip
-        return hs, after, Tape(x, rows, a, states, kept)
+        return hs, after, Tape(x, rows, a, states, saved)
 
     def backward(self, cell: Any, dhs: Floats, dstate: State, tape: Tape) -> tuple[Floats, State]:
+        """dhs (N, T, H) and the gradient of the last state -> dxs (N, T, D) and the gradient of the initial state.
+
+        The first is the gradient of the values (U, D) where the inputs were deduplicated. The parameter gradients are
+        written into `cell.grads`. Raises InputError if the tape was used before: da has replaced the gates in it.
+        """
         if not tape.states:
             raise InputError("the block was gone back through already, which used it up; call forward before backward")
         (Wx, Wh, _b), (N, T, _H), D = cell.params, dhs.shape, cell.params[0].shape[0]
-        rooms, short = self._manner(N, T, *Wx.shape)
-        few = tape.rows is not NO_ROWS
-        dxs = NO_BLOCK if few else aligned_floats(N, T, D)
+        workspace, short = self._workspace(N, T, *Wx.shape)
+        deduplicated = tape.rows is not NO_ROWS
+        dxs = NO_BLOCK if deduplicated else aligned_floats(N, T, D)
         dvalues = np.empty(tape.rows[0].shape, np.float32)
         first = tuple([np.array(part, np.float32, order="C") for part in dstate])
-        dbs = np.empty((rooms.chunks, rooms.width), np.float32)
+        dbs = np.empty((workspace.chunks, workspace.width), np.float32)
+        multiplied = tuple([tape.states[0] if k < 0 else tape.saved[k] for k in self.fused_cell.multiplied])
         self.runner.run(
-            self.passes.backward, rooms.chunks, short,
-            rooms.groups, np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states,
-            tape.kept, dxs, dvalues, first, dbs, *cell.grads, *cached_views(rooms.backward),
+            self._backward, workspace.chunks, short,
+            workspace.groups, np.ascontiguousarray(dhs, np.float32), Wx, Wh, tape.x, *tape.rows, tape.a, tape.states,
+            tape.saved, multiplied, dxs, dvalues, first, dbs, *cell.grads, *cached_views(workspace.backward),
         )  # fmt: skip
-        tape.states = ()  # da stands where the gates were
-        return dvalues if few else dxs, first
+        tape.states = ()
+        return dvalues if deduplicated else dxs, first
 
-    def _manner(self, N: int, T: int, D: int, width: int) -> tuple[BlockWorkspace, bool]:
-        """Room for a block, which says in how many shares and with which words it is carried out; whether it is
-        brief."""
-        gates = self.passes.gates
-        H = width // gates
+    def _workspace(self, N: int, T: int, D: int, width: int) -> tuple[BlockWorkspace, bool]:
+        """The workspace of a block, which holds the number of chunks and the operands' dtype; True for a short job."""
+        H = width // self.fused_cell.gates
         work = N * T * width * (D + H)
         chunks = self.runner.threads if work >= SHARED_WORK else 1
         if chunks > N and H * width <= ALONE_WEIGHTS:
             chunks = N
-        kind = self.kind if work >= PAIRS_WORK else FLOATS
-        return block_workspace(chunks, kind, gates, self.passes.factors, N, T, D, H), work < SHORT_WORK
+        dtype = self.dtype if work >= PAIRS_WORK else FLOATS
+        return block_workspace(self.fused_cell, chunks, dtype, N, T, D, H), work < SHORT_WORK

@@ -1,11 +1,9 @@
-"""The input projection of a block on panels, forward and backward: a = x W_x, dW_x = Σ xᵀ da, dx = da W_xᵀ.
+"""Phases of the input projection of a block, forward and backward: a = x W_x, dW_x = Σ xᵀ da, dx = da W_xᵀ.
 
-Where few of the inputs differ (see `weft.backends.deduplicated_inputs`) each is multiplied once: its row of x W_x is
-copied to wherever the input stands, and backward the da of all these places are added up first,
+Deduplicated inputs (see `weft.backends.deduplicated_inputs`) are multiplied once each: the row of x W_x is copied to
+every place of the input, and backward the da of all places are summed first,
 
     dW_x = Σ_u x_uᵀ s_u          dx_u = s_u W_xᵀ          s_u = Σ da over the places of x_u
-
-`values` (U, D) are the different inputs then, `places` (N, T) which of them stands where; else places has no elements.
 """
 
 from __future__ import annotations
@@ -13,39 +11,30 @@ from __future__ import annotations
 from typing import Any
 
 from weft.backends.kernels.jit.compile import inlined
-from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.matmul.gemm import gemm
 from weft.backends.kernels.matmul.partition import columns_of, streams_of
-from weft.backends.kernels.recurrent.passes import exchange_axes, group_of
-from weft.backends.kernels.threads.parallel import CHUNKS, first_chunk, next_chunk
-
-
-@outlined(
-    lambda words: [
-        SIZE, ints(1), SIZE, SIZE, FLAG, floats(3), floats(2), ints(2), floats(2), floats(2), floats(2),
-        floats(2), packed(words, 2), packed(words, 2),
-    ]
-)  # fmt: skip
-def project(
-    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, values: Any, places: Any, products: Any,
-    Wx: Any, x: Any, a: Any, lhs_buffer: Any, rhs_buffer: Any,
-) -> None:  # fmt: skip
-    """Two phases: a = x W_x for all rows, from xs (N, T, D), or from the values; x, products (U, …): room.
-
-    groups: of streams, at most one a share, see `panel_passes`.
-    packs_own: whether a share of a product is the rows of some streams, for which it packs all weights, not some
-    columns: small weights are packed in no time, and their columns can often not be shared out evenly.
-    """
-    if places.size > 0:
-        project_values(number, tasks, phase, groups, values, places, products, Wx, a, lhs_buffer, rhs_buffer)
-    else:
-        project_rows(number, tasks, phase, groups, packs_own, xs, Wx, x, a, lhs_buffer, rhs_buffer)
+from weft.backends.kernels.recurrent.passes import group_of
 
 
 @inlined
-def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, chunk: Any, chunks: Any) -> Any:
-    """Which rows (T · N) and which columns of a product a share has; see `project`."""
-    if packs_own:
+def exchange_axes(source: Any, target: Any) -> None:
+    """target[i, j] <- source[j, i] in the columns that both have: from (n, T, D) to (T, n, D), or back."""
+    count = min(source.shape[2], target.shape[2])
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            given, row = source[j, i], target[i, j]
+            for k in range(count):
+                row[k] = given[k]
+
+
+@inlined
+def part_of_product(by_streams: Any, N: Any, T: Any, columns: Any, chunk: Any, chunks: Any) -> Any:
+    """The rows (of N·T) and the columns of a product that a chunk computes.
+
+    by_streams: all columns for the rows of some streams, with all weights packed by every chunk. Small weights are
+    packed in no time, and their columns can often not be divided evenly. Otherwise some columns for all rows.
+    """
+    if by_streams:
         first, last = streams_of(N, chunk, chunks)
         return slice(T * first, T * last), slice(0, columns)
     first, last = columns_of(columns, chunk, chunks)
@@ -53,105 +42,90 @@ def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, chunk: Any, ch
 
 
 @inlined
-def project_rows(
-    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, xs: Any, Wx: Any, x: Any, a: Any, lhs_buffer: Any,
-    rhs_buffer: Any,
-) -> None:  # fmt: skip
-    """x from xs, a group a share; a = x W_x."""
-    chunks, (N, T, D) = tasks[CHUNKS], xs.shape
-    chunk = first_chunk(tasks, phase, number)
-    while chunk >= 0:
-        if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
-            exchange_axes(xs[first:last], group_of(x, N, chunk, groups))
-        chunk = next_chunk(tasks, phase, number)
-    chunk = first_chunk(tasks, phase + 1, number)
-    while chunk >= 0:
-        rows, own = part_of_product(packs_own, N, T, Wx.shape[1], chunk, chunks)
-        gemm(x[rows], False, D, Wx[:, own], False, a[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
-        chunk = next_chunk(tasks, phase + 1, number)
+def multiplies_by_streams(p: Any, chunks: Any) -> Any:
+    """True if chunks of the projections are streams: each has packed weights of its own and a group of its own."""
+    return len(p.operands[0][0]) > 1 and p.groups == chunks
+
+
+def gather_inputs(chunk: Any, chunks: Any, p: Any) -> None:
+    """x from xs, one group a chunk; or the products of the deduplicated values, some columns a chunk."""
+    if p.places.size > 0:
+        own = slice(*columns_of(p.Wx.shape[1], chunk, chunks))
+        gemm(
+            p.values, False, len(p.Wx), p.Wx[:, own], False, p.products[:, own], True, p.lhs_buffer[chunk],
+            p.rhs_buffer[chunk],
+        )  # fmt: skip
+    elif chunk < p.groups:
+        N = p.xs.shape[0]
+        first, last = streams_of(N, chunk, p.groups)
+        exchange_axes(p.xs[first:last], group_of(p.x, N, chunk, p.groups))
+
+
+def project_inputs(chunk: Any, chunks: Any, p: Any) -> None:
+    """a = x W_x; or the rows of the products of the deduplicated values copied to their places, one group a chunk."""
+    N, T, _H = p.hs.shape
+    columns = p.Wx.shape[1]
+    if p.places.size > 0:
+        if chunk < p.groups:
+            first, last = streams_of(N, chunk, p.groups)
+            a, places, products = group_of(p.a, N, chunk, p.groups), p.places, p.products
+            for t in range(T):
+                for n in range(last - first):
+                    row, product = a[t, n], products[places[first + n, t]]
+                    for j in range(columns):
+                        row[j] = product[j]
+    else:
+        rows, own = part_of_product(multiplies_by_streams(p, chunks), N, T, columns, chunk, chunks)
+        gemm(
+            p.x[rows], False, len(p.Wx), p.Wx[:, own], False, p.a[rows, own], True, p.lhs_buffer[chunk],
+            p.rhs_buffer[chunk],
+        )  # fmt: skip
 
 
 @inlined
-def project_values(
-    number: Any, tasks: Any, phase: Any, groups: Any, values: Any, places: Any, products: Any, Wx: Any, a: Any,
-    lhs_buffer: Any, rhs_buffer: Any,
-) -> None:  # fmt: skip
-    """The product of each different input once, some columns a share; its row to where it stands, a group a share."""
-    chunks, columns, (N, T) = tasks[CHUNKS], Wx.shape[1], places.shape
-    chunk = first_chunk(tasks, phase, number)
-    while chunk >= 0:
-        own = slice(*columns_of(columns, chunk, chunks))
-        gemm(values, False, len(Wx), Wx[:, own], False, products[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
-        chunk = next_chunk(tasks, phase, number)
-    chunk = first_chunk(tasks, phase + 1, number)
-    while chunk >= 0:
-        if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
-            group = group_of(a, N, chunk, groups)
-            for t in range(T):
-                for n in range(last - first):
-                    row, product = group[t, n], products[places[first + n, t]]
-                    for j in range(columns):
-                        row[j] = product[j]
-        chunk = next_chunk(tasks, phase + 1, number)
-
-
-@outlined(
-    lambda words: [
-        floats(2), floats(2), ints(2), SIZE, floats(2), floats(2), floats(2), SIZE, SIZE, packed(words, 2),
-        packed(words, 2),
-    ]
-)  # fmt: skip
-def input_gradient(
-    x: Any, values: Any, places: Any, groups: Any, sums: Any, da: Any, dWx: Any, chunk: Any, chunks: Any,
-    lhs_buffer: Any, rhs_buffer: Any,
-) -> None:  # fmt: skip
-    """A share of the columns of dW_x = Σ xᵀ da. The sums (U, …) of da over the places of each value are left there."""
-    own = slice(*columns_of(dWx.shape[1], chunk, chunks))
+def input_weight_gradient(chunk: Any, chunks: Any, p: Any) -> None:
+    """Some columns of dW_x = Σ xᵀ da; for deduplicated inputs also of the sums of da over the places of each value."""
+    own = slice(*columns_of(p.dWx.shape[1], chunk, chunks))
+    places, sums, da = p.places, p.sums, p.a
     if places.size == 0:
-        gemm(x, True, len(x), da[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        x = p.x
+        gemm(x, True, len(x), da[:, own], False, p.dWx[:, own], True, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
         return
     N, T = places.shape
     for row in sums:
         row[own] = 0
-    for group in range(groups):
-        first, last = streams_of(N, group, groups)
+    for group in range(p.groups):
+        first, last = streams_of(N, group, p.groups)
         for t in range(T):
             for n in range(first, last):
                 total, row = sums[places[n, t], own], da[T * first + t * (last - first) + n - first, own]
                 for j in range(total.size):
                     total[j] += row[j]
-    gemm(values, True, len(values), sums[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+    gemm(
+        p.values, True, len(p.values), sums[:, own], False, p.dWx[:, own], True, p.lhs_buffer[chunk],
+        p.rhs_buffer[chunk],
+    )  # fmt: skip
 
 
-@outlined(
-    lambda words: [
-        SIZE, ints(1), SIZE, SIZE, FLAG, floats(2), floats(2), ints(2), floats(2), floats(2), floats(3),
-        floats(2), packed(words, 2), packed(words, 2),
-    ]
-)  # fmt: skip
-def project_backward(
-    number: Any, tasks: Any, phase: Any, groups: Any, packs_own: Any, Wx: Any, x: Any, places: Any, sums: Any, da: Any,
-    dxs: Any, dvalues: Any, lhs_buffer: Any, rhs_buffer: Any,
-) -> None:  # fmt: skip
-    """Two phases: x becomes dx = da W_xᵀ, some columns a share, and dxs (N, T, D) from it, a group a share; or dvalues
-    (U, D) from the sums that `input_gradient` has left. packs_own: as in `project`."""
-    chunks, (D, columns) = tasks[CHUNKS], Wx.shape
-    few = places.size > 0
-    N, T = len(dxs), dxs.shape[1]
-    da, products = (sums, dvalues) if few else (da, x)
-    chunk = first_chunk(tasks, phase, number)
-    while chunk >= 0:
-        rows, own = part_of_product(packs_own and not few, N, T, D, chunk, chunks)
-        rows = slice(0, len(da)) if few else rows
-        gemm(da[rows], False, columns, Wx[own], True, products[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
-        chunk = next_chunk(tasks, phase, number)
-    if few:
-        return
-    chunk = first_chunk(tasks, phase + 1, number)
-    while chunk >= 0:
-        if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
-            exchange_axes(group_of(x, N, chunk, groups), dxs[first:last])
-        chunk = next_chunk(tasks, phase + 1, number)
+def input_gradient(chunk: Any, chunks: Any, p: Any) -> None:
+    """x becomes dx = da W_xᵀ; or dvalues from the sums that `input_weight_gradient` has left."""
+    D, columns = p.Wx.shape
+    deduplicated = p.places.size > 0
+    N, T, _H = p.dhs.shape
+    da, dx = (p.sums, p.dvalues) if deduplicated else (p.a, p.x)
+    rows, own = part_of_product(multiplies_by_streams(p, chunks) and not deduplicated, N, T, D, chunk, chunks)
+    rows = slice(0, len(da)) if deduplicated else rows
+    gemm(da[rows], False, columns, p.Wx[own], True, dx[rows, own], True, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
+
+
+def scatter_input_gradient(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
+    """dxs (N, T, D) from dx by rows, one group a chunk."""
+    if chunk < p.groups:
+        N = p.dxs.shape[0]
+        first, last = streams_of(N, chunk, p.groups)
+        exchange_axes(group_of(p.x, N, chunk, p.groups), p.dxs[first:last])
+
+
+def unless_deduplicated(chunks: Any, p: Any) -> Any:
+    """Rounds of `scatter_input_gradient`."""
+    return 0 if p.places.size > 0 else 1

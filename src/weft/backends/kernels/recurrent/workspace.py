@@ -1,4 +1,4 @@
-"""Room for the passes of a block on panels: how it is cut up, the same for all blocks of one shape."""
+"""Workspace of the passes through a block: buffers that a thread uses again for every block of the same shape."""
 
 from __future__ import annotations
 
@@ -17,90 +17,86 @@ from weft.backends.kernels.matmul.pack_lhs import lhs_buffer_size, packed_row_st
 from weft.backends.kernels.matmul.pack_rhs import panel_shape
 from weft.backends.kernels.matmul.partition import columns_of
 from weft.backends.kernels.matmul.simd_packing import SIDE
+from weft.backends.kernels.recurrent.driver import FusedCell
 from weft.backends.kernels.threads.workspace import MAX_SHAPES, buffer
 
-Loop = tuple[NDArray[Any], ...]
-Room = tuple[tuple[Loop, ...], NDArray[np.int64], NDArray[Any], NDArray[Any]]
-"""What the products of a time loop need, every share's hidden units (first, count), and every share's words for left
-and for right factors."""
+OperandArrays = tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64], NDArray[Any]]
+Views = tuple[tuple[OperandArrays, ...], NDArray[np.int64], NDArray[Any], NDArray[Any]]
+"""The last arguments of a pass: operands, units, lhs_buffer, rhs_buffer; see `passes.Forward` and `passes.Operand`."""
 
 SMALL_WEIGHTS = 40_000
-"""Weights of a layer up to which every share packs them for itself, which takes less time than waiting for others."""
+"""Weights of a layer up to which every chunk packs them for itself, in less time than it would wait for the others."""
 
 
 class BlockWorkspace:
-    """Room for blocks of N streams, T steps, D inputs and H units in so many shares, and words of one kind.
+    """Buffers for blocks of N streams, T steps, D inputs and H hidden units; get one by `block_workspace`.
 
-    factors: the gates (first, count) of `gates` whose columns of W_h are multiplied with the same. To be had by
-    `block_workspace`.
+    chunks: of every phase; dtype: of the packed operands.
     """
 
-    def __init__(
-        self, chunks: int, kind: np.dtype[Any], gates: int, factors: Sequence[tuple[int, int]],
-        N: int, T: int, D: int, H: int,
-    ) -> None:  # fmt: skip
-        self.chunks, self.kind, self.factors = chunks, kind, factors
+    def __init__(self, cell: FusedCell, chunks: int, dtype: np.dtype[Any], N: int, T: int, D: int, H: int) -> None:
+        self.chunks, self.dtype, self.operands = chunks, dtype, cell.operands
         self.N, self.T, self.D, self.H = N, T, D, H
-        self.width = gates * H
+        self.width = cell.gates * H
         self.groups = chunks if chunks <= N else 1
-        """Groups of streams: one for each share; or one, of whose hidden units each share has some."""
+        """Groups of streams: one for each chunk; or a single one, and the chunks divide its hidden units."""
         self.copies = chunks if self.groups < chunks or (D + H) * self.width <= SMALL_WEIGHTS else 1
-        """How many times W_h is packed, or parts of it are."""
+        """Number of times that W_h, or the parts of it, are packed."""
         self.units = np.array([self._units(chunk) for chunk in range(chunks)], np.int64)
-        self.inputs, self.gates = int(row_stride(D)), int(row_stride(self.width))
-        """From one row of x, and of the gates, to the next."""
+        self.input_stride, self.gate_stride = int(row_stride(D)), int(row_stride(self.width))
+        """Elements from one row of x, and of a, to the next."""
 
     def _units(self, chunk: int) -> tuple[int, int]:
-        """The first hidden unit of a share, and how many it has: whole panels of columns."""
+        """First hidden unit and number of units of a chunk: whole panels of columns."""
         if self.groups == self.chunks:
             return 0, self.H
         first, last = columns_of(self.H, chunk, self.chunks)
         return first, last - first
 
-    def forward(self) -> Room:
-        """Room for the pass forward."""
+    def forward(self) -> Views:
+        """The last arguments of the forward pass."""
         H = self.H
-        loops = []
-        for index, (first, count) in enumerate(self.factors):
+        operands = []
+        for index, (first, count) in enumerate(self.operands):
             gates = range(first, first + count)
             columns = [[(gate * H + unit, units) for gate in gates] for unit, units in self.units.tolist()]
             if self.groups == self.chunks:
                 columns = [[(first * H, count * H)]] * self.chunks
-            loops.append(self._loop(index, H, columns, (0, H)))
-        left, right = lhs_buffer_size(self.T * self.N, self.D, self.kind), rhs_buffer_size(self.D, self.kind)
-        return tuple(loops), self.units, self._words("left", left), self._words("right", right)
+            operands.append(self._operand(index, H, columns, (first * H, count * H)))
+        lhs, rhs = lhs_buffer_size(self.T * self.N, self.D, self.dtype), rhs_buffer_size(self.D, self.dtype)
+        return tuple(operands), self.units, self._buffer("lhs", lhs), self._buffer("rhs", rhs)
 
-    def backward(self) -> Room:
-        """Room for the pass backward."""
+    def backward(self) -> Views:
+        """The last arguments of the backward pass."""
         H, R = self.H, self.T * self.N
         columns = [[units] for units in self.units.tolist()]
-        loops = [
-            self._loop(index, count * H, columns, (first * H, count * H))
-            for index, (first, count) in enumerate(self.factors)
+        operands = [
+            self._operand(index, count * H, columns, (first * H, count * H))
+            for index, (first, count) in enumerate(self.operands)
         ]
-        left = max(lhs_buffer_size(*shape, self.kind) for shape in ((self.D, R), (H, R), (R, self.width)))
-        right = rhs_buffer_size(max(R, self.width), self.kind)
-        return tuple(loops), self.units, self._words("left", left), self._words("right", right)
+        lhs = max(lhs_buffer_size(*shape, self.dtype) for shape in ((self.D, R), (H, R), (R, self.width)))
+        rhs = rhs_buffer_size(max(R, self.width), self.dtype)
+        return tuple(operands), self.units, self._buffer("lhs", lhs), self._buffer("rhs", rhs)
 
-    def _words(self, name: str, words: int) -> NDArray[Any]:
-        """Room of so many words for each share."""
-        words = -(-words // SIDE) * SIDE
-        return buffer(f"block {name}", self.chunks * words, self.kind).reshape(self.chunks, words)
+    def _buffer(self, role: str, size: int) -> NDArray[Any]:
+        """A buffer of at least `size` elements for each chunk."""
+        size = -(-size // SIDE) * SIDE
+        return buffer(f"block {role}", self.chunks * size, self.dtype).reshape(self.chunks, size)
 
-    def _loop(self, index: int, K: int, columns: Sequence[Sequence[Sequence[int]]], source: tuple[int, int]) -> Loop:
-        """What one product of a time loop needs: room for its right factors of K rows, one for every group of columns
-        that a share has (first, count) of what the product is added to; these columns; which columns of what is
-        multiplied there are the left factor; and room for it."""
+    def _operand(
+        self, index: int, K: int, columns: Sequence[Sequence[Sequence[int]]], gates: tuple[int, int]
+    ) -> OperandArrays:
+        """The arrays of a `passes.Operand` with K rows."""
         table = np.array(columns, np.int64)
-        shape = (self.copies, table.shape[1], *panel_shape(K, int(table[..., 1].max()), self.kind))
-        words = 0 if self.kind == FLOATS else packed_row_stride(K, self.kind)
+        shape = (self.copies, table.shape[1], *panel_shape(K, int(table[..., 1].max()), self.dtype))
+        size = 0 if self.dtype == FLOATS else packed_row_stride(K, self.dtype)
         streams = -(-self.N // self.groups)
-        steps = buffer(f"block steps {index}", self.chunks * streams * words, self.kind)
+        scratch = buffer(f"block lhs of a step {index}", self.chunks * streams * size, self.dtype)
         return (
-            buffer(f"block Wh {index}", math.prod(shape), self.kind).reshape(shape),
+            buffer(f"block Wh {index}", math.prod(shape), self.dtype).reshape(shape),
             table,
-            np.array(source, np.int64),
-            steps.reshape(self.chunks, streams, words),
+            np.array(gates, np.int64),
+            scratch.reshape(self.chunks, streams, size),
         )
 
 

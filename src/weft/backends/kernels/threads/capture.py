@@ -1,9 +1,8 @@
-"""Kernels recorded as they are called, with their arguments, to be carried out again in one call.
+"""Captured kernels: the calls of a pass with their arguments, replayed in one call.
 
-Between the kernels of a small model Python takes as long as they do. Where they are called again and again with the
-same arrays, of which only the contents differ, Python can be left out: what was recorded is a list of jobs (see
-`runner`), and one more job goes through them. Every thread goes through all of them, one after the other, and waits
-only where a kernel does.
+Between the kernels of a small model Python takes as long as the kernels do. A pass that calls the same kernels with the
+same arrays, of which only the contents change, needs no Python: the captured jobs (see `parallel`) become the argument
+of one more job, in which every worker visits all of them in order and waits only where a kernel waits.
 """
 
 from __future__ import annotations
@@ -25,29 +24,36 @@ from weft.backends.kernels.threads.parallel import (
     ParallelRunner,
     failure,
     job_size,
-    publish_job,
+    store_call,
+    stored_arguments,
 )
 from weft.backends.kernels.threads.thread_pool import CONTROL, DEFERRED, run_job
 from weft.backends.kernels.threads.workspace import aligned
 
 Call = tuple[Any, int, bool, tuple[Any, ...]]
-"""A kernel, in how many shares and whether it is brief, and its arguments; see `ParallelRunner.run`."""
+"""A kernel, its number of chunks, whether it is short, and its arguments; see `ParallelRunner.run`."""
+
+
+stored = stored_arguments(None)
 
 
 @jit
-def run_captured_jobs(number: Any, tasks: Any, control: Any, jobs: Any) -> None:
-    """Carry out jobs whose words are the rows of `jobs`."""
-    if number == PUBLISH:
-        publish_job(tasks, control, (jobs,))
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    for job in jobs:
-        call_pointer(job[FUNCTION], job.ctypes.data, number)
+def run_captured_jobs(worker: Any, job: Any, control: Any, arguments: Any) -> None:
+    """Run the captured jobs whose words are the rows of the only argument; every worker visits each of them."""
+    if worker < 0:
+        store_call(job, control, arguments)
+        if worker == PUBLISH:
+            job[WORKER_LOST] = run_job(control, job.ctypes.data)
+            return
+        worker = 0
+    (captured,) = stored(job, arguments)
+    for words in captured:
+        call_pointer(words[FUNCTION], words.ctypes.data, worker)
 
 
 @jit
 def reset_chunks(jobs: Any) -> None:
-    """Let nobody have claimed any share."""
+    """Mark every chunk of every job as free."""
     for job in jobs:
         job[FAILED] = 0
         job[DONE:] = 0
@@ -55,7 +61,7 @@ def reset_chunks(jobs: Any) -> None:
 
 @jit
 def any_failed(jobs: Any) -> Any:
-    """Whether a thread has failed in one of the jobs."""
+    """True if a thread has failed in one of the jobs."""
     failed = False
     for job in jobs:
         failed |= job[FAILED] != 0
@@ -63,31 +69,34 @@ def any_failed(jobs: Any) -> Any:
 
 
 class CapturedKernels:
-    """Kernels that were called, one after the other, and what they were called with."""
+    """A sequence of parallel kernels with the arguments they were called with, to be replayed in one call."""
 
     def __init__(self, runner: ParallelRunner, calls: list[Call]) -> None:
         self.runner, self.calls = runner, calls
-        self.chunks = max(chunks for _kernel, chunks, _brief, _arguments in calls)
-        self.short = all(short for _kernel, _shares, short, _arguments in calls)
+        self.chunks = max(chunks for _kernel, chunks, _short, _arguments in calls)
+        self.short = all(short for _kernel, _chunks, short, _arguments in calls)
         control = self._control = aligned(CONTROL, np.int64)
         control[:] = 0
         control[DEFERRED] = 1
         size = -(-job_size(self.chunks) // LINE) * LINE
         self.jobs: NDArray[np.int64] = aligned(len(calls) * size, np.int64).reshape(len(calls), size)
-        for job, (kernel, chunks, _brief, arguments) in zip(self.jobs, calls, strict=True):
+        for job, (kernel, chunks, _short, arguments) in zip(self.jobs, calls, strict=True):
             job[CHUNKS] = chunks
-            kernel(PUBLISH, job, control, *arguments)
+            kernel(PUBLISH, job, control, arguments)
 
     def replay(self) -> None:
-        """All of it once more, with what the arrays hold now. Raises MemoryError where a thread fails."""
+        """Replay the captured kernels on the current contents of the captured arrays.
+
+        Raises MemoryError where a thread fails.
+        """
         reset_chunks(self.jobs)
         self.runner.run(run_captured_jobs, self.chunks, self.short, self.jobs)
         if any_failed(self.jobs):
-            raise failure("a recording")
+            raise failure("the captured kernels")
 
 
 class CapturingRunner(ParallelRunner):
-    """Has kernels carried out, and records them until it is told to stop."""
+    """Runs parallel kernels and captures each call, until `stop`."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -99,10 +108,10 @@ class CapturingRunner(ParallelRunner):
             self._calls.append((kernel, chunks, short, arguments))
 
     def captured(self) -> CapturedKernels:
-        """What was recorded since this was asked last."""
+        """The kernels captured since the last call of this method."""
         calls, self._calls = self._calls or [], []
         return CapturedKernels(ParallelRunner(self.threads), calls)
 
     def stop(self) -> None:
-        """Record nothing more."""
+        """Capture nothing more."""
         self._calls = None

@@ -5,8 +5,9 @@ cut into chunks that whoever is there takes one after another (see `stream_step`
 left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
 
 The control words: EPOCH is odd while a job is open; JOB is its address; BUSY, the number of workers that run it; AWAKE,
-the number of workers that spin; ANNOUNCED, non-zero while a job is about to come, for which they spin longer;
-DEFERRED, non-zero if jobs are only published, to be run later. A job's words begin with the address of a function (job, number) that takes part in it.
+the number of workers that spin; ANNOUNCED, non-zero while a job is about to come, for which they spin longer; DEFERRED,
+non-zero if jobs are only published, to be run later. A job's words begin with the address of a function (job, number)
+that takes part in it.
 """
 
 from __future__ import annotations

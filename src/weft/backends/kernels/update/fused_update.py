@@ -81,8 +81,8 @@ class FusedUpdate:
     ) -> None:
         """g <- factor g; m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
         keep = (1 - np.array(decays)).astype(F)
-        numbers = _adamw_numbers(betas, rate, root_correction, eps, factor)
-        self._over(rules.adamw, (ws, gs, ms, vs), keep, *numbers)
+        constants = _adamw_constants(betas, rate, root_correction, eps, factor)
+        self._over(rules.adamw, (ws, gs, ms, vs), keep, constants)
 
     def adamw_rows(
         self,
@@ -99,8 +99,8 @@ class FusedUpdate:
         factor: float,
     ) -> None:
         """`adamw` of one matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
-        numbers = _adamw_numbers(betas, rate, root_correction, eps, factor)
-        self._run(rules.adamw_rows, w.size, w, rows, values, m, v, *numbers, F(1 - decay))
+        constants = _adamw_constants(betas, rate, root_correction, eps, factor)
+        self._run(rules.adamw_rows, w.size, w, rows, values, m, v, constants, F(1 - decay))
 
     def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k, in this order."""
@@ -129,7 +129,7 @@ class FusedUpdate:
         return float(total(numbers.reshape(-1)))
 
     def copy_if_in_range(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
-        """See `Backend.copy_within`."""
+        """See `Backend.copy_if_in_range`."""
         return bool(copy_if_in_range(np.ascontiguousarray(numbers), count, place))
 
     def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
@@ -142,7 +142,7 @@ class FusedUpdate:
         self.runner.run(kernel, chunks, size < SHORT_SIZE, *arguments)
 
 
-def _adamw_numbers(
+def _adamw_constants(
     betas: tuple[float, float], rate: float, root_correction: float, eps: float, factor: float
 ) -> tuple[np.float32, ...]:
     return F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), F(factor)

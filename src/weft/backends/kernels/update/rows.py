@@ -11,8 +11,7 @@ import numpy as np
 
 from weft.backends.kernels.jit.compile import jit
 from weft.backends.kernels.matmul.partition import streams_of
-from weft.backends.kernels.threads.parallel import CHUNKS, PUBLISH, WORKER_LOST, first_chunk, next_chunk, publish_job
-from weft.backends.kernels.threads.thread_pool import run_job
+from weft.backends.kernels.threads.parallel import parallel
 
 
 @jit
@@ -59,20 +58,13 @@ def total(numbers: Any) -> float:
     return result
 
 
-@jit
-def take_rows(number: Any, tasks: Any, control: Any, W: Any, rows: Any, taken: Any) -> None:
+@parallel
+def take_rows(chunk: Any, chunks: Any, W: Any, rows: Any, taken: Any) -> None:
     """taken <- W[rows]; threads share out the rows."""
-    if number == PUBLISH:
-        publish_job(tasks, control, (W, rows, taken))
-        tasks[WORKER_LOST] = run_job(control, tasks.ctypes.data)
-        return
-    chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
-    while chunk >= 0:
-        for k in range(*streams_of(rows.size, chunk, chunks)):
-            row, source = taken[k], W[rows[k]]
-            for j in range(row.size):
-                row[j] = source[j]
-        chunk = next_chunk(tasks, 0, number)
+    for k in range(*streams_of(rows.size, chunk, chunks)):
+        row, source = taken[k], W[rows[k]]
+        for j in range(row.size):
+            row[j] = source[j]
 
 
 @jit
