@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from weft.backends.kernels.jit.compile import inlined, jit
 from weft.backends.kernels.jit.outlined import link
 from weft.backends.kernels.jit.vector_math import exp
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.output import sweeps
 from weft.backends.kernels.output.exponentials import BELOW_ALL
 from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, output_workspace
@@ -54,9 +54,9 @@ SHORT_WORK = 10_000_000
 def part_of_scores(by_rows: Any, R: Any, V: Any, chunk: Any, chunks: Any) -> Any:
     """The first row of a share and the one after its last, and the same for its columns."""
     if by_rows:
-        first, last = streams_of(R, chunk, chunks)
+        first, last = stream_range(R, chunk, chunks)
         return first, last, 0, V
-    start, stop = columns_of(V, chunk, chunks)
+    start, stop = column_range(V, chunk, chunks)
     return 0, R, start, stop
 
 
@@ -91,7 +91,7 @@ def output_first(
         chunk = next_chunk(tasks, 0, number)
     chunk = first_chunk(tasks, 1, number)
     while chunk >= 0:
-        for r in range(*streams_of(R, chunk, chunks)):
+        for r in range(*stream_range(R, chunk, chunks)):
             highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
             for part in range(chunks):
                 highest = max(highest, records[BASE, part, r])
@@ -133,16 +133,16 @@ def output_second(
     chunk = first_chunk(tasks, 1, number)
     while chunk >= 0:
         if by_rows:
-            for row in range(*streams_of(len(dW), chunk, chunks)):
+            for row in range(*stream_range(len(dW), chunk, chunks)):
                 for part in range(chunks - 1):
                     for j in range(dW.shape[1]):
                         dW[row, j] += dWs[part, row, j]
-            first, last = streams_of(V, chunk, chunks)
+            first, last = stream_range(V, chunk, chunks)
             for part in range(chunks - 1):
                 for j in range(first, last):
                     db[j] += dbs[part, j]
         else:
-            for r in range(*streams_of(R, chunk, chunks)):
+            for r in range(*stream_range(R, chunk, chunks)):
                 for part in range(1, chunks):
                     for j in range(dhs.shape[2]):
                         dhs[0, r, j] += dhs[part, r, j]

@@ -19,9 +19,10 @@ from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import exp
-from weft.backends.kernels.matmul.element_types import distance_of
-from weft.backends.kernels.matmul.pack_lhs import ALL, Lhs, left, left_of_panels, left_transposed, row_of
-from weft.backends.kernels.matmul.pack_rhs import PANEL, pack, pack_transposed, panels_in, right_of_panels
+from weft.backends.kernels.matmul.element_types import row_stride
+from weft.backends.kernels.matmul.operands import Destination, lhs_of_rows, lhs_row
+from weft.backends.kernels.matmul.pack_lhs import lhs_from_panels, pack_lhs, pack_lhs_transposed
+from weft.backends.kernels.matmul.pack_rhs import PANEL, pack_rhs, pack_rhs_transposed, panels_in, rhs_from_panels
 from weft.backends.kernels.matmul.packed_gemm import packed_gemm
 from weft.backends.kernels.output.exponentials import (
     HALF,
@@ -66,11 +67,11 @@ def weights(W: Any, transposed: Any, first: Any, n: Any, room: Any) -> Any:
     if transposed:
         H = W.shape[1]
         panels = panels_in(room, H, n)
-        pack_transposed(pointer_to(W, first * H), H, H, n, panels)
+        pack_rhs_transposed(pointer_to(W, first * H), H, H, n, panels)
     else:
         H, V = W.shape
         panels = panels_in(room, H, n)
-        pack(pointer_to(W, first), V, H, n, panels)
+        pack_rhs(pointer_to(W, first), V, H, n, panels)
     return panels
 
 
@@ -80,11 +81,11 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, room: Any) -
     if transposed:
         H = W.shape[1]
         panels = panels_in(room, n, H)
-        pack(pointer_to(W, first * H), H, n, H, panels)
+        pack_rhs(pointer_to(W, first * H), H, n, H, panels)
     else:
         H, V = W.shape
         panels = panels_in(room, n, H)
-        pack_transposed(pointer_to(W, first), V, n, H, panels)
+        pack_rhs_transposed(pointer_to(W, first), V, n, H, panels)
     return panels
 
 
@@ -102,7 +103,7 @@ def block_scores(
     """x <- h W, of the tokens from `first` on whose biases b are, with the tokens left out; biases <- b."""
     R, columns = x.shape[1], (b.size + HALF - 1) // HALF * HALF
     put_biases(b, biases)
-    packed_gemm(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
+    packed_gemm(rows, R, H, W_panels, columns, Destination(pointer_to(x, 0), PANEL, R * PANEL), False)
     for r in range(excluded.size):
         leave_out(x, r, excluded[r], first, b.size)
 
@@ -113,7 +114,8 @@ def row_scores(
 ) -> None:  # fmt: skip
     """The scores of one row once more."""
     R, columns = x.shape[1], (n + HALF - 1) // HALF * HALF
-    packed_gemm(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
+    destination = Destination(pointer_to(x, r * PANEL), PANEL, R * PANEL)
+    packed_gemm(lhs_row(rows, r), 1, H, W_panels, columns, destination, False)
     if excluded.size > 0:
         leave_out(x, r, excluded[r], first, n)
 
@@ -135,7 +137,7 @@ def first_sweep(
     records (RECORDS, R): see `output_rooms`.
     """
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
-    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
+    rows = pack_lhs(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
     rhs_buffer, scores = room_at(own_words, places, W_PANELS), room_at(own_numbers, places, SCORES)
     sums, biases = rows_at(own_numbers, places, SUMS, R, PANEL), room_at(own_numbers, places, BIASES)
     for first in range(start, stop, width):
@@ -176,7 +178,7 @@ def second_sweep(
     (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
     rhs_buffer, x_words = room_at(own_words, places, W_PANELS), room_at(own_words, places, X_WORDS)
     scores, biases = room_at(own_numbers, places, SCORES), room_at(own_numbers, places, BIASES)
-    sums, distance = rows_at(own_numbers, places, SUMS, R, PANEL), distance_of(H)
+    sums, distance = rows_at(own_numbers, places, SUMS, R, PANEL), row_stride(H)
     scaled_h = rows_at(own_numbers, places, SCALED_H, R, distance)
     for r in range(R):
         if log_sum[r] - base[r] > FAR_ABOVE:
@@ -190,10 +192,10 @@ def second_sweep(
     h_start = pointer_to(scaled_h, 0)
     h_panels = panels_in(room_at(own_words, places, H_PANELS), R, H)
     if transposed:
-        pack(h_start, distance, R, H, h_panels)
-    h_columns = left_transposed(h_start, distance, H, R, room_at(own_words, places, H_COLUMNS))
-    rows = left(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
-    factors = Lhs(pointer_to(factor, 0), R, 1, ALL, 0)
+        pack_rhs(h_start, distance, R, H, h_panels)
+    h_columns = pack_lhs_transposed(h_start, distance, H, R, room_at(own_words, places, H_COLUMNS))
+    rows = pack_lhs(pointer_to(h, 0), H, R, H, room_at(own_words, places, H_ROWS))
+    factors = lhs_of_rows(pointer_to(factor, 0), R)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
@@ -206,14 +208,15 @@ def second_sweep(
         if transposed:
             for i in range(x.shape[0]):
                 tokens, place = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
-                x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_words)
-                packed_gemm(x_columns, tokens, R, h_panels, H, place, H, PANEL, True)
+                x_columns = pack_lhs_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_words)
+                packed_gemm(x_columns, tokens, R, h_panels, H, Destination(place, H, PANEL), False)
         else:
-            x_panels = right_of_panels(x, x_words)
-            packed_gemm(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
+            x_panels = rhs_from_panels(x, x_words)
+            packed_gemm(h_columns, H, R, x_panels, n, Destination(pointer_to(dW, first), dW.shape[1], PANEL), False)
         W_panels = weights_transposed(W, transposed, first, n, rhs_buffer)
-        packed_gemm(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
-        packed_gemm(left_of_panels(x, n, x_words), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
+        packed_gemm(factors, 1, R, x, n, Destination(pointer_to(db, first), n, PANEL), False)
+        x_rows = lhs_from_panels(x, n, x_words)
+        packed_gemm(x_rows, R, n, W_panels, H, Destination(pointer_to(dh, 0), H, PANEL), first > start)
     for r in range(R):
         for j in range(H):
             dh[r, j] *= factor[r]

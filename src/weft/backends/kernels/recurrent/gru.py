@@ -20,7 +20,7 @@ from weft.backends.kernels.jit.outlined import SIZE, floats, ints, outlined, pac
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import ONE, sigmoid, tanh
 from weft.backends.kernels.matmul.gemm import pack_chunk
-from weft.backends.kernels.matmul.partition import streams_of
+from weft.backends.kernels.matmul.partition import stream_range
 from weft.backends.kernels.matmul.step_gemm import step_gemm
 from weft.backends.kernels.recurrent.block import Passes
 from weft.backends.kernels.recurrent.input_projection import input_gradient, project, project_backward
@@ -182,7 +182,7 @@ def gru_forward(
         chunk = first_chunk_in(tasks, 3, number, round)
         while chunk >= 0:
             group = 0 if shared else chunk
-            own = slice(*streams_of(N, group, groups))
+            own = slice(*stream_range(N, group, groups))
             h_own = group_of(h, N, group, groups)
             if round == 0:
                 pack_own(zr, Wh, False, columns_zr, source, chunk)
@@ -229,7 +229,7 @@ def gru_backward(
         chunk = first_chunk_in(tasks, 1, number, round)
         while chunk >= 0:
             group = 0 if shared else chunk
-            own = slice(*streams_of(N, group, groups))
+            own = slice(*stream_range(N, group, groups))
             if round == 0:
                 pack_own(zr, Wh, True, columns, source_zr, chunk)
                 pack_own(c, Wh, True, columns, source_c, chunk)

@@ -15,7 +15,7 @@ from typing import Any
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.outlined import FLAG, SIZE, floats, ints, outlined, packed
 from weft.backends.kernels.matmul.gemm import gemm
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.recurrent.passes import exchange_axes, group_of
 from weft.backends.kernels.threads.parallel import CHUNKS, first_chunk, next_chunk
 
@@ -46,9 +46,9 @@ def project(
 def part_of_product(packs_own: Any, N: Any, T: Any, columns: Any, chunk: Any, chunks: Any) -> Any:
     """Which rows (T · N) and which columns of a product a share has; see `project`."""
     if packs_own:
-        first, last = streams_of(N, chunk, chunks)
+        first, last = stream_range(N, chunk, chunks)
         return slice(T * first, T * last), slice(0, columns)
-    first, last = columns_of(columns, chunk, chunks)
+    first, last = column_range(columns, chunk, chunks)
     return slice(0, T * N), slice(first, last)
 
 
@@ -62,13 +62,13 @@ def project_rows(
     chunk = first_chunk(tasks, phase, number)
     while chunk >= 0:
         if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
+            first, last = stream_range(N, chunk, groups)
             exchange_axes(xs[first:last], group_of(x, N, chunk, groups))
         chunk = next_chunk(tasks, phase, number)
     chunk = first_chunk(tasks, phase + 1, number)
     while chunk >= 0:
         rows, own = part_of_product(packs_own, N, T, Wx.shape[1], chunk, chunks)
-        gemm(x[rows], False, D, Wx[:, own], False, a[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        gemm(x[rows], False, D, Wx[:, own], False, a[rows, own], False, lhs_buffer[chunk], rhs_buffer[chunk])
         chunk = next_chunk(tasks, phase + 1, number)
 
 
@@ -81,13 +81,13 @@ def project_values(
     chunks, columns, (N, T) = tasks[CHUNKS], Wx.shape[1], places.shape
     chunk = first_chunk(tasks, phase, number)
     while chunk >= 0:
-        own = slice(*columns_of(columns, chunk, chunks))
-        gemm(values, False, len(Wx), Wx[:, own], False, products[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        own = slice(*column_range(columns, chunk, chunks))
+        gemm(values, False, len(Wx), Wx[:, own], False, products[:, own], False, lhs_buffer[chunk], rhs_buffer[chunk])
         chunk = next_chunk(tasks, phase, number)
     chunk = first_chunk(tasks, phase + 1, number)
     while chunk >= 0:
         if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
+            first, last = stream_range(N, chunk, groups)
             group = group_of(a, N, chunk, groups)
             for t in range(T):
                 for n in range(last - first):
@@ -108,21 +108,21 @@ def input_gradient(
     lhs_buffer: Any, rhs_buffer: Any,
 ) -> None:  # fmt: skip
     """A share of the columns of dW_x = Σ xᵀ da. The sums (U, …) of da over the places of each value are left there."""
-    own = slice(*columns_of(dWx.shape[1], chunk, chunks))
+    own = slice(*column_range(dWx.shape[1], chunk, chunks))
     if places.size == 0:
-        gemm(x, True, len(x), da[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        gemm(x, True, len(x), da[:, own], False, dWx[:, own], False, lhs_buffer[chunk], rhs_buffer[chunk])
         return
     N, T = places.shape
     for row in sums:
         row[own] = 0
     for group in range(groups):
-        first, last = streams_of(N, group, groups)
+        first, last = stream_range(N, group, groups)
         for t in range(T):
             for n in range(first, last):
                 total, row = sums[places[n, t], own], da[T * first + t * (last - first) + n - first, own]
                 for j in range(total.size):
                     total[j] += row[j]
-    gemm(values, True, len(values), sums[:, own], False, dWx[:, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+    gemm(values, True, len(values), sums[:, own], False, dWx[:, own], False, lhs_buffer[chunk], rhs_buffer[chunk])
 
 
 @outlined(
@@ -145,13 +145,13 @@ def project_backward(
     while chunk >= 0:
         rows, own = part_of_product(packs_own and not few, N, T, D, chunk, chunks)
         rows = slice(0, len(da)) if few else rows
-        gemm(da[rows], False, columns, Wx[own], True, products[rows, own], True, lhs_buffer[chunk], rhs_buffer[chunk])
+        gemm(da[rows], False, columns, Wx[own], True, products[rows, own], False, lhs_buffer[chunk], rhs_buffer[chunk])
         chunk = next_chunk(tasks, phase, number)
     if few:
         return
     chunk = first_chunk(tasks, phase + 1, number)
     while chunk >= 0:
         if chunk < groups:
-            first, last = streams_of(N, chunk, groups)
+            first, last = stream_range(N, chunk, groups)
             exchange_axes(group_of(x, N, chunk, groups), dxs[first:last])
         chunk = next_chunk(tasks, phase + 1, number)

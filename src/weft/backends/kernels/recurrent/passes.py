@@ -17,15 +17,15 @@ from typing import Any
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.matmul.gemm import gemm
-from weft.backends.kernels.matmul.pack_rhs import pack, pack_transposed
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.pack_rhs import pack_rhs, pack_rhs_transposed
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 
 
 @inlined
 def group_of(rows: Any, N: Any, chunk: Any, chunks: Any) -> Any:
     """A group's part (steps, its streams, M) of the rows (steps · N, M) of all groups."""
     steps = rows.shape[0] // N
-    first, last = streams_of(N, chunk, chunks)
+    first, last = stream_range(N, chunk, chunks)
     return rows[steps * first : steps * last].reshape((steps, last - first, rows.shape[1]))
 
 
@@ -66,9 +66,9 @@ def pack_own(factor: Any, W: Any, transposed: Any, columns: Any, source: Any, ch
     for g in range(columns.shape[1]):
         (first, count), panels = columns[chunk, g], factor[chunk, g]
         if transposed:
-            pack_transposed(pointer_to(W, first * distance + source[0]), distance, source[1], count, panels)
+            pack_rhs_transposed(pointer_to(W, first * distance + source[0]), distance, source[1], count, panels)
         else:
-            pack(pointer_to(W, source[0] * distance + first), distance, source[1], count, panels)
+            pack_rhs(pointer_to(W, source[0] * distance + first), distance, source[1], count, panels)
 
 
 @inlined
@@ -82,19 +82,19 @@ def recurrent_gradient(
     states: Any, N: Any, groups: Any, da: Any, dWh: Any, chunk: Any, chunks: Any, lhs_buffer: Any, rhs_buffer: Any
 ) -> None:  # fmt: skip
     """A share of the columns of dW_h = Σ h_{t-1}ᵀ da_t, for states of all steps that W_h multiplied and maybe more."""
-    own = slice(*columns_of(dWh.shape[1], chunk, chunks))
+    own = slice(*column_range(dWh.shape[1], chunk, chunks))
     T = len(da) // N
     for group in range(groups):
-        first, last = streams_of(N, group, groups)
+        first, last = stream_range(N, group, groups)
         start = len(states) // N * first
         h = states[start : start + T * (last - first)]
-        gemm(h, True, len(h), da[T * first : T * last, own], False, dWh[:, own], group == 0, lhs_buffer, rhs_buffer)
+        gemm(h, True, len(h), da[T * first : T * last, own], False, dWh[:, own], group > 0, lhs_buffer, rhs_buffer)
 
 
 @inlined
 def add_up(parts: Any, total: Any, chunk: Any, chunks: Any) -> None:
     """A share of the columns of the sum of all parts (n, M)."""
-    first, last = columns_of(total.size, chunk, chunks)
+    first, last = column_range(total.size, chunk, chunks)
     total[first:last] = 0
     for part in parts:
         for j in range(first, last):

@@ -13,7 +13,7 @@ from weft.backends.kernels.jit.outlined import SIZE, floats, ints, outlined, pac
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import ONE, tanh
 from weft.backends.kernels.matmul.gemm import pack_chunk
-from weft.backends.kernels.matmul.partition import streams_of
+from weft.backends.kernels.matmul.partition import stream_range
 from weft.backends.kernels.matmul.step_gemm import step_gemm
 from weft.backends.kernels.recurrent.block import Passes
 from weft.backends.kernels.recurrent.input_projection import input_gradient, project, project_backward
@@ -130,7 +130,7 @@ def rnn_forward(
         chunk = first_chunk_in(tasks, 3, number, round)
         while chunk >= 0:
             group = 0 if shared else chunk
-            own = slice(*streams_of(N, group, groups))
+            own = slice(*stream_range(N, group, groups))
             h_own = group_of(h, N, group, groups)
             if round == 0:
                 pack_own(factor, Wh, False, columns, source, chunk)
@@ -173,7 +173,7 @@ def rnn_backward(
         chunk = first_chunk_in(tasks, 1, number, round)
         while chunk >= 0:
             group = 0 if shared else chunk
-            own = slice(*streams_of(N, group, groups))
+            own = slice(*stream_range(N, group, groups))
             if round == 0:
                 pack_own(factor, Wh, True, columns, source, chunk)
                 dbs[chunk] = 0

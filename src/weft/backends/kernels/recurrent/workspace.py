@@ -15,8 +15,8 @@ from weft.backends.kernels.matmul.element_types import row_stride
 from weft.backends.kernels.matmul.gemm import rhs_buffer_size
 from weft.backends.kernels.matmul.pack_lhs import lhs_buffer_size, packed_row_stride
 from weft.backends.kernels.matmul.pack_rhs import panel_shape
-from weft.backends.kernels.matmul.partition import columns_of
-from weft.backends.kernels.matmul.simd_packing import SIDE
+from weft.backends.kernels.matmul.partition import column_range
+from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
 from weft.backends.kernels.threads.workspace import MAX_SHAPES, buffer
 
 Loop = tuple[NDArray[Any], ...]
@@ -54,7 +54,7 @@ class BlockWorkspace:
         """The first hidden unit of a share, and how many it has: whole panels of columns."""
         if self.groups == self.chunks:
             return 0, self.H
-        first, last = columns_of(self.H, chunk, self.chunks)
+        first, last = column_range(self.H, chunk, self.chunks)
         return first, last - first
 
     def forward(self) -> Room:
@@ -84,7 +84,7 @@ class BlockWorkspace:
 
     def _words(self, name: str, words: int) -> NDArray[Any]:
         """Room of so many words for each share."""
-        words = -(-words // SIDE) * SIDE
+        words = -(-words // TILE_SIDE) * TILE_SIDE
         return buffer(f"block {name}", self.chunks * words, self.kind).reshape(self.chunks, words)
 
     def _loop(self, index: int, K: int, columns: Sequence[Sequence[Sequence[int]]], source: tuple[int, int]) -> Loop:

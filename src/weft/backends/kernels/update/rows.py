@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.matmul.partition import streams_of
+from weft.backends.kernels.matmul.partition import stream_range
 from weft.backends.kernels.threads.parallel import CHUNKS, PUBLISH, WORKER_LOST, first_chunk, next_chunk, publish_job
 from weft.backends.kernels.threads.thread_pool import run_job
 
@@ -68,7 +68,7 @@ def take_rows(number: Any, tasks: Any, control: Any, W: Any, rows: Any, taken: A
         return
     chunks, chunk = tasks[CHUNKS], first_chunk(tasks, 0, number)
     while chunk >= 0:
-        for k in range(*streams_of(rows.size, chunk, chunks)):
+        for k in range(*stream_range(rows.size, chunk, chunks)):
             row, source = taken[k], W[rows[k]]
             for j in range(row.size):
                 row[j] = source[j]

@@ -14,7 +14,7 @@ from numba import carray
 
 from weft.backends.kernels.jit.atomics import floats_at
 from weft.backends.kernels.jit.compile import inlined, inlined_reassociating, jit
-from weft.backends.kernels.matmul.partition import columns_of
+from weft.backends.kernels.matmul.partition import column_range
 from weft.backends.kernels.threads.parallel import CHUNKS, PUBLISH, WORKER_LOST, first_chunk, next_chunk, publish_job
 from weft.backends.kernels.threads.thread_pool import run_job
 
@@ -40,7 +40,7 @@ def without_traces(x: Any) -> Any:
 @inlined
 def part(entry: Any, which: Any, chunk: Any, chunks: Any) -> Any:
     """A share of a parameter, or of what belongs to it."""
-    first, last = columns_of(entry[SIZE], chunk, chunks)
+    first, last = column_range(entry[SIZE], chunk, chunks)
     return carray(floats_at(entry[FIRST + which] + 4 * first), last - first)
 
 
