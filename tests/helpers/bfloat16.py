@@ -1,4 +1,4 @@
-"""Numbers rounded to bfloat16, and sizes of products that fill tiles and panels or do not."""
+"""Rounding to bfloat16 in NumPy, and sizes of products with whole and partial tiles and panels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SIZES = [(1, 1, 1), (2, 33, 17), (16, 32, 16), (17, 64, 33), (40, 100, 50), (130
 
 
 def normal(*shape: int, seed: int = 0) -> Any:
-    """Normally distributed float32."""
+    """Normally distributed float32 of a shape."""
     return random_generator(seed).normal(size=shape).astype(np.float32)
 
 
 def nearest_bfloat16(x: Any) -> Any:
-    """Round to 8 bits of precision, half to even, in float64 arithmetic."""
+    """x rounded to 8 bits of precision, ties to even, as float64."""
     fraction, exponent = np.frexp(x.astype(np.float64))
     return np.ldexp(np.rint(fraction * 256) / 256, exponent)

@@ -44,7 +44,7 @@ def test_every_kernel_bears_the_mark() -> None:
     from weft.backends.kernels.matmul import packed_gemm
     from weft.backends.kernels.update import rules
 
-    for kernel in (rules.scale, packed_gemm._multiply):
+    for kernel in (rules.scale, packed_gemm._packed_gemm):
         assert kernel.__qualname__.endswith(jit_compile.cache_key(jit_compile.KERNELS))
 
 

@@ -1,4 +1,4 @@
-"""Rows of a product are cut into blocks that take as few cycles as any others would."""
+"""Rows are cut into the row blocks that take the fewest cycles."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from collections.abc import Iterator
 
 import pytest
 
-from weft.backends.kernels.matmul.row_blocking import MOST, cycles, next_heights
+from weft.backends.kernels.matmul.row_blocking import MAX_ROWS, block_cycles, next_row_blocks
 
 kernels = pytest.mark.parametrize(
-    ("heights", "vectors"), [([1, 2, 3, 4, 5, 6], 2), ([1, 2, 3, 4, 5, 8, 10], 2), ([8, 5, 3, 2, 1], 1), ([1, 6], 4)]
+    ("row_blocks", "vectors"), [([1, 2, 3, 4, 5, 6], 2), ([1, 2, 3, 4, 5, 8, 10], 2), ([8, 5, 3, 2, 1], 1), ([1, 6], 4)]
 )
 
 
-def blocks(rows: int, heights: list[int], vectors: int) -> list[int]:
-    """The rows as the table says, one block after another."""
-    table, found = next_heights(heights, vectors), []
+def blocks(rows: int, row_blocks: list[int], vectors: int) -> list[int]:
+    """The blocks that the table gives for a number of rows, in order."""
+    table, found = next_row_blocks(row_blocks, vectors), []
     while rows:
-        found.append(int(table[min(rows, MOST)]))
+        found.append(int(table[min(rows, MAX_ROWS)]))
         rows -= found[-1]
     return found
 
 
-def every_way(rows: int, heights: list[int]) -> Iterator[list[int]]:
-    """Every way to cut the rows, whatever the order."""
+def every_partition(rows: int, row_blocks: list[int]) -> Iterator[list[int]]:
+    """Every way to cut the rows into blocks, up to their order."""
     if rows == 0:
         yield []
-    for height in heights:
-        if height <= rows:
-            for rest in every_way(rows - height, [other for other in heights if other <= height]):
-                yield [height, *rest]
+    for block in row_blocks:
+        if block <= rows:
+            for rest in every_partition(rows - block, [other for other in row_blocks if other <= block]):
+                yield [block, *rest]
 
 
 @kernels
-def test_no_other_blocks_take_less(heights: list[int], vectors: int) -> None:
-    def total(found: list[int]) -> float:
-        return sum(cycles(height, vectors) for height in found)
+def test_no_other_partition_takes_fewer_cycles(row_blocks: list[int], vectors: int) -> None:
+    def cycles(found: list[int]) -> float:
+        return sum(block_cycles(rows, vectors) for rows in found)
 
     for rows in range(1, 18):
-        least = min(total(way) for way in every_way(rows, heights))
-        assert total(blocks(rows, heights, vectors)) == pytest.approx(least)
+        fewest = min(cycles(partition) for partition in every_partition(rows, row_blocks))
+        assert cycles(blocks(rows, row_blocks, vectors)) == pytest.approx(fewest)
 
 
 @kernels
-def test_any_number_of_rows_is_cut_into_blocks_there_are(heights: list[int], vectors: int) -> None:
-    for rows in (0, 1, MOST - 1, MOST, MOST + 1, 700):
-        found = blocks(rows, heights, vectors)
+def test_any_number_of_rows_is_cut_into_compiled_blocks(row_blocks: list[int], vectors: int) -> None:
+    for rows in (0, 1, MAX_ROWS - 1, MAX_ROWS, MAX_ROWS + 1, 700):
+        found = blocks(rows, row_blocks, vectors)
         assert sum(found) == rows
-        assert set(found) <= set(heights)
+        assert set(found) <= set(row_blocks)
 
 
-def test_seven_rows_are_not_six_and_one_whose_sums_wait_for_one_another() -> None:
+def test_seven_rows_are_four_and_three_because_a_single_row_waits_for_its_own_sums() -> None:
     assert blocks(7, [1, 2, 3, 4, 5, 6], 2) == [4, 3]

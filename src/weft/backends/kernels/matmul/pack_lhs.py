@@ -1,186 +1,169 @@
-"""Left factors of a product as the micro-kernel reads them.
+"""Left operands as the micro-kernel reads them: an `Lhs`, read in place or packed into rows.
 
-float32 are read where they lie, by rows or in groups of k, as the columns of a matrix in panels are; where what lies
-there is the transpose, it is turned first. Pairs of bfloat16 are made first.
+The micro-kernel broadcasts single elements A[m, k], so float32 need no packing: they are read in place, whether A is
+stored by rows or in panels (columns in groups of PANEL). Only a transpose with long rows is packed, because each k is
+then on another page. For bfloat16, A is rounded and packed into rows of pairs:
+
+    packed[m]     (k0, k1) (k2, k3) …  zeros up to a multiple of 16 pairs      rows `row_stride` elements apart
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import types
 
 from weft.backends.kernels.jit.compile import external, inlined, overload
 from weft.backends.kernels.jit.pointers import offset, pointer_to, prefetch_read, prefetch_write, stack_floats
-from weft.backends.kernels.matmul.element_types import distance_of, packed_words, row_stride, with_zeros
+from weft.backends.kernels.matmul.element_types import packed_depth, row_stride, zero_padded
+from weft.backends.kernels.matmul.operands import UNGROUPED, Lhs, lhs_of_rows
 from weft.backends.kernels.matmul.pack_rhs import PANEL
 from weft.backends.kernels.matmul.simd_packing import (
-    DEPTH,
-    SIDE,
-    SQUARE,
+    TILE_DEPTH,
+    TILE_SIDE,
+    TILE_SIZE,
     clear_vector,
-    copy_some,
-    pack_pair,
+    copy_masked,
     pack_row,
-    transpose_tile_to,
+    pack_two_rows,
+    transpose_tile,
 )
 
-NEAR = 64
-"""Rows at most so many words apart are read along a column about as fast as along themselves."""
-
-ALL = 1 << 40
-"""A group that all k belong to."""
-
-
-class Lhs(NamedTuple):
-    """A[m, k] is the word at address + m · row + (k // group) · next_group + (k % group) · next_k."""
-
-    address: Any
-    row: int
-    next_k: int
-    group: int
-    next_group: int
-
-
-@inlined
-def row_of(factor: Any, m: Any) -> Any:
-    """One row of a left factor, as one."""
-    address = offset(factor.address, m * factor.row)
-    return Lhs(address, factor.row, factor.next_k, factor.group, factor.next_group)
-
-
-@inlined
-def from_word(factor: Any, k: Any) -> Any:
-    """The columns of a left factor from word k on, as one; k is a multiple of a group."""
-    address = offset(factor.address, k // factor.group * factor.next_group + k % factor.group * factor.next_k)
-    return Lhs(address, factor.row, factor.next_k, factor.group, factor.next_group)
+MAX_IN_PLACE_STRIDE = 64
+"""Row stride in elements up to which a transpose is read down its columns about as fast as along its rows."""
 
 
 @cache
-def lhs_buffer_size(M: int, K: int, kind: Any) -> int:
-    """Words of room that a left factor (M, K) needs, whichever way it lies."""
-    return -(-M // SIDE) * SIDE * packed_row_stride(K, kind)
+def lhs_buffer_size(M: int, K: int, dtype: Any) -> int:
+    """Elements of the buffer that packing a left operand (M, K) takes, transposed or not."""
+    return -(-M // TILE_SIDE) * TILE_SIDE * packed_row_stride(K, dtype)
 
 
-def packed_row_stride(K: int, kind: Any) -> int:
-    """Words from one row of K numbers to the next, where rows of words are made."""
-    return int(row_stride(packed_words(K, kind)))
+def packed_row_stride(K: int, dtype: Any) -> int:
+    """Elements from one packed row of K values to the next."""
+    return int(row_stride(packed_depth(K, dtype)))
 
 
-def left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """A (M, K) at address a, its rows contiguous, `a_row` apart. room: for words, where they have to be made."""
+def pack_lhs(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    """The `Lhs` of A (M, K) with contiguous rows at address a, a_stride elements apart.
+
+    buffer: for packed rows, where they are needed; its element type is that of the product.
+    """
 
 
-def left_transposed(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """The same for A whose transpose (K, M) is at a, with contiguous rows."""
+def pack_lhs_transposed(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    """The `Lhs` of A (M, K) whose transpose (K, M) is at address a, with contiguous rows a_stride elements apart."""
 
 
-def left_of_panels(A: Any, K: Any, room: Any) -> Any:
-    """The same for A (M, K) in panels of float32 (count, M, PANEL)."""
+def lhs_from_panels(A: Any, K: Any, buffer: Any) -> Any:
+    """The `Lhs` of A (M, K) in panels of float32 (count, M, PANEL)."""
 
 
-@overload(left)
-def _left(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    def in_place(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-        return Lhs(a, a_row, 1, ALL, 0)
+@overload(pack_lhs)
+def _pack_lhs(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    def in_place(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+        return lhs_of_rows(a, a_stride)
 
-    return in_place if room.dtype == types.float32 else pairs_of_rows
-
-
-@overload(left_transposed)
-def _left_transposed(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    return columns if room.dtype == types.float32 else pairs_of_columns
+    return in_place if buffer.dtype == types.float32 else _pairs_of_rows
 
 
-@overload(left_of_panels)
-def _left_of_panels(A: Any, K: Any, room: Any) -> Any:
-    def in_place(A: Any, K: Any, room: Any) -> Any:
+@overload(pack_lhs_transposed)
+def _pack_lhs_transposed(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    return _floats_of_columns if buffer.dtype == types.float32 else _pairs_of_columns
+
+
+@overload(lhs_from_panels)
+def _lhs_from_panels(A: Any, K: Any, buffer: Any) -> Any:
+    def in_place(A: Any, K: Any, buffer: Any) -> Any:
         return Lhs(pointer_to(A, 0), PANEL, 1, PANEL, A.shape[1] * PANEL)
 
-    return in_place if room.dtype == types.float32 else pairs_of_panels
+    return in_place if buffer.dtype == types.float32 else _pairs_of_panels
 
 
-def pairs_of_panels(A: Any, K: Any, room: Any) -> Any:
-    """The columns of a panel fill whole groups of words: pairs there are only where a panel has as many as DEPTH."""
-    M, distance = A.shape[1], distance_of((K + 1) // 2)
+def _pairs_of_panels(A: Any, K: Any, buffer: Any) -> Any:
+    """A panel's columns fill whole vectors of pairs: bfloat16 is used only where PANEL is TILE_DEPTH."""
+    M, stride = A.shape[1], row_stride((K + 1) // 2)
     for i in range((K + PANEL - 1) // PANEL):
-        columns, place = min(PANEL, K - i * PANEL), pointer_to(room, i * PANEL // 2)
-        put_pairs(pointer_to(A, i * M * PANEL), PANEL, M, columns, place, distance)
-    return Lhs(pointer_to(room, 0), distance, 1, ALL, 0)
+        columns, destination = min(PANEL, K - i * PANEL), pointer_to(buffer, i * PANEL // 2)
+        pack_row_pairs(pointer_to(A, i * M * PANEL), PANEL, M, columns, destination, stride)
+    return lhs_of_rows(pointer_to(buffer, 0), stride)
 
 
-def pairs_of_rows(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    distance = distance_of((K + 1) // 2)
-    put_pairs(a, a_row, M, K, pointer_to(room, 0), distance)
-    return Lhs(pointer_to(room, 0), distance, 1, ALL, 0)
+def _pairs_of_rows(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    stride = row_stride((K + 1) // 2)
+    pack_row_pairs(a, a_stride, M, K, pointer_to(buffer, 0), stride)
+    return lhs_of_rows(pointer_to(buffer, 0), stride)
 
 
 @inlined
-def put_pairs(a: Any, a_row: Any, M: Any, K: Any, words: Any, distance: Any) -> None:
-    """The words of A's rows, `distance` apart, whole groups of 16 words each: zeros behind the last k."""
-    edge = np.zeros(DEPTH, np.float32)
-    whole = K // DEPTH * DEPTH
+def pack_row_pairs(a: Any, a_stride: Any, M: Any, K: Any, packed: Any, stride: Any) -> None:
+    """Pack the rows of A (M, K) into rows of pairs, `stride` elements apart, with zeros up to 16 pairs."""
+    scratch = np.zeros(TILE_DEPTH, np.float32)
+    whole = K // TILE_DEPTH * TILE_DEPTH
     for m in range(M):
-        row, place = offset(a, m * a_row), offset(words, m * distance)
-        for k in range(0, whole, DEPTH):
-            pack_row(offset(row, k), offset(place, k // 2))
+        row, destination = offset(a, m * a_stride), offset(packed, m * stride)
+        for k in range(0, whole, TILE_DEPTH):
+            pack_row(offset(row, k), offset(destination, k // 2))
         if whole < K:
-            pack_row(with_zeros(offset(row, whole), K - whole, edge), offset(place, whole // 2))
+            pack_row(zero_padded(offset(row, whole), K - whole, scratch), offset(destination, whole // 2))
 
 
-def pairs_of_columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    _turn_pairs_by_name(a, a_row, M, K, pointer_to(room, 0))
-    return Lhs(pointer_to(room, 0), distance_of((K + 1) // 2), 1, ALL, 0)
+def _pairs_of_columns(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    _transpose_pairs_external(a, a_stride, M, K, pointer_to(buffer, 0))
+    return lhs_of_rows(pointer_to(buffer, 0), row_stride((K + 1) // 2))
 
 
-def columns(a: Any, a_row: Any, M: Any, K: Any, room: Any) -> Any:
-    """float32 are read in place where the rows of what is there are near; else they are turned as pairs are: to find
-    the page of another row for every k takes longer than to multiply."""
-    if a_row <= NEAR:
-        return Lhs(a, 1, a_row, ALL, 0)
-    _turn_floats_by_name(a, a_row, M, K, pointer_to(room, 0))
-    return Lhs(pointer_to(room, 0), distance_of(K), 1, ALL, 0)
+def _floats_of_columns(a: Any, a_stride: Any, M: Any, K: Any, buffer: Any) -> Any:
+    """In place if the rows of the transpose are short; else transposed: a TLB miss for every k costs more than that."""
+    if a_stride <= MAX_IN_PLACE_STRIDE:
+        return Lhs(a, 1, a_stride, UNGROUPED, 0)
+    _transpose_floats_external(a, a_stride, M, K, pointer_to(buffer, 0))
+    return lhs_of_rows(pointer_to(buffer, 0), row_stride(K))
 
 
-def _turn_floats(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
-    distance, square = distance_of(K), stack_floats()
-    for k in range(0, K, SIDE):
-        for m in range(0, M, SIDE):
-            start, place = offset(a, k * a_row + m), offset(words, m * distance + k)
-            for row in range(SIDE):  # those of the next k: every row is on another page
-                prefetch_read(offset(start, (SIDE + row) * a_row))
-                prefetch_write(offset(place, row * distance + SIDE))
-            if k + SIDE <= K and m + SIDE <= M:
-                transpose_tile_to(start, a_row, place, distance)
+def _transpose_floats(a, a_stride, M, K, packed):  # type: ignore[no-untyped-def]
+    stride, tile = row_stride(K), stack_floats()
+    for k in range(0, K, TILE_SIDE):
+        for m in range(0, M, TILE_SIDE):
+            start, destination = offset(a, k * a_stride + m), offset(packed, m * stride + k)
+            for row in range(TILE_SIDE):  # the next k: every row is on another page
+                prefetch_read(offset(start, (TILE_SIDE + row) * a_stride))
+                prefetch_write(offset(destination, row * stride + TILE_SIDE))
+            if k + TILE_SIDE <= K and m + TILE_SIDE <= M:
+                transpose_tile(start, a_stride, destination, stride)
                 continue
-            for row in range(SIDE):
-                copy_some(offset(start, row * a_row), offset(square, row * SIDE), M - m if k + row < K else 0)
-            transpose_tile_to(square, SIDE, place, distance)
+            for row in range(TILE_SIDE):
+                count = M - m if k + row < K else 0
+                copy_masked(offset(start, row * a_stride), offset(tile, row * TILE_SIDE), count)
+            transpose_tile(tile, TILE_SIDE, destination, stride)
 
 
-def _turn_pairs(a, a_row, M, K, words):  # type: ignore[no-untyped-def]
-    """Squares of 16 pairs and 16 rows. k is the outer loop, so that what is there is read straight on."""
-    distance = distance_of((K + 1) // 2)
-    first_edge, second_edge = np.zeros(SIDE, np.float32), np.zeros(SIDE, np.float32)
-    square = np.empty(SQUARE, np.int32)
-    for k in range(0, K, DEPTH):
-        for m in range(0, M, SIDE):
-            for pair in range(SIDE):
-                row, place = k + 2 * pair, pointer_to(square, pair * SIDE)
+def _transpose_pairs(a, a_stride, M, K, packed):  # type: ignore[no-untyped-def]
+    """Tiles of 16 pairs and 16 rows. k is the outer loop, so that the transpose is read sequentially."""
+    stride = row_stride((K + 1) // 2)
+    first_scratch, second_scratch = np.zeros(TILE_SIDE, np.float32), np.zeros(TILE_SIDE, np.float32)
+    tile = np.empty(TILE_SIZE, np.int32)
+    for k in range(0, K, TILE_DEPTH):
+        for m in range(0, M, TILE_SIDE):
+            for pair in range(TILE_SIDE):
+                row, destination = k + 2 * pair, pointer_to(tile, pair * TILE_SIDE)
                 if row >= K:
-                    clear_vector(place)
+                    clear_vector(destination)
                     continue
-                first = with_zeros(offset(a, row * a_row + m), M - m, first_edge)
-                second = with_zeros(offset(a, (row + 1) * a_row + m), M - m if row + 1 < K else 0, second_edge)
-                pack_pair(first, second, place)
-            transpose_tile_to(pointer_to(square, 0), SIDE, offset(words, m * distance + k // 2), distance)
+                first = zero_padded(offset(a, row * a_stride + m), M - m, first_scratch)
+                second_count = M - m if row + 1 < K else 0
+                second = zero_padded(offset(a, (row + 1) * a_stride + m), second_count, second_scratch)
+                pack_two_rows(first, second, destination)
+            transpose_tile(pointer_to(tile, 0), TILE_SIDE, offset(packed, m * stride + k // 2), stride)
 
 
-def _signature(words: Any) -> Any:
-    return types.void(types.CPointer(types.float32), *[types.intp] * 3, types.CPointer(words))
+def _signature(element: Any) -> Any:
+    return types.void(types.CPointer(types.float32), *[types.intp] * 3, types.CPointer(element))
 
 
-_turn_floats_by_name = external("weft_turn_floats", _turn_floats, _signature(types.float32))
-_turn_pairs_by_name = external("weft_turn_pairs", _turn_pairs, _signature(types.int32), deferred=True)
+_transpose_floats_external = external("weft_transpose_lhs_floats", _transpose_floats, _signature(types.float32))
+_transpose_pairs_external = external(
+    "weft_transpose_lhs_pairs", _transpose_pairs, _signature(types.int32), deferred=True
+)

@@ -1,18 +1,17 @@
-"""Matrix products out of micro-kernels: C = A B or C += A B, with B packed into panels (see `panels`).
+"""C = A B or C += A B with B packed into panels: the loops around the micro-kernel.
 
-Three loops bring what the micro-kernel reads near it:
+    blocks of rows of A, MC rows with MC · K <= LHS_BLOCK elements          fit the L2 cache
+        panels of B, PANEL columns each                                     read once per block of rows
+            blocks of k, KC elements each                                   the panel's part of the block fits L2
+                row blocks, at most MR rows each (see `row_blocking`)
+                    the micro-kernel                                        C tile in registers
 
-    rows of A, as many as fit the second cache
-        panels of B                             each read once for these rows
-            k, in pieces of which a panel's share fits the second cache
-                blocks of rows
-                    the micro-kernel
-
-A panel is read straight through, so the second cache keeps up with the micro-kernel. Blocks have as many rows as the
-micro-kernel has accumulators for, what is left goes in smaller ones (see `heights`). Every row of a block of C is on
-another page: its lines are sent for before the block is multiplied. What does not fill a panel goes through a small
-buffer, and where one vector or half of one is enough, through a micro-kernel of that. A time loop's product of few rows
-is the same with few blocks. Pairs go through matrix tiles where there are such (see `tile_product`).
+A panel is read sequentially, so the L2 cache keeps up with the micro-kernel. Row blocks are as tall as there are
+accumulators; the remaining rows are cut into smaller ones. Every row of a tile of C is on another page, so its lines
+are prefetched before the tile is computed. The last columns, if they do not fill a panel, are computed in a small
+buffer, by a micro-kernel of one vector or of half a vector if that is wide enough. The product of few rows within a
+time loop takes the same path, with few blocks. Pairs of bfloat16 use AMX tiles where the processor has them (see
+`amx_gemm`).
 """
 
 from __future__ import annotations
@@ -21,119 +20,127 @@ from typing import Any
 
 from numba import types
 
-from weft.backends.kernels.jit.compile import external, inlined, overload
+from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_amx, host_tiling
 from weft.backends.kernels.jit.pointers import LINE, offset, pointer_to, prefetch_write, stack_floats
+from weft.backends.kernels.jit.struct_arguments import external_with_structs
 from weft.backends.kernels.matmul.amx_gemm import amx_gemm
-from weft.backends.kernels.matmul.element_types import word_count
+from weft.backends.kernels.matmul.element_types import packed_depth_in
 from weft.backends.kernels.matmul.micro_kernel import micro_kernel
+from weft.backends.kernels.matmul.operands import (
+    DESTINATION,
+    FLOAT_POINTER,
+    PAIR_POINTER,
+    Panels,
+    lhs_at,
+    lhs_type,
+    panels_type,
+)
 from weft.backends.kernels.matmul.pack_rhs import PANEL
-from weft.backends.kernels.matmul.row_blocking import next_heights
+from weft.backends.kernels.matmul.row_blocking import next_row_blocks
 
 _tiling = host_tiling()
 assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
-MOST_ROWS, VECTORS, WIDTH = _tiling.rows, _tiling.vectors, _tiling.width
-K_PIECE = 1024
-"""Most words of k at a time."""
-ROW_PIECE_WORDS = 120_000
-"""About how many words of A are read again for every panel."""
+MR, VECTORS, WIDTH = _tiling.rows, _tiling.vectors, _tiling.width
+KC = 1024
+"""Packed elements in a block of k."""
+LHS_BLOCK = 120_000
+"""Elements in a block of rows of A, which is read again for every panel."""
 
-HEIGHTS, NARROW_HEIGHTS = sorted({MOST_ROWS, min(8, MOST_ROWS), 5, 4, 3, 2, 1}), [8, 5, 3, 2, 1]
-"""Numbers of rows that the micro-kernels are compiled for, of a whole panel and of one vector; each takes time."""
+ROW_BLOCKS, NARROW_ROW_BLOCKS = sorted({MR, min(8, MR), 5, 4, 3, 2, 1}), [8, 5, 3, 2, 1]
+"""Numbers of rows that micro-kernels are compiled for, of a whole panel and of at most one vector. Each takes time."""
 
-_whole = micro_kernel(HEIGHTS, VECTORS, WIDTH)
-_vector, _half = micro_kernel(NARROW_HEIGHTS, 1, WIDTH), micro_kernel(NARROW_HEIGHTS, 1, WIDTH // 2)
+_panel_kernel = micro_kernel(ROW_BLOCKS, VECTORS, WIDTH)
+_vector_kernel = micro_kernel(NARROW_ROW_BLOCKS, 1, WIDTH)
+_half_vector_kernel = micro_kernel(NARROW_ROW_BLOCKS, 1, WIDTH // 2)
 
-_whole_table, _narrow_table = next_heights(HEIGHTS, VECTORS), next_heights(NARROW_HEIGHTS, 1)
+_panel_rows, _narrow_rows = next_row_blocks(ROW_BLOCKS, VECTORS), next_row_blocks(NARROW_ROW_BLOCKS, 1)
 
 
 @inlined
-def start_of_piece(size: Any, number: Any, count: Any, unit: Any) -> Any:
-    """Where one of so many pieces begins, at a multiple of `unit`, or the last ends: groups of k (see `LeftFactor`) and
-    blocks of rows are not cut. A division takes up to 90 cycles, and mostly there is one piece."""
+def block_start(size: Any, number: Any, count: Any, multiple: Any) -> Any:
+    """The start of block `number` of `count`, a multiple of `multiple`; for number == count the end, `size`.
+
+    So neither groups of k (see `operands.Lhs`) nor row blocks are cut. Both ends are special cases because a division
+    takes up to 90 cycles and there is one block as a rule.
+    """
     if number == 0:
         return 0
-    return size if number == count else size * number // count // unit * unit
+    return size if number == count else size * number // count // multiple * multiple
 
 
 @inlined
-def rows_at_once(rest: Any, heights: Any) -> Any:
-    """How many of the rest of the rows the micro-kernel takes next; heights: of `next_heights`."""
-    return heights[min(rest, len(heights) - 1)]
+def next_rows(remaining: Any, table: Any) -> Any:
+    """Rows of the next row block; table: of `next_row_blocks`."""
+    return table[min(remaining, len(table) - 1)]
 
 
-def _multiply(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
-    room = stack_floats()
-    k_pieces, row_pieces = (K + K_PIECE - 1) // K_PIECE, (M * K + ROW_PIECE_WORDS - 1) // ROW_PIECE_WORDS
-    for row_piece in range(row_pieces):
-        last = start_of_piece(M, row_piece + 1, row_pieces, MOST_ROWS)
+def _packed_gemm(lhs, panels, c, M, K, N, accumulate):  # type: ignore[no-untyped-def]
+    buffer = stack_floats()
+    k_blocks, m_blocks = (K + KC - 1) // KC, (M * K + LHS_BLOCK - 1) // LHS_BLOCK
+    for m_block in range(m_blocks):
+        m_end = block_start(M, m_block + 1, m_blocks, MR)
         for i in range((N + PANEL - 1) // PANEL):
             columns = min(PANEL, N - i * PANEL)
-            whole, heights = columns == PANEL, _whole_table if columns > WIDTH else _narrow_table
-            for k_piece in range(k_pieces):
-                k = start_of_piece(K, k_piece, k_pieces, PANEL)
-                depth, new = start_of_piece(K, k_piece + 1, k_pieces, PANEL) - k, fresh and k_piece == 0
-                b = offset(panels, i * panel_distance + k * PANEL)
-                a_k_start = a if k == 0 else offset(a, k // group * next_group + k % group * a_k)
-                r = start_of_piece(M, row_piece, row_pieces, MOST_ROWS)
-                while r < last:
-                    rows, a_start = rows_at_once(last - r, heights), offset(a_k_start, r * a_row)
-                    c_start = offset(c, r * c_row + i * c_panel)
+            direct, table = columns == PANEL, _panel_rows if columns > WIDTH else _narrow_rows
+            for k_block in range(k_blocks):
+                k = block_start(K, k_block, k_blocks, PANEL)
+                depth, add = block_start(K, k_block + 1, k_blocks, PANEL) - k, accumulate or k_block > 0
+                b = offset(panels.address, i * panels.stride + k * PANEL)
+                a_k = lhs.address
+                if k > 0:
+                    a_k = offset(a_k, k // lhs.group * lhs.group_stride + k % lhs.group * lhs.k_stride)
+                r = block_start(M, m_block, m_blocks, MR)
+                while r < m_end:
+                    rows, a = next_rows(m_end - r, table), lhs_at(lhs, offset(a_k, r * lhs.row_stride))
+                    c_start = offset(c.address, r * c.row_stride + i * c.panel_stride)
                     for row in range(rows):
                         for n in range(0, PANEL, LINE):
-                            prefetch_write(offset(c_start, row * c_row + n))
-                    place, place_row, alone = (c_start, c_row, new) if whole else (room, PANEL, True)
+                            prefetch_write(offset(c_start, row * c.row_stride + n))
+                    target, target_stride = (c_start, c.row_stride) if direct else (buffer, PANEL)
+                    target_add = add and direct
                     if columns > WIDTH:
-                        _whole(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
+                        _panel_kernel(rows, a, b, PANEL, depth, target, target_stride, target_add)
                     elif columns > WIDTH // 2:
-                        _vector(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
+                        _vector_kernel(rows, a, b, PANEL, depth, target, target_stride, target_add)
                     else:
-                        _half(rows, a_start, a_row, a_k, group, next_group, b, PANEL, depth, place, place_row, alone)
-                    if not whole:
+                        _half_vector_kernel(rows, a, b, PANEL, depth, target, target_stride, target_add)
+                    if not direct:
                         for row in range(rows):
                             for n in range(columns):
-                                before = 0 if new else c_start[row * c_row + n]
-                                c_start[row * c_row + n] = before + room[row * PANEL + n]
+                                before = c_start[row * c.row_stride + n] if add else 0
+                                c_start[row * c.row_stride + n] = before + buffer[row * PANEL + n]
                     r += rows
 
 
-def _multiply_pairs(a, a_row, a_k, group, next_group, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh):  # type: ignore[no-untyped-def]
-    amx_gemm(a, a_row, M, K, panels, panel_distance, N, c, c_row, c_panel, fresh)
+def _packed_gemm_amx(lhs, panels, c, M, K, N, accumulate):  # type: ignore[no-untyped-def]
+    amx_gemm(lhs, panels, c, M, K, N, accumulate)
 
 
-_floats, _pairs, _size = types.CPointer(types.float32), types.CPointer(types.int32), types.intp
+def _signature(pointer: Any) -> Any:
+    size = types.intp
+    return types.void(lhs_type(pointer), panels_type(pointer), DESTINATION, size, size, size, types.boolean)
 
 
-def _signature(words: Any) -> Any:
-    return types.void(
-        words, *[_size] * 6, words, _size, _size, _floats, _size, _size, types.boolean
-    )  # fmt: skip
-
-
-_floats_by_name = external("weft_multiply_floats", _multiply, _signature(_floats))
-_pairs_by_name = external(
-    "weft_multiply_pairs", _multiply_pairs if has_amx() else _multiply, _signature(_pairs), deferred=True
+_floats = external_with_structs("weft_packed_gemm_floats", _packed_gemm, _signature(FLOAT_POINTER))
+_pairs = external_with_structs(
+    "weft_packed_gemm_pairs", _packed_gemm_amx if has_amx() else _packed_gemm, _signature(PAIR_POINTER), deferred=True
 )
 
 
-def packed_gemm(left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any) -> None:
-    """C (M, N) += A B, or C = A B where fresh. left: the `LeftFactor` A; panels: of B (K, N); c: the address of C,
-    c_row, c_panel: the distances of its rows, and of the columns that follow a panel's (PANEL if they are neighbours).
+def packed_gemm(lhs: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, accumulate: Any) -> None:
+    """C (M, N) += A B, or C = A B if not `accumulate`.
+
+    lhs: the `Lhs` of A (M, K); panels: the array (count, k, PANEL) of B (K, N); c: the `Destination`. K >= 1.
     """
 
 
 @overload(packed_gemm)
-def _choose(
-    left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any
-) -> Any:  # fmt: skip
-    by_name = _floats_by_name if panels.dtype == types.float32 else _pairs_by_name
+def _by_element_type(lhs: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, accumulate: Any) -> Any:
+    function = _floats if panels.dtype == types.float32 else _pairs
 
-    def call(
-        left: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, c_row: Any, c_panel: Any, fresh: Any
-    ) -> None:  # fmt: skip
-        by_name(
-            left.address, left.row, left.next_k, left.group, left.next_group, M, word_count(K, panels),
-            pointer_to(panels, 0), panels.shape[1] * PANEL, N, c, c_row, c_panel, fresh,
-        )  # fmt: skip
+    def call(lhs: Any, M: Any, K: Any, panels: Any, N: Any, c: Any, accumulate: Any) -> None:
+        rhs = Panels(pointer_to(panels, 0), panels.shape[1] * PANEL)
+        function(lhs, rhs, c, M, packed_depth_in(K, panels), N, accumulate)
 
     return call

@@ -9,13 +9,13 @@ from weft.backends.kernels.matmul.pack_rhs import PANEL
 
 
 @inlined
-def streams_of(N: Any, chunk: Any, chunks: Any) -> Any:
-    """The first stream of a share, and the one after its last."""
+def stream_range(N: Any, chunk: Any, chunks: Any) -> Any:
+    """The streams [first, last) of N that a chunk computes."""
     return N * chunk // chunks, N * (chunk + 1) // chunks
 
 
 @inlined
-def columns_of(N: Any, chunk: Any, chunks: Any) -> Any:
-    """The first of N columns of a share, whole panels, and the one after its last."""
+def column_range(N: Any, chunk: Any, chunks: Any) -> Any:
+    """The columns [first, last) of N that a chunk computes: whole panels, the last of which may be cut off at N."""
     panels = (N + PANEL - 1) // PANEL
     return min(panels * chunk // chunks * PANEL, N), min(panels * (chunk + 1) // chunks * PANEL, N)

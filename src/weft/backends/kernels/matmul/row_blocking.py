@@ -1,12 +1,12 @@
-"""How the rows of a product are cut into blocks for which there is a micro-kernel.
+"""How the rows of a product are cut into blocks for which a micro-kernel is compiled.
 
-A processor starts two multiply-adds in a cycle, and has the sum of one after four; for each k, a block of h rows and v
-vectors has h · v of them, none of which can start before the sum that it adds to is there. So a k takes
+A core starts two fused multiply-adds a cycle and has the result of each after four. For each k, a block of h rows and
+v vectors has h · v multiply-adds. None of them can start before the sum that it adds to is complete, so one k takes
 
     max(h · v / 2, 4) cycles
 
-and with two vectors a block of one row takes as long as one of four: seven rows are four and three, not six and one.
-Where only one is started in a cycle, the same blocks are none the worse.
+With two vectors a block of one row therefore takes as long as a block of four: seven rows are cut into four and three,
+not into six and one. On cores that start one multiply-add a cycle the same blocks are as good as any others.
 """
 
 from __future__ import annotations
@@ -16,26 +16,31 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-STARTED_A_CYCLE, LATENCY = 2, 4
-A_CALL = 0.3
-"""What a block costs beside its multiply-adds, in the same unit, for a k of about a hundred."""
+FMA_PER_CYCLE, FMA_LATENCY = 2, 4
+BLOCK_OVERHEAD = 0.3
+"""Cycles per k that a block costs in addition to its multiply-adds, for a K of about a hundred."""
 
-MOST = 40
-"""From so many rows on, the highest block comes next."""
-
-
-def cycles(height: int, vectors: int) -> float:
-    """What a block of such a height takes for each k."""
-    return max(height * vectors / STARTED_A_CYCLE, LATENCY) + A_CALL
+MAX_ROWS = 40
+"""Number of remaining rows from which on the largest block is next."""
 
 
-def next_heights(heights: Sequence[int], vectors: int) -> NDArray[np.int64]:
-    """The height of the next block when so many rows are left, 0 to MOST; among them is a height of one."""
-    chosen, least = [0], [0.0]
-    for rows in range(1, MOST + 1):
-        costs = {height: cycles(height, vectors) + least[rows - height] for height in heights if height <= rows}
-        best = min(costs, key=lambda height: (round(costs[height], 6), -height))
+def block_cycles(rows: int, vectors: int) -> float:
+    """Cycles per k of a block of `rows` rows and `vectors` vectors."""
+    return max(rows * vectors / FMA_PER_CYCLE, FMA_LATENCY) + BLOCK_OVERHEAD
+
+
+def next_row_blocks(row_blocks: Sequence[int], vectors: int) -> NDArray[np.int64]:
+    """The rows of the next block by the number of remaining rows, 0 to MAX_ROWS.
+
+    row_blocks: the numbers of rows that micro-kernels are compiled for; 1 must be one of them.
+    """
+    chosen, fewest = [0], [0.0]
+    for remaining in range(1, MAX_ROWS + 1):
+        cycles = {
+            rows: block_cycles(rows, vectors) + fewest[remaining - rows] for rows in row_blocks if rows <= remaining
+        }
+        best = min(cycles, key=lambda rows: (round(cycles[rows], 6), -rows))
         chosen.append(best)
-        least.append(costs[best])
-    chosen[MOST] = max(heights)
+        fewest.append(cycles[best])
+    chosen[MAX_ROWS] = max(row_blocks)
     return np.array(chosen)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.vector_math import exp
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.output.exponentials import BELOW_ALL
 from weft.backends.kernels.output.sweeps import SweepChunk, first_sweep, second_sweep
 from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, output_workspace
@@ -98,7 +98,7 @@ class Second(NamedTuple):
 def rows_of(p: Any, chunk: Any, chunks: Any) -> Any:
     """The rows of a chunk's part of the scores."""
     R = len(p.h)
-    first, last = streams_of(R, chunk, chunks)
+    first, last = stream_range(R, chunk, chunks)
     return slice(first, last) if p.by_rows else slice(0, R)
 
 
@@ -106,7 +106,7 @@ def rows_of(p: Any, chunk: Any, chunks: Any) -> Any:
 def sweep_chunk(p: Any, chunk: Any, chunks: Any) -> Any:
     """One chunk's views: some rows and all columns, or all rows and some columns."""
     own, V = rows_of(p, chunk, chunks), len(p.b)
-    first, last = columns_of(V, chunk, chunks)
+    first, last = column_range(V, chunk, chunks)
     start, stop = (0, V) if p.by_rows else (first, last)
     return SweepChunk(
         p.h[own], p.W, p.transposed, p.b, p.t[own], p.excluded[own], start, stop, p.width, p.keep, p.packed[chunk],
@@ -126,7 +126,7 @@ def sweep_first(chunk: Any, chunks: Any, p: Any) -> None:
 def merge_records(chunk: Any, chunks: Any, p: Any) -> None:
     """nats and log_sum of some rows from the records of all chunks."""
     records = p.records
-    for r in range(*streams_of(len(p.h), chunk, chunks)):
+    for r in range(*stream_range(len(p.h), chunk, chunks)):
         highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
         for part in range(chunks):
             highest = max(highest, records[BASE, part, r])
@@ -150,16 +150,16 @@ def add_parts(chunk: Any, chunks: Any, p: Any) -> None:
     """The sum of the parts of dW and db (chunks are rows), or of dh (chunks are columns)."""
     dW, db, dWs, dbs, dhs = p.dW, p.db, p.dWs, p.dbs, p.dhs
     if p.by_rows:
-        for row in range(*streams_of(len(dW), chunk, chunks)):
+        for row in range(*stream_range(len(dW), chunk, chunks)):
             for part in range(chunks - 1):
                 for j in range(dW.shape[1]):
                     dW[row, j] += dWs[part, row, j]
-        first, last = streams_of(len(db), chunk, chunks)
+        first, last = stream_range(len(db), chunk, chunks)
         for part in range(chunks - 1):
             for j in range(first, last):
                 db[j] += dbs[part, j]
     else:
-        for r in range(*streams_of(len(p.h), chunk, chunks)):
+        for r in range(*stream_range(len(p.h), chunk, chunks)):
             for part in range(1, chunks):
                 for j in range(dhs.shape[2]):
                     dhs[0, r, j] += dhs[part, r, j]

@@ -18,9 +18,10 @@ import numpy as np
 from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.pointers import pointer_to
 from weft.backends.kernels.jit.vector_math import exp
-from weft.backends.kernels.matmul.element_types import distance_of
-from weft.backends.kernels.matmul.pack_lhs import ALL, Lhs, left, left_of_panels, left_transposed, row_of
-from weft.backends.kernels.matmul.pack_rhs import PANEL, pack, pack_transposed, panels_in, right_of_panels
+from weft.backends.kernels.matmul.element_types import row_stride
+from weft.backends.kernels.matmul.operands import Destination, lhs_of_rows, lhs_row
+from weft.backends.kernels.matmul.pack_lhs import lhs_from_panels, pack_lhs, pack_lhs_transposed
+from weft.backends.kernels.matmul.pack_rhs import PANEL, pack_rhs, pack_rhs_transposed, panels_in, rhs_from_panels
 from weft.backends.kernels.matmul.packed_gemm import packed_gemm
 from weft.backends.kernels.output.exponentials import (
     HALF,
@@ -89,11 +90,11 @@ def weights(W: Any, transposed: Any, first: Any, n: Any, panels_buffer: Any) -> 
     if transposed:
         H = W.shape[1]
         panels = panels_in(panels_buffer, H, n)
-        pack_transposed(pointer_to(W, first * H), H, H, n, panels)
+        pack_rhs_transposed(pointer_to(W, first * H), H, H, n, panels)
     else:
         H, V = W.shape
         panels = panels_in(panels_buffer, H, n)
-        pack(pointer_to(W, first), V, H, n, panels)
+        pack_rhs(pointer_to(W, first), V, H, n, panels)
     return panels
 
 
@@ -103,11 +104,11 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, panels_buffe
     if transposed:
         H = W.shape[1]
         panels = panels_in(panels_buffer, n, H)
-        pack(pointer_to(W, first * H), H, n, H, panels)
+        pack_rhs(pointer_to(W, first * H), H, n, H, panels)
     else:
         H, V = W.shape
         panels = panels_in(panels_buffer, n, H)
-        pack_transposed(pointer_to(W, first), V, n, H, panels)
+        pack_rhs_transposed(pointer_to(W, first), V, n, H, panels)
     return panels
 
 
@@ -125,7 +126,7 @@ def block_scores(
     """x <- h W for the tokens from `first` on, without the excluded ones; biases <- b, the biases of these tokens."""
     R, columns = x.shape[1], (b.size + HALF - 1) // HALF * HALF
     copy_biases(b, biases)
-    packed_gemm(rows, R, H, W_panels, columns, pointer_to(x, 0), PANEL, R * PANEL, True)
+    packed_gemm(rows, R, H, W_panels, columns, Destination(pointer_to(x, 0), PANEL, R * PANEL), False)
     for r in range(excluded.size):
         exclude(x, r, excluded[r], first, b.size)
 
@@ -136,7 +137,8 @@ def row_scores(
 ) -> None:  # fmt: skip
     """Compute the scores of one row again."""
     R, columns = x.shape[1], (n + HALF - 1) // HALF * HALF
-    packed_gemm(row_of(rows, r), 1, H, W_panels, columns, pointer_to(x, r * PANEL), PANEL, R * PANEL, True)
+    destination = Destination(pointer_to(x, r * PANEL), PANEL, R * PANEL)
+    packed_gemm(lhs_row(rows, r), 1, H, W_panels, columns, destination, False)
     if excluded.size > 0:
         exclude(x, r, excluded[r], first, n)
 
@@ -147,7 +149,7 @@ def first_sweep(s: Any) -> None:
     full_vectors()
     h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
-    rows = left(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
+    rows = pack_lhs(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
     rhs_buffer, scores = buffer_at(packed, starts, W_PANELS), buffer_at(scratch, starts, SCORES)
     sums, biases = rows_at(scratch, starts, SUMS, R, PANEL), buffer_at(scratch, starts, BIASES)
     for first in range(start, stop, width):
@@ -182,7 +184,7 @@ def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) ->
     (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
     rhs_buffer, x_packed = buffer_at(packed, starts, W_PANELS), buffer_at(packed, starts, X_PACKED)
     scores, biases = buffer_at(scratch, starts, SCORES), buffer_at(scratch, starts, BIASES)
-    sums, stride = rows_at(scratch, starts, SUMS, R, PANEL), distance_of(H)
+    sums, stride = rows_at(scratch, starts, SUMS, R, PANEL), row_stride(H)
     scaled_h = rows_at(scratch, starts, SCALED_H, R, stride)
     for r in range(R):
         if log_sum[r] - base[r] > FAR_ABOVE:
@@ -196,10 +198,10 @@ def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) ->
     h_start = pointer_to(scaled_h, 0)
     h_panels = panels_in(buffer_at(packed, starts, H_PANELS), R, H)
     if transposed:
-        pack(h_start, stride, R, H, h_panels)
-    h_columns = left_transposed(h_start, stride, H, R, buffer_at(packed, starts, H_COLUMNS))
-    rows = left(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
-    factors = Lhs(pointer_to(factor, 0), R, 1, ALL, 0)
+        pack_rhs(h_start, stride, R, H, h_panels)
+    h_columns = pack_lhs_transposed(h_start, stride, H, R, buffer_at(packed, starts, H_COLUMNS))
+    rows = pack_lhs(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
+    factors = lhs_of_rows(pointer_to(factor, 0), R)
     for first in range(start, stop, width):
         n = min(width, stop - first)
         x = scores_of(scores, R, start, first, n, keep)
@@ -212,14 +214,15 @@ def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) ->
         if transposed:
             for i in range(x.shape[0]):
                 tokens, dW_rows = min(PANEL, n - i * PANEL), pointer_to(dW, (first + i * PANEL) * H)
-                x_columns = left_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_packed)
-                packed_gemm(x_columns, tokens, R, h_panels, H, dW_rows, H, PANEL, True)
+                x_columns = pack_lhs_transposed(pointer_to(x, i * R * PANEL), PANEL, tokens, R, x_packed)
+                packed_gemm(x_columns, tokens, R, h_panels, H, Destination(dW_rows, H, PANEL), False)
         else:
-            x_panels = right_of_panels(x, x_packed)
-            packed_gemm(h_columns, H, R, x_panels, n, pointer_to(dW, first), dW.shape[1], PANEL, True)
+            x_panels = rhs_from_panels(x, x_packed)
+            packed_gemm(h_columns, H, R, x_panels, n, Destination(pointer_to(dW, first), dW.shape[1], PANEL), False)
         W_panels = weights_transposed(W, transposed, first, n, rhs_buffer)
-        packed_gemm(factors, 1, R, x, n, pointer_to(db, first), n, PANEL, True)
-        packed_gemm(left_of_panels(x, n, x_packed), R, n, W_panels, H, pointer_to(dh, 0), H, PANEL, first == start)
+        packed_gemm(factors, 1, R, x, n, Destination(pointer_to(db, first), n, PANEL), False)
+        x_rows = lhs_from_panels(x, n, x_packed)
+        packed_gemm(x_rows, R, n, W_panels, H, Destination(pointer_to(dh, 0), H, PANEL), first > start)
     for r in range(R):
         for j in range(H):
             dh[r, j] *= factor[r]

@@ -16,7 +16,7 @@ from weft.backends.kernels.jit.dtypes import FLOATS
 from weft.backends.kernels.matmul.element_types import row_stride
 from weft.backends.kernels.matmul.pack_lhs import lhs_buffer_size
 from weft.backends.kernels.matmul.pack_rhs import PANEL, padded, panel_shape
-from weft.backends.kernels.matmul.simd_packing import SIDE
+from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
 from weft.backends.kernels.threads.workspace import MAX_SHAPES, buffer
 
 Floats = NDArray[np.float32]
@@ -96,5 +96,5 @@ def _starts(sizes: Sequence[int]) -> list[int]:
     """Where consecutive parts of these sizes begin, each on a cache line, and where the last one ends."""
     starts = [0]
     for size in sizes:
-        starts.append(starts[-1] + -(-size // SIDE) * SIDE)
+        starts.append(starts[-1] + -(-size // TILE_SIDE) * TILE_SIDE)
     return starts

@@ -20,7 +20,7 @@ from typing import Any
 
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.matmul.gemm import gemm, pack_chunk
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.recurrent.input_projection import (
     exchange_axes,
     gather_inputs,
@@ -110,16 +110,16 @@ def gradients(chunk: Any, chunks: Any, p: Any) -> None:
     for k in range(len(p.operands)):
         first, count = p.operands[k][2]
         dWh, da, states = p.dWh[:, first : first + count], p.a[:, first : first + count], p.multiplied[k]
-        own = slice(*columns_of(count, other, chunks))
+        own = slice(*column_range(count, other, chunks))
         for group in range(p.groups):
-            begin, end = streams_of(N, group, p.groups)
+            begin, end = stream_range(N, group, p.groups)
             start = len(states) // N * begin
             h, rows = states[start : start + T * (end - begin)], slice(T * begin, T * end)
             gemm(
-                h, True, len(h), da[rows, own], False, dWh[:, own], group == 0, p.lhs_buffer[chunk],
+                h, True, len(h), da[rows, own], False, dWh[:, own], group > 0, p.lhs_buffer[chunk],
                 p.rhs_buffer[chunk],
             )  # fmt: skip
-    first, last = columns_of(p.db.size, chunk, chunks)
+    first, last = column_range(p.db.size, chunk, chunks)
     p.db[first:last] = 0
     for part in p.dbs:
         for j in range(first, last):
@@ -139,7 +139,7 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
         shared, stages = p.groups < chunks, stages_a_step * T
         start, stop = stages_of(round - 1, stages, shared)
         group = 0 if shared else chunk
-        own = slice(*streams_of(N, group, p.groups))
+        own = slice(*stream_range(N, group, p.groups))
         states = groups_of(p.states, N, group, p.groups)
         if round == 0:
             for k in range(len(p.operands)):
@@ -165,7 +165,7 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
         shared = p.groups < chunks
         start, stop = stages_of(round, stages_a_step * T + 1, shared)
         group = 0 if shared else chunk
-        own = slice(*streams_of(N, group, p.groups))
+        own = slice(*stream_range(N, group, p.groups))
         if round == 0:
             for k in range(len(p.operands)):
                 pack_own(Operand(*p.operands[k]), p.Wh, True, chunk)

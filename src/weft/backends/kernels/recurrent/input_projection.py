@@ -12,7 +12,7 @@ from typing import Any
 
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.matmul.gemm import gemm
-from weft.backends.kernels.matmul.partition import columns_of, streams_of
+from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.recurrent.passes import group_of
 
 
@@ -35,9 +35,9 @@ def part_of_product(by_streams: Any, N: Any, T: Any, columns: Any, chunk: Any, c
     packed in no time, and their columns can often not be divided evenly. Otherwise some columns for all rows.
     """
     if by_streams:
-        first, last = streams_of(N, chunk, chunks)
+        first, last = stream_range(N, chunk, chunks)
         return slice(T * first, T * last), slice(0, columns)
-    first, last = columns_of(columns, chunk, chunks)
+    first, last = column_range(columns, chunk, chunks)
     return slice(0, T * N), slice(first, last)
 
 
@@ -50,14 +50,14 @@ def multiplies_by_streams(p: Any, chunks: Any) -> Any:
 def gather_inputs(chunk: Any, chunks: Any, p: Any) -> None:
     """x from xs, one group a chunk; or the products of the deduplicated values, some columns a chunk."""
     if p.places.size > 0:
-        own = slice(*columns_of(p.Wx.shape[1], chunk, chunks))
+        own = slice(*column_range(p.Wx.shape[1], chunk, chunks))
         gemm(
-            p.values, False, len(p.Wx), p.Wx[:, own], False, p.products[:, own], True, p.lhs_buffer[chunk],
+            p.values, False, len(p.Wx), p.Wx[:, own], False, p.products[:, own], False, p.lhs_buffer[chunk],
             p.rhs_buffer[chunk],
         )  # fmt: skip
     elif chunk < p.groups:
         N = p.xs.shape[0]
-        first, last = streams_of(N, chunk, p.groups)
+        first, last = stream_range(N, chunk, p.groups)
         exchange_axes(p.xs[first:last], group_of(p.x, N, chunk, p.groups))
 
 
@@ -67,7 +67,7 @@ def project_inputs(chunk: Any, chunks: Any, p: Any) -> None:
     columns = p.Wx.shape[1]
     if p.places.size > 0:
         if chunk < p.groups:
-            first, last = streams_of(N, chunk, p.groups)
+            first, last = stream_range(N, chunk, p.groups)
             a, places, products = group_of(p.a, N, chunk, p.groups), p.places, p.products
             for t in range(T):
                 for n in range(last - first):
@@ -77,7 +77,7 @@ def project_inputs(chunk: Any, chunks: Any, p: Any) -> None:
     else:
         rows, own = part_of_product(multiplies_by_streams(p, chunks), N, T, columns, chunk, chunks)
         gemm(
-            p.x[rows], False, len(p.Wx), p.Wx[:, own], False, p.a[rows, own], True, p.lhs_buffer[chunk],
+            p.x[rows], False, len(p.Wx), p.Wx[:, own], False, p.a[rows, own], False, p.lhs_buffer[chunk],
             p.rhs_buffer[chunk],
         )  # fmt: skip
 
@@ -85,24 +85,24 @@ def project_inputs(chunk: Any, chunks: Any, p: Any) -> None:
 @inlined
 def input_weight_gradient(chunk: Any, chunks: Any, p: Any) -> None:
     """Some columns of dW_x = Σ xᵀ da; for deduplicated inputs also of the sums of da over the places of each value."""
-    own = slice(*columns_of(p.dWx.shape[1], chunk, chunks))
+    own = slice(*column_range(p.dWx.shape[1], chunk, chunks))
     places, sums, da = p.places, p.sums, p.a
     if places.size == 0:
         x = p.x
-        gemm(x, True, len(x), da[:, own], False, p.dWx[:, own], True, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
+        gemm(x, True, len(x), da[:, own], False, p.dWx[:, own], False, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
         return
     N, T = places.shape
     for row in sums:
         row[own] = 0
     for group in range(p.groups):
-        first, last = streams_of(N, group, p.groups)
+        first, last = stream_range(N, group, p.groups)
         for t in range(T):
             for n in range(first, last):
                 total, row = sums[places[n, t], own], da[T * first + t * (last - first) + n - first, own]
                 for j in range(total.size):
                     total[j] += row[j]
     gemm(
-        p.values, True, len(p.values), sums[:, own], False, p.dWx[:, own], True, p.lhs_buffer[chunk],
+        p.values, True, len(p.values), sums[:, own], False, p.dWx[:, own], False, p.lhs_buffer[chunk],
         p.rhs_buffer[chunk],
     )  # fmt: skip
 
@@ -115,14 +115,14 @@ def input_gradient(chunk: Any, chunks: Any, p: Any) -> None:
     da, dx = (p.sums, p.dvalues) if deduplicated else (p.a, p.x)
     rows, own = part_of_product(multiplies_by_streams(p, chunks) and not deduplicated, N, T, D, chunk, chunks)
     rows = slice(0, len(da)) if deduplicated else rows
-    gemm(da[rows], False, columns, p.Wx[own], True, dx[rows, own], True, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
+    gemm(da[rows], False, columns, p.Wx[own], True, dx[rows, own], False, p.lhs_buffer[chunk], p.rhs_buffer[chunk])
 
 
 def scatter_input_gradient(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
     """dxs (N, T, D) from dx by rows, one group a chunk."""
     if chunk < p.groups:
         N = p.dxs.shape[0]
-        first, last = streams_of(N, chunk, p.groups)
+        first, last = stream_range(N, chunk, p.groups)
         exchange_axes(group_of(p.x, N, chunk, p.groups), p.dxs[first:last])
 
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.pointers import pointer_to
-from weft.backends.kernels.matmul.pack_rhs import pack, pack_transposed
-from weft.backends.kernels.matmul.partition import streams_of
+from weft.backends.kernels.matmul.pack_rhs import pack_rhs, pack_rhs_transposed
+from weft.backends.kernels.matmul.partition import stream_range
 from weft.backends.kernels.matmul.step_gemm import step_gemm
 
 
@@ -163,7 +163,7 @@ def add_product(x: Any, product: Any, total: Any) -> None:
 def group_of(rows: Any, N: Any, group: Any, groups: Any) -> Any:
     """A group's part (steps, its streams, M) of the rows (steps · N, M) of all groups."""
     steps = rows.shape[0] // N
-    first, last = streams_of(N, group, groups)
+    first, last = stream_range(N, group, groups)
     return rows[steps * first : steps * last].reshape((steps, last - first, rows.shape[1]))
 
 
@@ -185,9 +185,9 @@ def pack_own(operand: Any, W: Any, transposed: Any, chunk: Any) -> None:
     for g in range(columns.shape[1]):
         (first, count), own = columns[chunk, g], panels[chunk, g]
         if transposed:
-            pack_transposed(pointer_to(W, first * stride + gates[0]), stride, gates[1], count, own)
+            pack_rhs_transposed(pointer_to(W, first * stride + gates[0]), stride, gates[1], count, own)
         else:
-            pack(pointer_to(W, first), stride, len(W), count, own)
+            pack_rhs(pointer_to(W, first), stride, len(W), count, own)
 
 
 @inlined

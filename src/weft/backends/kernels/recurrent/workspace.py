@@ -15,8 +15,8 @@ from weft.backends.kernels.matmul.element_types import row_stride
 from weft.backends.kernels.matmul.gemm import rhs_buffer_size
 from weft.backends.kernels.matmul.pack_lhs import lhs_buffer_size, packed_row_stride
 from weft.backends.kernels.matmul.pack_rhs import panel_shape
-from weft.backends.kernels.matmul.partition import columns_of
-from weft.backends.kernels.matmul.simd_packing import SIDE
+from weft.backends.kernels.matmul.partition import column_range
+from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
 from weft.backends.kernels.recurrent.driver import FusedCell
 from weft.backends.kernels.threads.workspace import MAX_SHAPES, buffer
 
@@ -50,7 +50,7 @@ class BlockWorkspace:
         """First hidden unit and number of units of a chunk: whole panels of columns."""
         if self.groups == self.chunks:
             return 0, self.H
-        first, last = columns_of(self.H, chunk, self.chunks)
+        first, last = column_range(self.H, chunk, self.chunks)
         return first, last - first
 
     def forward(self) -> Views:
@@ -80,7 +80,7 @@ class BlockWorkspace:
 
     def _buffer(self, role: str, size: int) -> NDArray[Any]:
         """A buffer of at least `size` elements for each chunk."""
-        size = -(-size // SIDE) * SIDE
+        size = -(-size // TILE_SIDE) * TILE_SIDE
         return buffer(f"block {role}", self.chunks * size, self.dtype).reshape(self.chunks, size)
 
     def _operand(

@@ -11,7 +11,7 @@ from weft.backends.kernels.jit.atomics import ints_in
 from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_vnni, has_vnni_int16
 from weft.backends.kernels.jit.pointers import offset
-from weft.backends.kernels.matmul.simd_packing import SIDE
+from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
 
 SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
 MOST_IN_ALL, ONE = np.float32(2**31 // 127), np.float32(1)
@@ -20,12 +20,12 @@ MOST_IN_ALL, ONE = np.float32(2**31 // 127), np.float32(1)
 
 def bytes_row(cells: Any) -> Any:
     """Words of a row in 16 bits: two for each cell, in two halves, each whole rows of tiles."""
-    return 2 * ((cells + SIDE - 1) // SIDE * SIDE)
+    return 2 * ((cells + TILE_SIDE - 1) // TILE_SIDE * TILE_SIDE)
 
 
 def factor_row(cells: Any) -> Any:
     """Words for such a row and for its scale."""
-    return bytes_row(cells) + SIDE
+    return bytes_row(cells) + TILE_SIDE
 
 
 row_in_bytes, row_of_factor = inlined(bytes_row), inlined(factor_row)

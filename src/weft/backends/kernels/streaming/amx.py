@@ -24,8 +24,8 @@ from numba.core import cgutils
 
 from weft.backends.kernels.jit.compile import inlined, intrinsic
 from weft.backends.kernels.jit.pointers import offset
-from weft.backends.kernels.matmul.amx_micro_kernel import begin_tiles, each_tile_of_k, end_tiles, instruction
-from weft.backends.kernels.matmul.simd_packing import SIDE, SQUARE
+from weft.backends.kernels.matmul.amx_micro_kernel import configure_tiles, each_tile_of_k, instruction, release_tiles
+from weft.backends.kernels.matmul.simd_packing import TILE_SIDE, TILE_SIZE
 from weft.backends.kernels.streaming.micro_kernel import Int8Dots
 
 BYTE, INDEX, LANE = ir.IntType(8), ir.IntType(64), ir.IntType(32)
@@ -61,12 +61,12 @@ def _sums_of(panels: int) -> Any:
                     start = place(b, builder.mul(distance, INDEX(p)), builder.mul(k, INDEX(TILE_BYTES)))
                     instruction(builder, "tileloadd64", BYTE(WEIGHTS + p), start, ROW_BYTES)
                 for half, offset in zip((HIGH, LOW), halves, strict=True):
-                    start = place(a, offset, builder.mul(k, INDEX(SIDE)))
+                    start = place(a, offset, builder.mul(k, INDEX(TILE_SIDE)))
                     instruction(builder, "tileloadd64", BYTE(half), start, row_bytes)
                 for half, p, register in registers:
                     instruction(builder, "tdpbusd", register, BYTE(HIGH + half), BYTE(WEIGHTS + p))
             for half, p, register in registers:
-                square = place(sums, INDEX((2 * half + p) * SQUARE))
+                square = place(sums, INDEX((2 * half + p) * TILE_SIZE))
                 instruction(builder, "tilestored64", register, square, ROW_BYTES)
             return context.get_dummy_value()
 
@@ -85,7 +85,7 @@ def _finish(typing: Any, high: Any, low: Any, a_scale: Any, scale: Any, sums: An
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         high, low, a_scale, scale, sums, start, c = args
-        kind = Int8Dots(builder, SIDE)
+        kind = Int8Dots(builder, TILE_SIDE)
         totals = [kind.load(words, kind.cell) for words in (high, low)]
         value = builder.fadd(kind.load(start, kind.floats), kind.value(totals, a_scale, scale, sums))
         builder.store(value, builder.bitcast(c, kind.floats.as_pointer())).align = 4
@@ -99,7 +99,7 @@ def _room(typing: Any) -> Any:
     """The address of room for four squares of words, on a cache line."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        room = cgutils.alloca_once(builder, ir.ArrayType(LANE, 4 * SQUARE))
+        room = cgutils.alloca_once(builder, ir.ArrayType(LANE, 4 * TILE_SIZE))
         room.align = 64
         return builder.bitcast(room, LANE.as_pointer())
 
@@ -112,10 +112,10 @@ def add_product_in_tiles(
     start: Any, start_row: Any, c: Any, c_row: Any,
 ) -> None:  # fmt: skip
     """`stream_product.add_product` for A in bytes; b, scale, sums: those of the first panel."""
-    room, k_tiles = _room(), a_row // (2 * SIDE)
-    for first in range(0, rows, SIDE):
-        some = min(SIDE, rows - first)
-        begin_tiles(some, some)
+    room, k_tiles = _room(), a_row // (2 * TILE_SIDE)
+    for first in range(0, rows, TILE_SIDE):
+        some = min(TILE_SIDE, rows - first)
+        configure_tiles(some, some)
         for p in range(0, count, 2):
             panels, w = min(2, count - p), offset(b, p * distance)
             if panels == 2:
@@ -123,11 +123,11 @@ def add_product_in_tiles(
             else:
                 _one_panel(offset(a, first * a_row), a_row, w, distance, k_tiles, room)
             for panel in range(panels):
-                column = (p + panel) * SIDE
+                column = (p + panel) * TILE_SIDE
                 for r in range(some):
-                    words, row = offset(room, panel * SQUARE + r * SIDE), first + r
+                    words, row = offset(room, panel * TILE_SIZE + r * TILE_SIDE), first + r
                     _finish(
-                        words, offset(words, 2 * SQUARE), offset(a_scale, row), offset(scale, column),
+                        words, offset(words, 2 * TILE_SIZE), offset(a_scale, row), offset(scale, column),
                         offset(sums, column), offset(start, row * start_row + column), offset(c, row * c_row + column),
                     )  # fmt: skip
-    end_tiles()
+    release_tiles()

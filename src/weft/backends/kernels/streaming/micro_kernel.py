@@ -32,7 +32,7 @@ from numba.core import cgutils
 from weft.backends.kernels.jit.compile import intrinsic
 from weft.backends.kernels.jit.cpu_features import has_vnni
 from weft.backends.kernels.jit.pointers import opaque, prefetch
-from weft.backends.kernels.matmul.micro_kernel import AHEAD, NEAR_ROWS, LoopAsWritten
+from weft.backends.kernels.matmul.micro_kernel import PREFETCH_DISTANCE, ROWS_PER_POINTER, NoUnroll
 
 ACCUMULATORS = {16: 24, 8: 12, 4: 24}
 """Vector registers that sums may take, by the vectors' width."""
@@ -214,7 +214,7 @@ def _loop(
         return builder.gep(array, [builder.add(builder.mul(INDEX(r), row), column)])
 
     many = len(rows) > 2  # otherwise the weights' way from memory is the limit, which processors see ahead of
-    firsts = {r: opaque(builder, at(a, a_row, r, INDEX(0))) for r in rows[::NEAR_ROWS]}
+    firsts = {r: opaque(builder, at(a, a_row, r, INDEX(0))) for r in rows[::ROWS_PER_POINTER]}
     before = builder.block
     loop, done = (builder.function.append_basic_block(name) for name in ("k", "done"))
     builder.branch(loop)
@@ -228,7 +228,7 @@ def _loop(
     columns = [v.multiplier_at(k, j, a_row) for j in range(v.depth)]
 
     def multiplier(r: int, j: int) -> Any:
-        ahead = (r - rows[0]) % NEAR_ROWS
+        ahead = (r - rows[0]) % ROWS_PER_POINTER
         return v.spread(builder.load(at(firsts[r - ahead], a_row, ahead, columns[j])))
 
     def weights(p: int, j: int) -> Any:
@@ -236,7 +236,7 @@ def _loop(
 
     if many:
         for p in panels:
-            offset = builder.add(builder.mul(distance, INDEX(p)), INDEX(AHEAD * width * v.in_a_cell))
+            offset = builder.add(builder.mul(distance, INDEX(p)), INDEX(PREFETCH_DISTANCE * width * v.in_a_cell))
             prefetch(builder, builder.gep(cell, [offset]), to_write=False)
     # The fewer of the two wait in registers for the others, one after another: there are just enough.
     if len(rows) > len(panels):
@@ -260,7 +260,7 @@ def _loop(
             total.add_incoming(value, loop)
     again = builder.cbranch(builder.icmp_signed("<", following, cells), loop, done)
     if many:
-        again.set_metadata("llvm.loop", LoopAsWritten(builder.module))
+        again.set_metadata("llvm.loop", NoUnroll(builder.module))
     builder.position_at_end(done)
     for r, p in product(rows, panels):
         column = INDEX(p * width)

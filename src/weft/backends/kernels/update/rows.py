@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.matmul.partition import streams_of
+from weft.backends.kernels.matmul.partition import stream_range
 from weft.backends.kernels.threads.parallel import parallel
 
 
@@ -61,7 +61,7 @@ def total(numbers: Any) -> float:
 @parallel
 def take_rows(chunk: Any, chunks: Any, W: Any, rows: Any, taken: Any) -> None:
     """taken <- W[rows]; threads share out the rows."""
-    for k in range(*streams_of(rows.size, chunk, chunks)):
+    for k in range(*stream_range(rows.size, chunk, chunks)):
         row, source = taken[k], W[rows[k]]
         for j in range(row.size):
             row[j] = source[j]

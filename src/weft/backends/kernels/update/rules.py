@@ -14,7 +14,7 @@ from numba import carray
 
 from weft.backends.kernels.jit.atomics import floats_at
 from weft.backends.kernels.jit.compile import inlined, inlined_reassociating
-from weft.backends.kernels.matmul.partition import columns_of
+from weft.backends.kernels.matmul.partition import column_range
 from weft.backends.kernels.threads.parallel import parallel
 
 SIZE, FIRST = range(2)
@@ -39,7 +39,7 @@ def flush_traces(x: Any) -> Any:
 @inlined
 def part(entry: Any, which: Any, chunk: Any, chunks: Any) -> Any:
     """The chunk's part of a parameter, or of an array that belongs to it."""
-    first, last = columns_of(entry[SIZE], chunk, chunks)
+    first, last = column_range(entry[SIZE], chunk, chunks)
     return carray(floats_at(entry[FIRST + which] + 4 * first), last - first)
 
 
