@@ -78,7 +78,7 @@ def test_it_gives_the_same_bits(
     given = blocks(4, vocabulary, steps=T if vocabulary == V else 50)
     ours = model()
     recorded = trained(ours, given, threads)
-    assert ours._recorded.current is not None
+    assert ours._captured.current is not None
     unrecorded(monkeypatch)
     assert_same(recorded, trained(model(), given, threads))
 
@@ -94,20 +94,20 @@ def test_it_gives_the_same_bits_where_threads_share_hidden_units(
     given = blocks(4, vocabulary, streams=1, steps=T if vocabulary == V else 50)
     ours = RNNLM(vocabulary, 70, 70, 2, cell, seed=1)
     recorded = trained(ours, given)
-    assert ours._recorded.current is not None
+    assert ours._captured.current is not None
     unrecorded(monkeypatch)
     assert_same(recorded, trained(RNNLM(vocabulary, 70, 70, 2, cell, seed=1), given))
 
 
-def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
+def test_it_is_captured_when_a_shape_comes_twice_in_a_row() -> None:
     model = RNNLM(V, 12, 12, seed=1)
-    was_recorded = []
+    was_captured = []
     with fused(1):
         for steps in (8, 8, 7, 8, 8):
             model.loss(*blocks(1, steps=steps)[0])
-            was_recorded.append(model._recorded.current is not None)
+            was_captured.append(model._captured.current is not None)
             model.backward()
-    assert was_recorded == [False, True, False, False, True]
+    assert was_captured == [False, True, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -125,20 +125,20 @@ def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
         lambda: RNNLM(V, 12, 12, dtype="float64", seed=1),
     ],
 )
-def test_what_is_not_the_same_in_every_block_is_not_recorded(make: Any) -> None:
+def test_what_is_not_the_same_in_every_block_is_not_captured(make: Any) -> None:
     model = make()
     with fused(1):
         for xs, ts in blocks(3):
             model.loss(xs, ts)
-            assert model._recorded.current is None
+            assert model._captured.current is None
             model.backward()
 
 
-def test_nothing_is_recorded_of_the_plain_loop() -> None:
+def test_nothing_is_captured_of_the_plain_loop() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     for xs, ts in blocks(3):
         model.loss(xs, ts)
-        assert model._recorded.current is None
+        assert model._captured.current is None
 
 
 def test_targets_that_do_not_count_are_left_to_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_state_that_was_handed_out_stays() -> None:
         np.testing.assert_array_equal(handed_out, kept)
 
 
-def test_other_parameters_are_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_parameters_are_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     def losses() -> list[float]:
         model = RNNLM(V, 12, 12, seed=1)
         with fused(1):
@@ -222,14 +222,14 @@ def test_another_thread_and_other_kernels_record_for_themselves() -> None:
 
     read(1)
     read(2)
-    assert len(model._recorded._passes) == 2
+    assert len(model._captured._passes) == 2
     other = threading.Thread(target=read, args=(1,))
     other.start()
     other.join()
-    assert len(model._recorded._passes) == 3
+    assert len(model._captured._passes) == 3
 
 
-def test_forward_by_hand_after_a_recorded_pass_goes_back_by_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forward_by_hand_after_a_captured_pass_goes_back_by_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     def gradients() -> list[Any]:
         model, given = RNNLM(V, 12, 12, seed=1), blocks(3)
         with fused(1):
@@ -263,10 +263,10 @@ def test_shapes_beyond_the_memory_for_them_take_the_place_of_others(monkeypatch:
         return RNNLM(V, 12, 12, seed=1)
 
     given = [block for steps in (8, 6, 8) for block in blocks(3, steps=steps)]
-    monkeypatch.setattr(captured_pass, "MOST_BYTES", model().kept_bytes(N, 8))
+    monkeypatch.setattr(captured_pass, "MAX_BYTES", model().saved_bytes(N, 8))
     ours = model()
     recorded = trained(ours, given)
-    assert len(ours._recorded._passes) == 1
+    assert len(ours._captured._passes) == 1
     unrecorded(monkeypatch)
     assert_same(recorded, trained(model(), given))
 

@@ -64,7 +64,8 @@ class StrictBackend(NumpyBackend):
     name = "strict"
     xp: Any = array_api_strict
 
-    def block_kernel(self, cell: Any, streams: int, steps: int) -> None:
+    @property
+    def fused(self) -> None:
         return None
 
     def owns(self, array: object) -> bool:

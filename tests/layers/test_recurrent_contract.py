@@ -212,10 +212,12 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
             return super().backward(*arguments)
 
     plain = {name: gradient.copy() for name, gradient in Case(layer_type).gradients().items()}
-    kernel = Kernel()
-    monkeypatch.setattr(
-        backends[0], "block_kernel", lambda cell, *_: kernel if cell.name == layer_type.cell_type.name else None
-    )
+
+    class Fused:
+        def block_kernel(self, cell: Any, streams: int, steps: int) -> Any:
+            return Kernel() if cell.name == layer_type.cell_type.name else None
+
+    monkeypatch.setattr(type(backends[0]), "fused", Fused())
     for name, gradient in Case(layer_type).gradients().items():
         np.testing.assert_array_equal(gradient, plain[name])
     assert calls == ["forward", "backward"]

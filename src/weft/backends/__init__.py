@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
+from weft.backends.array_types import Array, State
+from weft.backends.backend import Backend
 from weft.backends.deduplicated_inputs import DeduplicatedInputs
+from weft.backends.fused_operations import AdamStep, BlockKernel, FusedOperations, OutputKernel, UpdateKernel
 from weft.backends.numpy_backend import NumpyBackend
 from weft.errors import InputError
 
 __all__ = [
+    "AdamStep",
     "Array",
     "Backend",
     "BlockKernel",
     "DeduplicatedInputs",
+    "FusedOperations",
     "NumpyBackend",
     "OutputKernel",
     "State",
@@ -21,6 +25,7 @@ __all__ = [
     "backend_of",
     "backends",
     "random_generator",
+    "update_kernel",
 ]
 
 default_backend = NumpyBackend()
@@ -37,6 +42,12 @@ def backend_of(array: Array) -> Backend:
         f"expected an array of a known backend ({', '.join(backend.name for backend in backends)}), "
         f"got {type(array).__module__}.{type(array).__qualname__}"
     )
+
+
+def update_kernel(array: Array) -> UpdateKernel | None:
+    """The fused parameter updates for arrays of the library and dtype of `array`, or None."""
+    fused = backend_of(array).fused
+    return fused.update_kernel(array.dtype) if fused else None
 
 
 def random_generator(seed: int | None = None) -> np.random.Generator:

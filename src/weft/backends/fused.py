@@ -6,15 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
 
 from weft.backends import default_backend
 from weft.backends.cpu_cores import available_cores
+from weft.backends.numpy_fused import NumpyFused
 from weft.errors import InputError
-
-if TYPE_CHECKING:
-    from weft.backends.kernels.kernel_set import KernelSet
-
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -39,11 +35,11 @@ def why_not_bfloat16() -> str | None:
 
 
 @cache
-def _kernels(threads: int, precision: str) -> KernelSet:
+def _operations(threads: int, precision: str) -> NumpyFused:
     from weft.backends.kernels.kernel_set import KernelSet
     from weft.backends.kernels.threads.parallel import ParallelRunner
 
-    return KernelSet.on(ParallelRunner(threads), precision)
+    return NumpyFused(KernelSet.on(ParallelRunner(threads), precision), default_backend.active)
 
 
 def check_fused(threads: int | None, precision: str) -> None:
@@ -69,8 +65,8 @@ def fused(threads: int | None = None, precision: str = "float32") -> Iterator[No
     where the kernels cannot run so, and for fewer threads than 1.
     """
     check_fused(threads, precision)
-    kernels = _kernels(available_cores() if threads is None else threads, precision)
-    before = default_backend.active.set(kernels)
+    operations = _operations(available_cores() if threads is None else threads, precision)
+    before = default_backend.active.set(operations)
     try:
         with one_library_thread():
             yield

@@ -63,7 +63,7 @@ class Cell(Layer, ABC):
         return (self.params[1].shape[0],) * len(self.state_names)
 
     @property
-    def kept_sizes(self) -> int:
+    def saved_size(self) -> int:
         """About how many numbers training keeps for each step of a stream."""
         return int((3 * self.gates + 6) * self.params[1].shape[0])
 

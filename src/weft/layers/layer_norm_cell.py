@@ -34,9 +34,9 @@ class LayerNormCell(Cell):
     groups: ClassVar[tuple[int, ...]]
 
     @property
-    def kept_sizes(self) -> int:
+    def saved_size(self) -> int:
         """About how many numbers training keeps for each step of a stream."""
-        return int(super().kept_sizes + (3 * self.gates + 3) * self.params[1].shape[0])
+        return int(super().saved_size + (3 * self.gates + 3) * self.params[1].shape[0])
 
     def project(self, x: Array) -> Array:
         """a = gain_x * û + b for rows of inputs (R, D)."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from weft.backends import Array, BlockKernel, DeduplicatedInputs, State
+from weft.backends import Array, BlockKernel, State
 from weft.errors import InputError
 from weft.layers.cell import Cell
 from weft.layers.layer import Layer, check_shape
@@ -77,30 +77,26 @@ class TimeRecurrent(Layer):
         self.backend, self.xp = self.cell.backend, self.cell.xp
         self.stateful = stateful
         self.weight_dropout: WeightDropout | None = None
-        self._tape: Any = None
+        self.tape: Any = None
         self._shape: tuple[int, ...] = ()
         self.reset_state()
         for name in self.cell.state_names:
             setattr(self, f"d{name}", None)
 
-    def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
-        return self.backend.reads_rows(self.cell, streams, steps)
-
-    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
-        self._tape = None  # the old block's intermediates go before the new ones come
+    def forward(self, xs: Array) -> Array:
+        self.tape = None  # frees the last block's intermediates before this block's are allocated
         if 0 in xs.shape[:2]:
             raise InputError(f"a block has at least one stream and one step, got xs of shape {tuple(xs.shape)}")
         self._kernel = self._block_kernel(xs)
         self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
-        hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self.state_before(xs))
+        hs, state, self.tape = self._kernel.forward(self._block_cell, xs, self.initial_state(xs.shape[0]))
         self.set_state(*state)
         self._shape = tuple(hs.shape)
         return hs
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
         """dxs from dhs; `dstate`: gradients that reach the last state from beyond the block, zero if left out."""
-        if self._tape is None:
+        if self.tape is None:
             raise InputError(f"{type(self).__name__}.backward needs a forward before it")
         if dstate and len(dstate) != len(self.cell.state_names):
             raise InputError(
@@ -111,15 +107,15 @@ class TimeRecurrent(Layer):
         dstate = dstate or self.cell.zero_state(dhs.shape[0])
         for name, size, gradient in zip(self.cell.state_names, self.cell.state_sizes, dstate, strict=True):
             check_shape(f"d{name}", gradient, (dhs.shape[0], size))
-        dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self._tape)
+        dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self.tape)
         if self.weight_dropout:
             self.weight_dropout.backward(self.grads[1])
-        self.take_dstate(dfirst)
+        self.dstate = dfirst
         return dxs
 
     def unroll(self, xs: Array, state: State) -> tuple[Array, State]:
         """The pure forward: xs (N, T, D) and an initial state -> hs (N, T, H) and the last state; nothing is kept."""
-        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(xs, state))
+        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(state, xs.shape[0]))
         return hs, state
 
     @property
@@ -133,18 +129,15 @@ class TimeRecurrent(Layer):
         """(dh,) or (dh, dc) after the last `backward`."""
         return tuple(getattr(self, f"d{name}") for name in self.cell.state_names)
 
-    def take_dstate(self, dstate: State) -> None:
-        """Let this be the gradient that has reached the initial state."""
+    @dstate.setter
+    def dstate(self, dstate: State) -> None:
         for name, gradient in zip(self.cell.state_names, dstate, strict=True):
             setattr(self, f"d{name}", gradient)
 
-    def state_before(self, xs: Array | DeduplicatedInputs) -> State:
-        """The state from which a block xs would go on; raises InputError where it has other streams."""
-        return self._checked(xs, self._initial_state(xs))
-
-    def forget_block(self) -> None:
-        """The last block was read by others: `backward` needs a `forward` before it again."""
-        self._tape = None
+    def initial_state(self, N: int) -> State:
+        """The state from which the next block of N streams starts; raises InputError if `h` has other streams."""
+        state = self.state if self.stateful else None
+        return self.cell.zero_state(N) if state is None else self._checked(state, N)
 
     def set_state(self, h: Array, *memory: Array) -> None:
         """Go on from h (N, H), and from c where the cell has one (zeros if left out)."""
@@ -159,19 +152,17 @@ class TimeRecurrent(Layer):
         for name in self.cell.state_names:
             setattr(self, name, None)
 
-    def _initial_state(self, xs: Array | DeduplicatedInputs) -> State:
-        state = self.state if self.stateful else None
-        return self.cell.zero_state(xs.shape[0]) if state is None else state
-
-    def _checked(self, xs: Array | DeduplicatedInputs, state: State) -> State:
+    def _checked(self, state: State, N: int) -> State:
         for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):
-            if tuple(part.shape) != (xs.shape[0], size):
+            if tuple(part.shape) != (N, size):
                 raise InputError(
                     f"the state {name} has shape {tuple(part.shape)}, but this block needs "
-                    f"({xs.shape[0]}, {size}); call reset_state() before changing the number of streams"
+                    f"({N}, {size}); call reset_state() before changing the number of streams"
                 )
         return state
 
-    def _block_kernel(self, xs: Array | DeduplicatedInputs) -> BlockKernel:
+    def _block_kernel(self, xs: Array) -> BlockKernel:
         check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
-        return self.backend.block_kernel(self.cell, *xs.shape[:2]) or self.plain_block()
+        fused = self.backend.fused
+        kernel = fused.block_kernel(self.cell, *xs.shape[:2]) if fused else None
+        return kernel or self.plain_block()

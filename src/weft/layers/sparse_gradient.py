@@ -38,6 +38,10 @@ class RowGradient:
         return RowGradient(self.shape, rows, values)
 
 
-def dense(gradient: Array | RowGradient) -> Array:
+Gradient = Array | RowGradient
+"""The gradient of a parameter, of all its rows or of the rows that a step used."""
+
+
+def dense(gradient: Gradient) -> Array:
     """A gradient as an array, zeros and all."""
     return gradient.between(0, gradient.shape[0]) if isinstance(gradient, RowGradient) else gradient

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from weft.backends import Array, DeduplicatedInputs, State
+from weft.backends import Array, State
 from weft.errors import InputError
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.dropout import TimeDropout
@@ -79,16 +79,12 @@ class Stack:
         return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
 
     @property
-    def is_bare(self) -> bool:
-        """Whether a training pass is that of the layers alone, without dropout, penalties and residual connections."""
+    def is_regularized(self) -> bool:
+        """True if a training pass drops activations or weights, or adds a penalty."""
         drops = any(dropout.ratio for dropout in self.dropouts) or any(layer.weight_dropout for layer in self.layers)
-        return not (drops or any(self.residual) or self._activation_penalty.weight or self._temporal_penalty.weight)
+        return bool(drops or self._activation_penalty.weight or self._temporal_penalty.weight)
 
-    def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
-        return self.dropouts[0].ratio == 0 and self.layers[0].reads_rows(streams, steps)
-
-    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
+    def forward(self, xs: Array) -> Array:
         """A training pass, with dropout; the hidden states go on from the call before."""
         ys = xs
         for dropout, layer, residual in zip(self.dropouts[:-1], self.layers, self.residual, strict=True):

@@ -43,7 +43,7 @@ class Window(Cell):
         return Wh.shape[1], Wh.shape[0]
 
     @property
-    def kept_sizes(self) -> int:
+    def saved_size(self) -> int:
         """The windows and their gradients, about."""
         Wx, Wh, _b = self.params
         return int(2 * (Wx.shape[0] + Wh.shape[0]) + 4 * Wx.shape[1])

@@ -30,6 +30,7 @@ from weft.backends import Array
 from weft.errors import InputError
 from weft.layers.layer import check_shape
 from weft.layers.output.base import OutputLayer
+from weft.layers.output.frequency import checked_order
 from weft.layers.softmax import counted
 
 if TYPE_CHECKING:
@@ -190,9 +191,3 @@ def checked_cutoffs(cutoffs: Sequence[int], V: int | None = None) -> Sequence[in
     if cutoffs and V is not None and cutoffs[-1] >= V:
         raise InputError(f"cutoffs must lie below the size of the vocabulary, {V}, got {shown}")
     return cutoffs
-
-
-def checked_order(order: Array, V: int) -> Array:
-    """The same; raises InputError unless it has the shape (V,)."""
-    check_shape("order of an output layer", order, (V,))
-    return order

@@ -40,8 +40,6 @@ class OutputLayer(Layer, ABC):
     """Whether the first parameter can be an embedding's."""
     exact: ClassVar[bool] = True
     """Whether the loss of `forward` is exact, and not an estimate from samples."""
-    can_capture: ClassVar[bool] = False
-    """Whether `forward` does the same for all targets, so that its kernels can be recorded."""
     vocab_size: int
 
     def __init__(self, *params: Array, rows: int | None = None, ignore_label: int = -1) -> None:
@@ -124,18 +122,20 @@ class OutputLayer(Layer, ABC):
         return self.xp.reshape(hs, (-1, H)), self.xp.reshape(ts, (-1,))
 
     def _take(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
-        """Keep what a forward pass has found."""
-        self.take_again(self.xp.reshape(nats, shape[:2]), self.xp.reshape(dh, shape), tokens)
+        """Store the nats (N·T,) and dh (N·T, H) of a block of hidden states of `shape`; returns the mean nats."""
+        self.set_result(self.xp.reshape(nats, shape[:2]), self.xp.reshape(dh, shape), tokens)
         return self.loss.nats / max(self.loss.tokens, 1)
 
-    def take_again(self, nats: Array, dhs: Array, tokens: int) -> Loss:
-        """Keep nats (N, T) and dhs (N, T, H), found by `forward` or by what it called, and return what they cost."""
+    def set_result(self, nats: Array, dhs: Array, tokens: int) -> Loss:
+        """Store the result of a forward pass, nats (N, T) over `tokens` tokens and dhs (N, T, H); returns `loss`."""
         self.nats, self._dhs = nats, dhs
         self.loss = Loss(self.backend.total(nats), tokens)
         return self.loss
 
     def _kernel(self) -> OutputKernel:
-        return self.backend.output_kernel(self.params[0].dtype) or SlicedOutput(self.backend, self.rows)
+        fused = self.backend.fused
+        kernel = fused.output_kernel(self.params[0].dtype) if fused else None
+        return kernel or SlicedOutput(self.backend, self.rows)
 
 
 def not_tied(kind: str) -> InputError:

@@ -32,7 +32,6 @@ class TimeOutputWithLoss(OutputLayer):
     """
 
     kind = "full"
-    can_capture = True
 
     def __init__(self, W: Array, b: Array, rows: int | None = None, ignore_label: int = -1) -> None:
         super().__init__(W, b, rows=rows, ignore_label=ignore_label)

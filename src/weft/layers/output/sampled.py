@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array, random_generator
 from weft.errors import InputError
 from weft.layers.layer import check_shape
-from weft.layers.output.adaptive import checked_order
 from weft.layers.output.base import OutputLayer
+from weft.layers.output.frequency import checked_order
 from weft.layers.output.full import TimeOutputWithLoss
 from weft.layers.softmax import counted
 from weft.layers.sparse_gradient import RowGradient
