@@ -31,6 +31,7 @@ from weft.layers import (
     time_layer,
 )
 from weft.layers.named_parameters import NamedParameters
+from weft.layers.output import output_layer
 from weft.layers.output.frequency import frequency_order
 from weft.layers.output.sliced import SLICE_BYTES
 from weft.layers.sparse_gradient import Gradient
@@ -99,7 +100,6 @@ class RNNLM:
                 raise InputError(f"{name} must be at least 1, got {size}")
         sizes_of_layers = layer_sizes(embedding_size, hidden_size, layers, tied)
         self.output_settings = output or OutputSettings()
-        self.output_settings.check(tied)
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
         layer_type = layer_normalized(cell) if layer_norm else time_layer(cell)
@@ -108,7 +108,7 @@ class RNNLM:
         def array(values: Array) -> Array:
             return values.astype(dtype)
 
-        output_type = self.output_settings.layer
+        output_type = output_layer(self.output_settings.output)
         self.embedding = TimeRowEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):

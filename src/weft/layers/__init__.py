@@ -24,8 +24,9 @@ from weft.layers.layer_norm_lstm import LayerNormLSTM, TimeLayerNormLSTM
 from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
 from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
+from weft.layers.output import output_layer
 from weft.layers.output.adaptive import TimeAdaptiveOutputWithLoss, default_cutoffs
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
 from weft.layers.output.full import TimeOutputWithLoss
 from weft.layers.output.sampled import TimeSampledOutputWithLoss
 from weft.layers.output.settings import OutputSettings
@@ -81,6 +82,8 @@ __all__ = [
     "Window",
     "default_cutoffs",
     "layer_normalized",
+    "output_layer",
+    "register_output",
     "time_layer",
     "time_layers",
 ]

@@ -12,7 +12,7 @@ from helpers.oracles import central_differences
 from weft.backends import random_generator
 from weft.errors import InputError
 from weft.layers import OutputSettings, TimeAdaptiveOutputWithLoss, TimeOutputWithLoss, default_cutoffs
-from weft.layers.output.adaptive import checked_cutoffs
+from weft.layers.output.frequency import checked_cutoffs
 
 N, T, H, V = 3, 8, 8, 13
 CUTOFFS = (4, 9)

@@ -29,19 +29,19 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array
 from weft.errors import InputError
 from weft.layers.layer import check_shape
-from weft.layers.output.base import OutputLayer
-from weft.layers.output.frequency import checked_order
+from weft.layers.output.base import OutputLayer, register_output
+from weft.layers.output.frequency import checked_cutoffs, checked_order
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
-
 SHORTEST_SHORTLIST = 2000
 """Tokens that the head has at least, in a large vocabulary: a product with fewer columns is hardly faster."""
 
 
+@register_output
 class TimeAdaptiveOutputWithLoss(OutputLayer):
     """`params` is [W_0, b_0, P_1, W_1, b_1, P_2, …]: the head, then every cluster; what the clusters are, they say.
 
@@ -181,13 +181,3 @@ def default_cutoffs(V: int) -> tuple[int, ...]:
     first = max(V // 64, min(SHORTEST_SHORTLIST, V // 4), 1)
     ends = [first, V // 8] if 2 * first <= V // 8 else [first]
     return tuple(end for end in ends if end < V)
-
-
-def checked_cutoffs(cutoffs: Sequence[int], V: int | None = None) -> Sequence[int]:
-    """The same; raises InputError unless they rise, from at least 1 and to less than V."""
-    shown = ", ".join(map(str, cutoffs))
-    if any(stop <= start for start, stop in pairwise((0, *cutoffs))):
-        raise InputError(f"cutoffs must rise, from at least 1, got {shown}")
-    if cutoffs and V is not None and cutoffs[-1] >= V:
-        raise InputError(f"cutoffs must lie below the size of the vocabulary, {V}, got {shown}")
-    return cutoffs

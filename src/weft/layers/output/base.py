@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weft.backends import Array, OutputKernel
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
+from weft.layers.output.registry import registered
+from weft.layers.output.settings import OutputSettings
 from weft.layers.output.sliced import SlicedOutput
 from weft.layers.softmax import checked_labels
 from weft.layers.sparse_gradient import RowGradient
@@ -19,8 +21,6 @@ from weft.loss import NOTHING, Loss
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from weft.layers.output.settings import OutputSettings
 
 Own = TypeVar("Own", bound="OutputLayer")
 
@@ -136,6 +136,14 @@ class OutputLayer(Layer, ABC):
         fused = self.backend.fused
         kernel = fused.output_kernel(self.params[0].dtype) if fused else None
         return kernel or SlicedOutput(self.backend, self.rows)
+
+
+def register_output(layer: type[Own]) -> type[Own]:
+    """Class decorator: `OutputSettings(output=layer.kind)` chooses this layer. Raises InputError for a kind in use."""
+    if layer.kind in registered:
+        raise InputError(f"the output {layer.kind!r} is registered already; give {layer.__name__} another kind")
+    registered[layer.kind] = layer
+    return layer
 
 
 def not_tied(kind: str) -> InputError:

@@ -1,8 +1,9 @@
-"""Token ids in order of falling frequency, which adaptive and sampled output layers depend on."""
+"""Tokens by rank of frequency, which adaptive and sampled output layers depend on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from weft.backends import Array
@@ -25,3 +26,13 @@ def checked_order(order: Array, V: int) -> Array:
     """`order`; raises InputError unless it has the shape (V,)."""
     check_shape("order of an output layer", order, (V,))
     return order
+
+
+def checked_cutoffs(cutoffs: Sequence[int], V: int | None = None) -> Sequence[int]:
+    """`cutoffs`; raises InputError unless they rise from at least 1 to less than V."""
+    shown = ", ".join(map(str, cutoffs))
+    if any(stop <= start for start, stop in pairwise((0, *cutoffs))):
+        raise InputError(f"cutoffs must rise, from at least 1, got {shown}")
+    if cutoffs and V is not None and cutoffs[-1] >= V:
+        raise InputError(f"cutoffs must lie below the size of the vocabulary, {V}, got {shown}")
+    return cutoffs

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from weft.backends import Array
 from weft.layers.layer import check_shape
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 from weft.layers.sparse_gradient import RowGradient
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
 
-
+@register_output
 class TimeOutputWithLoss(OutputLayer):
     """`TimeAffine` and `TimeSoftmaxWithLoss` in one, in slices of `rows` rows (by default about 16 MB of scores).
 

@@ -30,18 +30,18 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array, random_generator
 from weft.errors import InputError
 from weft.layers.layer import check_shape
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
 from weft.layers.output.frequency import checked_order
 from weft.layers.output.full import TimeOutputWithLoss
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 from weft.layers.sparse_gradient import RowGradient
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
 
-
+@register_output
 class TimeSampledOutputWithLoss(OutputLayer):
     """`params` is [W (V, H), b (V,)], and the gradient of W a `RowGradient`. See `OutputLayer`.
 
