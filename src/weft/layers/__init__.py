@@ -13,16 +13,14 @@ from weft.errors import InputError, nearest
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
-from weft.layers.dropout import TimeDropout
+from weft.layers.dropout import EmbeddingDropout, LockedDropout, TimeDropout, WeightDropout
 from weft.layers.embedding import Embedding, TimeEmbedding, TimeRowEmbedding
-from weft.layers.embedding_dropout import EmbeddingDropout
 from weft.layers.gru import GRU, TimeGRU
 from weft.layers.layer import Layer
 from weft.layers.layer_norm_cell import LayerNormCell
 from weft.layers.layer_norm_gru import LayerNormGRU, TimeLayerNormGRU
 from weft.layers.layer_norm_lstm import LayerNormLSTM, TimeLayerNormLSTM
 from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
-from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
 from weft.layers.output import output_layer
 from weft.layers.output.adaptive import TimeAdaptiveOutputWithLoss, default_cutoffs
@@ -36,7 +34,6 @@ from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.softmax import SoftmaxWithLoss, TimeSoftmaxWithLoss
 from weft.layers.sparse_gradient import RowGradient
 from weft.layers.stack import Stack
-from weft.layers.weight_dropout import WeightDropout
 from weft.layers.window import TimeWindow, Window
 from weft.loss import Loss
 

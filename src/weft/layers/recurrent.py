@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from weft.backends import Array, BlockKernel, State
 from weft.errors import InputError
 from weft.layers.cell import Cell
+from weft.layers.dropout import WeightDropout
 from weft.layers.layer import Layer, check_shape
-from weft.layers.weight_dropout import WeightDropout
 
 
 class PlainLoop:

@@ -20,11 +20,9 @@ from typing import TYPE_CHECKING
 from weft.backends import Array, State
 from weft.errors import InputError
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
-from weft.layers.dropout import TimeDropout
-from weft.layers.locked_dropout import LockedDropout
+from weft.layers.dropout import LockedDropout, TimeDropout, WeightDropout
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.regularization import Regularization
-from weft.layers.weight_dropout import WeightDropout
 
 if TYPE_CHECKING:
     import numpy as np
