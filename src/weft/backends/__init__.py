@@ -1,4 +1,4 @@
-"""Array libraries behind one small interface; `backend_of` finds the one an array belongs to."""
+"""Array libraries behind one small interface; `backend_of` finds the backend of an array."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = [
 
 default_backend = NumpyBackend()
 backends: list[Backend] = [default_backend]
-"""The backends at hand; another one is added by appending it."""
+"""All known backends; append another one to add it."""
 
 
 def backend_of(array: Array) -> Backend:
-    """The backend that `array` belongs to; raises InputError if there is none."""
+    """The backend that `array` belongs to; raises InputError if no backend owns it."""
     for backend in backends:
         if backend.owns(array):
             return backend
@@ -51,7 +51,7 @@ def update_kernel(array: Array) -> UpdateKernel | None:
 
 
 def random_generator(seed: int | None = None) -> np.random.Generator:
-    """The generator of every random number in weft; without a seed it is seeded by the system.
+    """The generator of all random numbers in weft, seeded by the system if `seed` is None.
 
     Raises InputError for a seed below 0.
     """

@@ -2,9 +2,9 @@
 
     xs[n, t] = values[places[n, t]]          values = W[rows]
 
-A block of characters has thousands of inputs of which a few dozen are distinct. A layer can multiply each distinct
-input by W_x once and copy the product to all its places; backward, it first sums the gradient over the places of each
-value and then multiplies the sums.
+A block of characters has thousands of inputs and a few dozen distinct ones. A layer multiplies each distinct input by
+W_x once and copies the product to all its places. Backward, it first sums the gradient over the places of each value
+and then multiplies the sums.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class NumpyFused:
 
 
 def _projects_all_rows(ids: int, V: int) -> bool:
-    """True if projecting all rows of W (V, D) is cheaper than deduplicating so many ids."""
+    """True if projecting all rows of W (V, D) is cheaper than deduplicating that number of ids."""
     return ids >= IDS_PER_ROW * V
 
 

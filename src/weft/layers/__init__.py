@@ -1,6 +1,6 @@
-"""Layers whose forward and backward passes are derived by hand.
+"""Layers with forward and backward passes derived by hand.
 
-Every module of this folder is imported here, so a new cell type is one new file: `time_layers()` then finds it.
+All modules of this package are imported here, so that a new cell type is one new file: `time_layers()` finds it.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def time_layers() -> dict[str, type[TimeRecurrent]]:
-    """Every recurrent layer by the name of its cell."""
+    """All recurrent layers, by the name of their cell."""
     return {layer.cell_type.name: layer for layer in _descendants(TimeRecurrent) if "cell_type" in vars(layer)}
 
 
 def time_layer(cell: str) -> type[TimeRecurrent]:
-    """The recurrent layer of the cell named `cell`; raises InputError with the known names otherwise."""
+    """The recurrent layer of the cell named `cell`; raises InputError with the known names if there is none."""
     known = time_layers()
     if cell not in known:
         raise InputError(f"unknown cell {cell!r}{nearest(cell, known)}; known: {', '.join(sorted(known))}")
@@ -103,7 +103,10 @@ def time_layer(cell: str) -> type[TimeRecurrent]:
 
 
 def layer_normalized(cell: str) -> type[TimeRecurrent]:
-    """The recurrent layer of the layer-normalised form of the cell named `cell`; raises InputError if it has none."""
+    """The recurrent layer of the layer-normalised form of the cell named `cell`.
+
+    Raises InputError for an unknown cell and for one without a layer-normalised form.
+    """
     forms = {
         layer.cell_type.normalizes.name: layer
         for layer in time_layers().values()

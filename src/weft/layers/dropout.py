@@ -59,7 +59,7 @@ class TimeDropout(Layer):
 
 
 class LockedDropout(TimeDropout):
-    """`TimeDropout` with one mask (N, 1, D) for all steps of a block `xs (N, T, D)`; also called variational dropout."""
+    """`TimeDropout` with one mask (N, 1, D) for all steps of a block `xs (N, T, D)`, also called variational."""
 
     def mask_shape(self, xs: Array) -> tuple[int, ...]:
         N, _T, D = xs.shape

@@ -1,8 +1,8 @@
-"""Embedding: a token id picks a row of the matrix W.
+"""Embedding: the row of a matrix for each token id.
 
     x = W[id]                       dW[id] += dx, for every occurrence of id
 
-W (V, D): one row a token type. The gradient of rows that were not picked is zero.
+W (V, D): one row per token type. The gradient of all other rows is zero.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from weft.layers.sparse_gradient import RowGradient
 
 
 class Embedding(Layer):
-    """Rows of W for token ids.
+    """`forward(ids (N,)) -> x (N, D)`; `backward(dx (N, D)) -> None`, since ids have no gradient. `params` is [W].
 
-    `forward(ids (N,)) -> x (N, D)`; `backward(dx (N, D)) -> None`, since ids have no gradient. `params` is [W].
+    Raises InputError for arrays of other shapes and for ids outside [0, V).
     """
 
     def __init__(self, W: Array) -> None:
@@ -37,11 +37,11 @@ class Embedding(Layer):
         self.backend.add_rows(dW, self.ids, dx)
 
     def rows(self, ids: Array) -> Array:
-        """The embeddings of ids of any shape; raises InputError for an id outside [0, V)."""
+        """W[ids] (…, D) for ids of any shape; raises InputError for an id outside [0, V)."""
         return self._rows(self.xp.reshape(ids, (-1,)), ids.shape)
 
     def _rows(self, ids: Array, shape: tuple[int, ...]) -> Array:
-        """The embeddings of ids (K,), in another shape."""
+        """W[ids] for ids (K,), reshaped to (*shape, D)."""
         (W,) = self.params
         self._check(ids)
         return self.xp.reshape(self.backend.take_rows(W, ids), (*shape, W.shape[1]))
@@ -54,7 +54,7 @@ class Embedding(Layer):
 
 
 class TimeEmbedding(Embedding):
-    """The same for a block: `forward(ids (N, T)) -> xs (N, T, D)`; `backward(dxs (N, T, D)) -> None`."""
+    """`Embedding` for a block: `forward(ids (N, T)) -> xs (N, T, D)`; `backward(dxs (N, T, D)) -> None`."""
 
     def forward(self, ids: Array) -> Array:
         check_shape("ids", ids, ("N", "T"))
@@ -66,12 +66,12 @@ class TimeEmbedding(Embedding):
 
 
 class TimeRowEmbedding(TimeEmbedding):
-    """`TimeEmbedding` whose gradient, `grads[0]`, is a `RowGradient`: a matrix of V rows is never made for it."""
+    """`TimeEmbedding` whose gradient `grads[0]` is a `RowGradient`, so that no gradient of V rows is allocated."""
 
     def __init__(self, W: Array) -> None:
         super().__init__(W)
-        none = self.xp.asarray([], dtype=self.xp.int64)
-        self.grads: list[Any] = [RowGradient(tuple(W.shape), none, W[:0])]
+        no_rows = self.xp.asarray([], dtype=self.xp.int64)
+        self.grads: list[Any] = [RowGradient(tuple(W.shape), no_rows, W[:0])]
 
     def backward(self, dxs: Array) -> None:
         (W,) = self.params

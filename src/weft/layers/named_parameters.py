@@ -1,4 +1,4 @@
-"""Names for the parameters of several layers: each name stands for one entry of a layer's `params` and `grads`."""
+"""Names for the parameters of several layers: each is one entry of a layer's `params` and `grads`."""
 
 from __future__ import annotations
 

@@ -44,14 +44,14 @@ class NoBias(OutputLayer):
 
     def forward(self, hs: Any, ts: Any) -> float:
         (W,), (dW,) = self.params, self.grads
-        h, t = self._flat(hs, ts, W.shape[0])
+        h, t = self._flattened(hs, ts, W.shape[0])
         nats, dscores = self.backend.softmax_loss(h @ W, t, self.ignore_label)
         dscores /= t.size
         dW[...] = h.T @ dscores
-        return self._take(nats, t.size, dscores @ W.T, hs.shape)
+        return self._store(nats, t.size, dscores @ W.T, hs.shape)
 
     def log_probabilities(self, hs: Any, ts: Any) -> Any:
-        h, t = self._flat(hs, ts, self.params[0].shape[0])
+        h, t = self._flattened(hs, ts, self.params[0].shape[0])
         return -self.backend.target_nats(self.scores(h), t, self.ignore_label).reshape(ts.shape)
 
     def scores(self, h: Any) -> Any:
