@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 
 class Loss(NamedTuple):
-    """What a text cost: the sum of negative log-likelihoods in nats, and the number of tokens it was summed over."""
+    """The sum of the negative log-likelihoods of a text in nats, and the number of tokens it was summed over."""
 
     nats: float
     tokens: int
 
     def plus(self, other: Loss) -> Loss:
-        """The cost of both texts."""
+        """The loss of both texts together."""
         return Loss(self.nats + other.nats, self.tokens + other.tokens)
 
 

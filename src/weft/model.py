@@ -4,70 +4,73 @@
 
     TimeRowEmbedding -> [EmbeddingDropout] -> Stack of TimeRNN | TimeLSTM | TimeGRU | … -> OutputLayer
 
-ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). Training carries the state in the layers;
-everything else passes it as a value: `step` and `log_probabilities` take a state, return the next, and touch nothing.
+ids (N, T), embeddings (N, T, D), hidden states (N, T, H), scores (N, T, V). In training the layers carry the state from
+block to block. All other methods take a state as an argument, return the next state, and do not change the model.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from weft.backends import Array, random_generator
+from weft.backends import Array, DeduplicatedInputs, random_generator
 from weft.backends.captured_pass import CapturedPasses
 from weft.errors import InputError
 from weft.layers import (
     EmbeddingDropout,
-    Layer,
     Loss,
     OutputSettings,
     Regularization,
     RowGradient,
     Stack,
+    TimeOutputWithLoss,
     TimeRecurrent,
     TimeRowEmbedding,
     layer_normalized,
     time_layer,
 )
+from weft.layers.named_parameters import NamedParameters
+from weft.layers.output import output_layer
+from weft.layers.output.frequency import frequency_order
 from weft.layers.output.sliced import SLICE_BYTES
+from weft.layers.sparse_gradient import Gradient
 from weft.layers.stack import StackState, layer_sizes
-
-Gradient = Array | RowGradient
 
 ModelState = StackState
 
 
 class Steps(Protocol):
-    """What goes on by one token a stream: an `RNNLM`, or a `StreamingModel`."""
+    """A model that can be advanced by one token per stream: an `RNNLM` or a `StreamingModel`."""
 
     def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after."""
+        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after them."""
 
     def zero_state(self, streams: int) -> ModelState:
-        """The state of streams that have read nothing."""
+        """The state of `streams` streams before their first token."""
 
 
 class RNNLM:
     """A recurrent language model over V tokens.
 
-    vocab_size V, embedding_size D, hidden_size H, and `layers` recurrent layers of the cell type named `cell`.
-    `dropout`: share of activations dropped after the embedding and after every layer, while training, where
-    `regularization` says nothing else. `tied`: the output weights are the embedding's, transposed (Press & Wolf 2017;
-    Inan et al. 2017), and the last layer is of size D, which must be H if it is the only one. `layer_norm`: the cell in
-    its layer-normalised form. `residual`: layers add to what they read (see `Stack`). `embedding_std`: standard
-    deviation of the embedding to start training from; the other matrices have one over the root of their number of
-    rows. `window`: the positions that a layer of the cell 'window' sees. `output`: the output layer; where it is not
-    the full one, `counts` are the occurrences of every token in the training text, without which the ids are taken to
-    be in order of frequency. `rows`: the output layer's slice (see `TimeOutputWithLoss`).
+    vocab_size, embedding_size, hidden_size   V, D, H
+    layers, cell    number of recurrent layers, and the name of their cell (see `weft.layers.time_layers`)
+    dropout         fraction of activations dropped in training after the embedding and after every layer, wherever
+                    `regularization` gives no fraction of its own
+    tied            the output weights are the embedding, transposed (Press & Wolf 2017; Inan et al. 2017); the last
+                    layer then has size D, and a single layer needs H = D
+    regularization  further dropouts and penalties
+    layer_norm      the cell in its layer-normalised form
+    residual        residual connections around the layers, see `Stack`
+    embedding_std   standard deviation of the initial embedding; that of other matrices is 1/√rows
+    window          number of positions that a layer of the cell 'window' sees
+    output, rows    the output layer, and the rows of its slices (see `TimeOutputWithLoss`)
+    counts          occurrences of every token (V,) in the training text, for output layers that depend on frequency;
+                    without it, ids are taken to be in order of falling frequency
 
-    Raises InputError for an unknown cell or wrong sizes.
-
-    `params` and `grads` are lists in the order of `named_parameters()`; the parameters are updated in place. The
-    gradient of an embedding that is not tied, and of sampled output weights, is a `RowGradient`, every other one an
-    array.
+    `params` and `grads` are lists in the order of `named_parameters()`; parameters are updated in place. The gradient
+    of an embedding that is not tied, and of sampled output weights, is a `RowGradient`. Raises InputError for an
+    unknown cell, for sizes below 1 and for settings that do not fit together.
     """
 
     def __init__(
@@ -97,22 +100,21 @@ class RNNLM:
                 raise InputError(f"{name} must be at least 1, got {size}")
         sizes_of_layers = layer_sizes(embedding_size, hidden_size, layers, tied)
         self.output_settings = output or OutputSettings()
-        self.output_settings.check(tied)
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
         layer_type = layer_normalized(cell) if layer_norm else time_layer(cell)
         settings = {"window": window} if "window" in layer_type.cell_type.settings else {}
 
-        def array(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        def array(values: Array) -> Array:
             return values.astype(dtype)
 
-        output_type = self.output_settings.layer
+        output_type = output_layer(self.output_settings.output)
         self.embedding = TimeRowEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
         self.recurrent: list[TimeRecurrent] = []
         for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):
             values = layer_type.cell_type.initial_parameters(self.rng, inputs, size, **settings)
             self.recurrent.append(layer_type(**layer_type.cell_type.named(map(array, values)), stateful=True))
-        self.order = None if counts is None else _frequency_order(counts, vocab_size)
+        self.order = None if counts is None else frequency_order(self.embedding.xp, counts, vocab_size)
         if tied:
             values = output_type.tied_parameters(self.embedding.params[0])
         else:
@@ -122,176 +124,177 @@ class RNNLM:
         regularization = regularization or Regularization()
         self.embedding_dropout = EmbeddingDropout(regularization.embedding_dropout, self.rng)
         self.stack = Stack(self.recurrent, self.rng, dropout, regularization, residual)
-        self._settle()
+        self._layers_changed()
+
+    def _layers_changed(self) -> None:
+        """Name the parameters of the layers and forget everything that was derived from the layers before."""
+        self._named = NamedParameters()
+        self._named.add("embedding", self.embedding, ["W"])
+        for number, layer in enumerate(self.recurrent):
+            self._named.add(f"recurrent.{number}", layer, layer.cell.named(layer.params))
+        names = self.output.named(self.output.params)
+        self._named.add("output", self.output, names, first=1 if self.tied else 0)  # tied weights are the embedding's
+        self.params = list(self._named.parameters().values())
+        self.deduplicated: DeduplicatedInputs | None = None
+        self._captured = CapturedPasses()
 
     def named_parameters(self) -> dict[str, Array]:
-        """The trained arrays by name; tied weights are named once, as the embedding's."""
-        return {name: layer.params[index] for name, layer, index in self._places}
+        """The trained arrays by name; tied weights appear once, as the embedding."""
+        return self._named.parameters()
+
+    def named_gradients(self) -> dict[str, Gradient]:
+        """The gradients under the same names, in the same order."""
+        return self._named.gradients()
 
     @property
     def grads(self) -> list[Gradient]:
         """The gradients, in the order of `params`."""
         return list(self.named_gradients().values())
 
-    def named_gradients(self) -> dict[str, Gradient]:
-        """The gradients under the same names, in the same order."""
-        return {name: layer.grads[index] for name, layer, index in self._places}
-
-    def _settle(self) -> None:
-        """Take note of where the parameters are; to be called whenever the layers are others."""
-        self._places, self._recorded = self._found_places(), CapturedPasses()
-        self.params = list(self.named_parameters().values())
-
-    def _found_places(self) -> list[tuple[str, Layer, int]]:
-        places: list[tuple[str, Layer, int]] = [("embedding.W", self.embedding, 0)]
-        for number, layer in enumerate(self.recurrent):
-            names = layer.cell.named(layer.params)
-            places += [(f"recurrent.{number}.{name}", layer, index) for index, name in enumerate(names)]
-        names = self.output.named(self.output.params)
-        places += [(f"output.{name}", self.output, index) for index, name in enumerate(names)]
-        return [place for place in places if not self._is_tied(place)]
-
-    def _is_tied(self, place: tuple[str, Layer, int]) -> bool:
-        """Whether what is there is the embedding."""
-        _name, layer, index = place
-        return self.tied and layer is self.output and index == 0
-
     def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
-        """A model of the same layers on other arrays, by the names of `named_parameters()`; it has read nothing."""
-        twin = copy.copy(self)
-        twin.embedding = type(self.embedding)(parameters["embedding.W"])
-        twin.recurrent = []
+        """A model with the same layers on other arrays, by the names of `named_parameters()`, without a state."""
+        other = copy.copy(self)
+        other.embedding = type(self.embedding)(parameters["embedding.W"])
+        other.recurrent = []
         for number, layer in enumerate(self.recurrent):
             own = {name: parameters[f"recurrent.{number}.{name}"] for name in layer.cell.named(layer.params)}
-            twin.recurrent.append(type(layer)(**own, stateful=True))
+            other.recurrent.append(type(layer)(**own, stateful=True))
         output = [parameters.get(f"output.{name}") for name in self.output.named(self.output.params)]
         if self.tied:
             output[0] = self.output.tied_parameters(parameters["embedding.W"])[0]
-        twin.output = self.output.of(output, self.output_settings, self.rng, self.order, self.output.rows)
-        twin.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
-        twin.stack = self.stack.of(twin.recurrent)
-        twin._settle()
-        return twin
+        other.output = self.output.of(output, self.output_settings, self.rng, self.order, self.output.rows)
+        other.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
+        other.stack = self.stack.of(other.recurrent)
+        other._layers_changed()
+        return other
 
     def unregularized(self) -> RNNLM:
-        """A model of the same layers on the same arrays, which trains without dropout and penalties."""
-        twin = self.with_parameters(self.named_parameters())
-        twin.embedding_dropout = EmbeddingDropout(0.0)
-        twin.stack = self.stack.unregularized(twin.recurrent)
-        return twin
+        """A model with the same layers on the same arrays that trains without dropout and penalties."""
+        other = self.with_parameters(self.named_parameters())
+        other.embedding_dropout = EmbeddingDropout(0.0)
+        other.stack = self.stack.unregularized(other.recurrent)
+        return other
 
     def with_exact_output(self) -> RNNLM:
-        """A model on the same arrays whose `loss` is of all tokens, not of a sample; this one, where it is already."""
+        """A model on the same arrays whose `loss` is the exact one, not an estimate; this model if it has that loss."""
         if self.output.exact:
             return self
-        twin = self.with_parameters(self.named_parameters())
-        twin.output_settings = OutputSettings()
-        twin.output = self.output.exactly()
-        twin._settle()
-        return twin
+        other = self.with_parameters(self.named_parameters())
+        other.output_settings = OutputSettings()
+        other.output = self.output.exactly()
+        other._layers_changed()
+        return other
 
     def set_parameters(self, parameters: Iterable[Array]) -> None:
-        """Go on with other arrays, in the order of `params`, in place of the model's own."""
-        for (_name, layer, index), parameter in zip(self._places, parameters, strict=True):
-            layer.params[index] = parameter
+        """Use other arrays, in the order of `params`, in place of the model's own."""
+        self._named.replace(parameters)
         if self.tied:
             self.output.params[0] = self.output.tied_parameters(self.embedding.params[0])[0]
         self.params = list(self.named_parameters().values())
 
     def training_bytes(self, streams: int, steps: int) -> int:
-        """About how many bytes training takes in blocks of (streams, steps), what an optimizer remembers left out.
-
-        Parameters and gradients; what the layers keep for the backward pass; the slices of scores.
-        """
-        item = self.params[0].dtype.itemsize
-        parameters = sum(parameter.size for parameter in self.params)
+        """About how many bytes training in blocks of (streams, steps) takes, without those of the optimizer."""
+        item, parameters = self.params[0].dtype.itemsize, sum(parameter.size for parameter in self.params)
         scores = min(3 * SLICE_BYTES, 3 * self.output.scores_size(streams * steps) * item)
-        return int(2 * item * parameters + self.kept_bytes(streams, steps) + scores)
+        return int(2 * item * parameters + self.saved_bytes(streams, steps) + scores)
 
-    def kept_bytes(self, streams: int, steps: int) -> int:
-        """About how many bytes the layers keep of such a block for the backward pass."""
-        W = self.embedding.params[0]
-        sizes = 3 * W.shape[1] + sum(layer.cell.kept_sizes for layer in self.recurrent)
-        return int(W.dtype.itemsize * streams * steps * sizes)
+    def saved_bytes(self, streams: int, steps: int) -> int:
+        """About how many bytes the layers save of a block of (streams, steps) for the backward pass."""
+        size = 3 * self.embedding.params[0].shape[1] + sum(layer.cell.saved_size for layer in self.recurrent)
+        return int(self.params[0].dtype.itemsize * streams * steps * size)
 
     def loss(self, xs: Array, ts: Array) -> Loss:
-        """A training pass: what the targets ts (N, T) cost after the inputs xs (N, T), with dropout.
+        """A training pass, with dropout: inputs xs (N, T) and targets ts (N, T) -> the sum of nats and their number.
 
-        The hidden state goes on from the call before. Targets of -1 are not counted, and penalties are not in it.
+        The state continues from the call before. Targets of -1 are not counted. Penalties are not included. Raises
+        InputError for ids outside [0, V), for targets of another shape, and if the state is of other streams.
         """
-        loss = self._recorded.loss(self, xs, ts)  # what the layers do below, where all of it is a few small kernels
+        loss = self._captured.loss(self, xs, ts)  # the same kernels, replayed in one call; for small blocks
         if loss is not None:
             return loss
         self.output.forward(self.forward(xs), ts)
         return self.output.loss
 
     def forward(self, xs: Array) -> Array:
-        """The training pass up to what the output layer sees: xs (N, T) -> hs (N, T, H), with dropout."""
-        self._recorded.current = None
-        may_repeat = self.embedding.may_repeat(xs) and self.embedding_dropout.ratio == 0
-        if may_repeat and self.stack.reads_rows(*xs.shape):
-            return self.stack.forward(self.embedding.forward_rows(xs))
-        return self.stack.forward(self.embedding_dropout.forward(self.embedding.forward(xs), xs))
+        """The training pass below the output layer, with dropout: ids xs (N, T) -> hs (N, T, H)."""
+        self._captured.current = None
+        return self.stack.forward(self._embed(xs))
 
     def backward(self) -> None:
-        """The gradient of the mean nats of the last `loss` and the penalties, by truncated BPTT."""
-        recorded = self._recorded.current
-        dembedded = recorded.backward(self) if recorded else self.stack.backward(self.output.backward())
-        self.embedding.backward(self.embedding_dropout.backward(dembedded))
+        """The gradient of the mean nats of the last `loss` and of the penalties, by truncated BPTT.
+
+        Raises InputError without a `loss` before it.
+        """
+        captured = self._captured.current
+        self._embed_backward(captured.backward(self) if captured else self.stack.backward(self.output.backward()))
         if self.tied:
             (rows,) = self.embedding.grads
             self.embedding.grads[0] = self.output.tied_gradient(rows)
 
-    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.
+    def _embed(self, ids: Array) -> Array | DeduplicatedInputs:
+        """xs (N, T, D) for ids (N, T), or each distinct row once if the first layer's kernel is faster on those."""
+        fused = self.embedding.backend.fused
+        unchanged = self.embedding_dropout.ratio == 0 and self.stack.dropouts[0].ratio == 0
+        W, cell = self.embedding.params[0], self.recurrent[0].cell
+        self.deduplicated = fused.deduplicate(W, ids, cell) if fused and unchanged else None
+        return self.deduplicated or self.embedding_dropout.forward(self.embedding.forward(ids), ids)
 
-        P(next = v) is the softmax of the scores. Pure: the model is left as it is.
+    def _embed_backward(self, dxs: Array) -> None:
+        """The embedding's gradient from dxs (N, T, D), or from that of the distinct rows."""
+        if self.deduplicated is None:
+            self.embedding.backward(self.embedding_dropout.backward(dxs))
+        else:
+            self.embedding.grads[0] = RowGradient(self.embedding.params[0].shape, self.deduplicated.rows, dxs)
+
+    @property
+    def is_static(self) -> bool:
+        """True if training passes have no dropout, penalty or residual connection, and the output layer is full."""
+        plain = self.embedding_dropout.ratio == 0 and not self.stack.is_regularized and not any(self.stack.residual)
+        return plain and type(self.output) is TimeOutputWithLoss
+
+    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
+        """One token per stream: ids (N,) and the state before them -> scores (N, V), and the state after them.
+
+        P(next token = v) is the softmax of the scores. Pure: the model does not change. Raises InputError for ids
+        outside [0, V).
         """
         h, state = self.stack.step(self.embedding.rows(ids), state)
         return self.output.scores(h), state
 
     def log_probabilities(self, xs: Array, ts: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """ln P(ts | everything before) in nats (N, T), zero where the target is -1, and the state after the block.
+        """ln P(ts | all tokens before) in nats (N, T), zero where the target is -1, and the state after the block.
 
-        Pure and without dropout: the same numbers as `step`, token by token.
+        Pure and without dropout: the same numbers as `step` token by token. Raises InputError as `loss` does.
         """
         hs, state = self.hidden_states(xs, state)
         return self.output.log_probabilities(hs, ts), state
 
     def hidden_states(self, xs: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """What the output layer sees after every input of the block xs (N, T): hs (N, T, H), and the state after it.
+        """The input of the output layer after every id of the block xs (N, T): hs (N, T, H), and the state after it.
 
-        Pure and without dropout.
+        Pure and without dropout. Raises InputError as `loss` does.
         """
         return self.stack.unroll(self.embedding.rows(xs), state)
 
     def zero_state(self, streams: int) -> ModelState:
-        """The state of `streams` streams that have read nothing."""
+        """The state of `streams` streams before their first token."""
         return tuple(layer.cell.zero_state(streams) for layer in self.recurrent)
 
     @property
     def state(self) -> ModelState | None:
-        """The training state after the last `loss`, or None before any; the arrays are the layers' own."""
+        """The training state after the last `loss`, or None before the first; the arrays are the layers' own."""
         states = tuple(layer.state for layer in self.recurrent)
         return None if states[0] is None else tuple(state for state in states if state is not None)
 
     def set_state(self, state: ModelState | None) -> None:
-        """Let the next `loss` go on from `state`; None: from zeros."""
+        """The next `loss` continues from `state`; None: from zeros."""
         if state is None:
-            return self.reset_state()
-        for layer, layer_state in zip(self.recurrent, state, strict=True):
-            layer.set_state(*layer_state)
-        return None
+            self.reset_state()
+        else:
+            for layer, layer_state in zip(self.recurrent, state, strict=True):
+                layer.set_state(*layer_state)
 
     def reset_state(self) -> None:
-        """Let the next `loss` start from zeros."""
+        """The next `loss` starts from zeros."""
         for layer in self.recurrent:
             layer.reset_state()
-
-
-def _frequency_order(counts: Sequence[int], vocab_size: int) -> np.ndarray[Any, Any] | None:
-    """The token ids from the most frequent on, equal ones as they are; None where all are in that order."""
-    if len(counts) != vocab_size:
-        raise InputError(f"counts must be of {vocab_size} tokens, got {len(counts)}")
-    order = np.argsort(-np.asarray(counts), kind="stable")
-    return None if np.array_equal(order, np.arange(vocab_size)) else order

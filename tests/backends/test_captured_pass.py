@@ -1,4 +1,4 @@
-"""A recorded pass gives what the layers give, bit for bit, and is there only where they do the same in every block."""
+"""A captured pass equals the layers bit for bit, and is used only where every block needs the same operations."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def blocks(count: int, vocabulary: int = V, streams: int = N, steps: int = T) ->
     return [tuple(rng.integers(0, vocabulary, (2, streams, steps))) for _ in range(count)]
 
 
-def unrecorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CapturedPasses, "_pass", lambda *_arguments: None)
 
 
 def trained(model: RNNLM, given: list[tuple[Any, Any]], threads: int = 2) -> list[Any]:
-    """All that a few steps of training leave behind."""
+    """The losses, states, gradients and parameters of a few training steps."""
     found: list[Any] = []
     optimizer = SGD(model.named_parameters())
     with fused(threads):
@@ -69,7 +69,7 @@ def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(("tied", "vocabulary"), [(False, V), (True, V), (False, 9), (True, 9)])
-def test_it_gives_the_same_bits(
+def test_a_captured_pass_equals_the_layers(
     cell: str, threads: int, tied: bool, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def model() -> RNNLM:
@@ -77,15 +77,15 @@ def test_it_gives_the_same_bits(
 
     given = blocks(4, vocabulary, steps=T if vocabulary == V else 50)
     ours = model()
-    recorded = trained(ours, given, threads)
-    assert ours._recorded.current is not None
-    unrecorded(monkeypatch)
-    assert_same(recorded, trained(model(), given, threads))
+    captured = trained(ours, given, threads)
+    assert ours._captured.current is not None
+    without_capture(monkeypatch)
+    assert_same(captured, trained(model(), given, threads))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("vocabulary", [9, V])
-def test_it_gives_the_same_bits_where_threads_share_hidden_units(
+def test_a_captured_pass_equals_the_layers_if_threads_share_hidden_units(
     cell: str, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from weft.backends.kernels.recurrent import block as recurrent_block
@@ -93,21 +93,21 @@ def test_it_gives_the_same_bits_where_threads_share_hidden_units(
     monkeypatch.setattr(recurrent_block, "ALONE_WEIGHTS", 0)
     given = blocks(4, vocabulary, streams=1, steps=T if vocabulary == V else 50)
     ours = RNNLM(vocabulary, 70, 70, 2, cell, seed=1)
-    recorded = trained(ours, given)
-    assert ours._recorded.current is not None
-    unrecorded(monkeypatch)
-    assert_same(recorded, trained(RNNLM(vocabulary, 70, 70, 2, cell, seed=1), given))
+    captured = trained(ours, given)
+    assert ours._captured.current is not None
+    without_capture(monkeypatch)
+    assert_same(captured, trained(RNNLM(vocabulary, 70, 70, 2, cell, seed=1), given))
 
 
-def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
+def test_a_pass_is_captured_when_a_shape_occurs_twice_in_a_row() -> None:
     model = RNNLM(V, 12, 12, seed=1)
-    was_recorded = []
+    was_captured = []
     with fused(1):
         for steps in (8, 8, 7, 8, 8):
             model.loss(*blocks(1, steps=steps)[0])
-            was_recorded.append(model._recorded.current is not None)
+            was_captured.append(model._captured.current is not None)
             model.backward()
-    assert was_recorded == [False, True, False, False, True]
+    assert was_captured == [False, True, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -125,33 +125,33 @@ def test_it_is_recorded_when_a_shape_comes_twice_in_a_row() -> None:
         lambda: RNNLM(V, 12, 12, dtype="float64", seed=1),
     ],
 )
-def test_what_is_not_the_same_in_every_block_is_not_recorded(make: Any) -> None:
+def test_a_pass_that_differs_between_blocks_is_not_captured(make: Any) -> None:
     model = make()
     with fused(1):
         for xs, ts in blocks(3):
             model.loss(xs, ts)
-            assert model._recorded.current is None
+            assert model._captured.current is None
             model.backward()
 
 
-def test_nothing_is_recorded_of_the_plain_loop() -> None:
+def test_the_plain_loop_is_not_captured() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     for xs, ts in blocks(3):
         model.loss(xs, ts)
-        assert model._recorded.current is None
+        assert model._captured.current is None
 
 
-def test_targets_that_do_not_count_are_left_to_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_with_ignored_targets_are_processed_by_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     given = blocks(5)
     given[2][1][1, 3] = given[4][1][0, 0] = -1
-    recorded = trained(RNNLM(V, 12, 12, seed=1), given)
-    unrecorded(monkeypatch)
-    assert_same(recorded, trained(RNNLM(V, 12, 12, seed=1), given))
+    captured = trained(RNNLM(V, 12, 12, seed=1), given)
+    without_capture(monkeypatch)
+    assert_same(captured, trained(RNNLM(V, 12, 12, seed=1), given))
 
 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("id", [-2, V])
-def test_ids_beyond_the_vocabulary_are_refused(which: int, id: int) -> None:
+def test_ids_outside_the_vocabulary_are_refused(which: int, id: int) -> None:
     model, given = RNNLM(V, 12, 12, seed=1), blocks(3)
     given[2][which][2, 2] = id
     with fused(1):
@@ -161,11 +161,11 @@ def test_ids_beyond_the_vocabulary_are_refused(which: int, id: int) -> None:
             model.loss(*given[2])
 
 
-def test_ids_of_any_integer_type_and_order_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ids_of_any_integer_type_and_memory_order_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     given = [(np.asfortranarray(xs.astype(np.int32)), ts.astype(np.uint16)) for xs, ts in blocks(3)]
-    recorded = trained(RNNLM(V, 12, 12, seed=1), given)
-    unrecorded(monkeypatch)
-    assert_same(recorded, trained(RNNLM(V, 12, 12, seed=1), blocks(3)))
+    captured = trained(RNNLM(V, 12, 12, seed=1), given)
+    without_capture(monkeypatch)
+    assert_same(captured, trained(RNNLM(V, 12, 12, seed=1), blocks(3)))
 
 
 def test_backward_needs_a_loss_before_it() -> None:
@@ -188,7 +188,7 @@ def test_a_state_of_other_streams_is_refused() -> None:
             model.loss(*block)
 
 
-def test_a_state_that_was_handed_out_stays() -> None:
+def test_a_returned_state_is_not_overwritten() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     states = []
     with fused(1):
@@ -199,7 +199,7 @@ def test_a_state_that_was_handed_out_stays() -> None:
         np.testing.assert_array_equal(handed_out, kept)
 
 
-def test_other_parameters_are_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_is_captured_again_for_other_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     def losses() -> list[float]:
         model = RNNLM(V, 12, 12, seed=1)
         with fused(1):
@@ -207,12 +207,12 @@ def test_other_parameters_are_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> 
             model.set_parameters([2 * array for array in model.params])
             return found + [model.loss(*block).nats for block in blocks(3)]
 
-    recorded = losses()
-    unrecorded(monkeypatch)
-    assert recorded == losses()
+    captured = losses()
+    without_capture(monkeypatch)
+    assert captured == losses()
 
 
-def test_another_thread_and_other_kernels_record_for_themselves() -> None:
+def test_every_thread_and_set_of_kernels_has_captured_passes_of_its_own() -> None:
     model = RNNLM(V, 12, 12, seed=1)
 
     def read(threads: int) -> None:
@@ -222,14 +222,14 @@ def test_another_thread_and_other_kernels_record_for_themselves() -> None:
 
     read(1)
     read(2)
-    assert len(model._recorded._passes) == 2
+    assert len(model._captured._passes) == 2
     other = threading.Thread(target=read, args=(1,))
     other.start()
     other.join()
-    assert len(model._recorded._passes) == 3
+    assert len(model._captured._passes) == 3
 
 
-def test_forward_by_hand_after_a_recorded_pass_goes_back_by_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backward_after_a_forward_by_hand_uses_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     def gradients() -> list[Any]:
         model, given = RNNLM(V, 12, 12, seed=1), blocks(3)
         with fused(1):
@@ -239,12 +239,12 @@ def test_forward_by_hand_after_a_recorded_pass_goes_back_by_the_layers(monkeypat
             model.backward()
         return [dense(gradient) for gradient in model.grads]
 
-    recorded = gradients()
-    unrecorded(monkeypatch)
-    assert_same(recorded, gradients())
+    captured = gradients()
+    without_capture(monkeypatch)
+    assert_same(captured, gradients())
 
 
-def test_a_model_that_nobody_has_goes_at_once() -> None:
+def test_a_model_is_freed_without_garbage_collection() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     trained(model, blocks(3))
     gone = weakref.ref(model)
@@ -256,31 +256,31 @@ def test_a_model_that_nobody_has_goes_at_once() -> None:
         gc.enable()
 
 
-def test_shapes_beyond_the_memory_for_them_take_the_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passes_beyond_the_memory_limit_replace_others(monkeypatch: pytest.MonkeyPatch) -> None:
     from weft.backends import captured_pass
 
     def model() -> RNNLM:
         return RNNLM(V, 12, 12, seed=1)
 
     given = [block for steps in (8, 6, 8) for block in blocks(3, steps=steps)]
-    monkeypatch.setattr(captured_pass, "MOST_BYTES", model().kept_bytes(N, 8))
+    monkeypatch.setattr(captured_pass, "MAX_BYTES", model().saved_bytes(N, 8))
     ours = model()
-    recorded = trained(ours, given)
-    assert len(ours._recorded._passes) == 1
-    unrecorded(monkeypatch)
-    assert_same(recorded, trained(model(), given))
+    captured = trained(ours, given)
+    assert len(ours._captured._passes) == 1
+    without_capture(monkeypatch)
+    assert_same(captured, trained(model(), given))
 
 
-def test_helpers_that_do_not_come_change_no_bit(everything_shared: None) -> None:
+def test_missing_workers_change_no_bit(everything_shared: None) -> None:
     from weft.backends.kernels.threads.thread_pool import thread_pool
 
     together = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
-    with thread_pool(2)._free:  # somebody else has the helpers
+    with thread_pool(2)._free:  # the workers are in use elsewhere
         alone = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
     assert_same(alone, together)
 
 
-def test_a_thread_that_fails_is_told_of() -> None:
+def test_a_failed_thread_is_reported() -> None:
     from helpers.parallel_cases import failing
     from weft.backends.kernels.threads.capture import CapturingRunner
 
@@ -288,5 +288,5 @@ def test_a_thread_that_fails_is_told_of() -> None:
     with pytest.raises(MemoryError, match="failing"):
         capture.run(failing, 2, False, np.zeros(2))
     capture._calls = [(failing, 2, False, (np.zeros(2),))]
-    with pytest.raises(MemoryError, match="a recording"):
+    with pytest.raises(MemoryError, match="the captured kernels"):
         capture.captured().replay()

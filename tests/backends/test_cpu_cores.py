@@ -1,4 +1,4 @@
-"""A process uses no more cores than its control group grants."""
+"""The number of cores is limited by the control group of the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weft.errors import InputError
 
 
 @pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
-def test_a_count_below_one_is_refused() -> None:
+def test_fewer_threads_than_one_are_refused() -> None:
     with pytest.raises(InputError, match="threads must be at least 1, got 0"), fused(0):
         pass
 
@@ -27,7 +27,7 @@ def test_a_count_below_one_is_refused() -> None:
         ({}, float("inf")),
     ],
 )
-def test_the_cores_that_a_container_grants(files: dict[str, str], cores: float, tmp_path: Path) -> None:
+def test_the_cpu_quota_of_a_control_group(files: dict[str, str], cores: float, tmp_path: Path) -> None:
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content, "ascii")

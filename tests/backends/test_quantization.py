@@ -1,4 +1,4 @@
-"""Rounded weights: how near they are, and what they are made of."""
+"""Rounded weights: their errors and their types."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def test_bfloat16_is_the_nearest_number_of_eight_bits(W: np.ndarray) -> None:
     bits, scales = rounded(W, "bfloat16", 0)
     near = restored(bits, scales, 0)
     assert not (near.view(np.uint32) & 0xFFFF).any()
-    for step in (-1, 1):  # neither neighbour is nearer
+    for step in (-1, 1):  # neither neighbouring bfloat16 number is nearer
         other = restored((bits.astype(int) + step).clip(0, 0xFFFF).astype(np.uint16), scales, 0).astype(np.float64)
         assert not (np.abs(other - W) < np.abs(near.astype(np.float64) - W)).any()  # beyond zero there is no number
 
 
-def test_bfloat16_halves_go_to_the_even_neighbour() -> None:
+def test_bfloat16_ties_are_rounded_to_even() -> None:
     W = np.array([[0x3F808000, 0x3F818000]], np.uint32).view(np.float32)
     assert rounded(W, "bfloat16", 0)[0].tolist() == [[0x3F80, 0x3F82]]
 
 
 @pytest.mark.parametrize("kind", WEIGHTS)
-def test_rounded_weights_are_an_array_of_their_own_and_rounding_them_again_changes_nothing(kind: str) -> None:
+def test_rounded_weights_are_a_new_array_and_rounding_is_idempotent(kind: str) -> None:
     W = np.random.default_rng(0).normal(size=(7, 5)).astype("f")
     once = restored(*rounded(W, kind, 0), 0)
     assert not np.shares_memory(once, W)
     np.testing.assert_allclose(restored(*rounded(once, kind, 0), 0), once, rtol=1e-6)
 
 
-def test_what_cannot_be_rounded_is_told() -> None:
+def test_unknown_kinds_and_weights_that_are_not_finite_are_refused() -> None:
     with pytest.raises(InputError, match=r"one of float32, bfloat16, int8, got 'int9' \(did you mean \"int8\"\?\)"):
         rounded(np.zeros((1, 1), np.float32), "int9", 0)
     with pytest.raises(InputError, match="not finite"):

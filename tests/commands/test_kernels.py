@@ -56,12 +56,12 @@ def test_threads_without_the_kernels_are_refused(run_weft: RunWeft, tmp_path: Pa
 def test_the_kernels_are_switched_on_for_one_thread_only() -> None:
     seen = []
     with fused(1):
-        other = threading.Thread(target=lambda: seen.append(default_backend.kernels))
+        other = threading.Thread(target=lambda: seen.append(default_backend.fused))
         other.start()
         other.join()
-        assert default_backend.kernels is not None
+        assert default_backend.fused is not None
     assert seen == [None]
-    assert default_backend.kernels is None
+    assert default_backend.fused is None
 
 
 def test_without_a_place_on_disk_kernels_are_compiled_all_the_same() -> None:

@@ -1,4 +1,4 @@
-"""Independent ways to the same numbers: central differences, and layers run on PyTorch tensors with autograd."""
+"""Independent computations of the same numbers: central differences, and layers on PyTorch tensors with autograd."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def central_differences(value: Callable[[], float], array: Floats, epsilon: floa
     """d value() / d array, element by element, by (f(x + ε) - f(x - ε)) / 2ε."""
     gradient = np.zeros_like(array)
     for index in np.ndindex(array.shape):
-        kept = array[index]
-        array[index] = kept + epsilon
+        original = array[index]
+        array[index] = original + epsilon
         above = value()
-        array[index] = kept - epsilon
+        array[index] = original - epsilon
         below = value()
-        array[index] = kept
+        array[index] = original
         gradient[index] = (above - below) / (2 * epsilon)
     return gradient
 
@@ -35,21 +35,21 @@ def central_differences_along(
 ) -> Floats:
     """The slope of value() along each direction v, an array like `array`: (f(x + εv) - f(x - εv)) / 2ε.
 
-    An error in any element of a gradient shows along a direction drawn at random, at two values for the whole array.
+    An error in any element of a gradient changes the slope along a random direction, which takes two values of f.
     """
-    kept = array.copy()
+    original = array.copy()
     slopes = []
     for direction in directions:
-        array[...] = kept + epsilon * direction
+        array[...] = original + epsilon * direction
         above = value()
-        array[...] = kept - epsilon * direction
+        array[...] = original - epsilon * direction
         slopes.append((above - value()) / (2 * epsilon))
-    array[...] = kept
+    array[...] = original
     return np.array(slopes)
 
 
 class TorchBackend(NumpyBackend):
-    """Just enough of a backend to run the cells on PyTorch tensors."""
+    """The operations of a backend that cells on PyTorch tensors need."""
 
     name = "torch"
     xp: Any = array_api_compat.torch
@@ -59,12 +59,13 @@ class TorchBackend(NumpyBackend):
 
 
 class StrictBackend(NumpyBackend):
-    """Arrays that offer the array API standard and nothing beyond it."""
+    """Arrays with the functions of the array API standard alone."""
 
     name = "strict"
     xp: Any = array_api_strict
 
-    def block_kernel(self, cell: Any, streams: int, steps: int) -> None:
+    @property
+    def fused(self) -> None:
         return None
 
     def owns(self, array: object) -> bool:

@@ -1,4 +1,4 @@
-"""A recurrent layer in a setting in which nothing is zero: what the contract of the cells is checked on."""
+"""A recurrent layer with nonzero parameters, inputs, states and upstream gradients, for the contract tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = Any
 
 
 class Case:
-    """A layer with random parameters, inputs, initial state and upstream gradients, none of them zero."""
+    """A layer with random parameters, inputs, initial state and upstream gradients, all nonzero."""
 
     def __init__(self, layer_type: type[TimeRecurrent], N: int = 2, T: int = 3, D: int = 4, H: int = 5) -> None:
         rng = np.random.default_rng(0)

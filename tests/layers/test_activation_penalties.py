@@ -1,4 +1,4 @@
-"""Penalties on activations and their changes: values, gradients, and the same in PyTorch."""
+"""Penalties on activations and on their changes: values, gradients, and the same in PyTorch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_gradients_equal_central_differences_and_torch(kind: Any, T: int) -> Non
     np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=1e-12, atol=1e-15)
 
 
-def test_within_a_single_step_nothing_changes() -> None:
+def test_the_temporal_penalty_of_a_single_step_is_zero() -> None:
     penalty = TemporalPenalty(2.0)
     assert penalty.forward(activations(1)) == 0
     np.testing.assert_array_equal(penalty.backward(), np.zeros((2, 1, 3)))

@@ -1,4 +1,4 @@
-"""What is dropped together: single activations, units over time, words, recurrent weights; and the gradient with it."""
+"""The four dropouts: what shares an element of the mask, the mean, and the gradient."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ones(*shape: int) -> Floats:
     return np.ones(shape, "f")
 
 
-def test_locked_dropout_has_one_mask_for_all_steps_and_another_for_every_stream_and_block() -> None:
+def test_locked_dropout_has_one_mask_for_all_steps_and_different_ones_for_streams_and_blocks() -> None:
     layer = LockedDropout(0.25, np.random.default_rng(0))
     ys = layer.forward(ones(N, T, D))
     np.testing.assert_array_equal(ys, np.broadcast_to(ys[:, :1], ys.shape))
@@ -32,7 +32,7 @@ def test_locked_dropout_has_one_mask_for_all_steps_and_another_for_every_stream_
     assert not np.array_equal(layer.forward(ones(N, T, D)), ys)
 
 
-def test_plain_dropout_has_another_mask_for_every_step() -> None:
+def test_plain_dropout_has_different_masks_for_the_steps() -> None:
     ys = TimeDropout(0.25, np.random.default_rng(0)).forward(ones(N, T, D))
     assert not np.array_equal(ys[:, 0], ys[:, 1])
 
@@ -65,7 +65,7 @@ def test_embedding_dropout_keeps_the_mean() -> None:
     assert ys.mean() == pytest.approx(1, abs=0.02)
 
 
-def test_nothing_is_drawn_where_nothing_is_dropped() -> None:
+def test_a_ratio_of_zero_draws_no_random_numbers() -> None:
     rng = np.random.default_rng(0)
     before = copy.deepcopy(rng.bit_generator.state)
     xs, ids = ones(N, T, D), np.zeros((N, T), int)
@@ -103,7 +103,7 @@ def test_gradients_with_weight_dropout_equal_central_differences(layer_type: typ
 
 
 @every_recurrent_cell
-def test_a_block_with_weight_dropout_is_a_block_of_the_weights_that_are_left(layer_type: type[TimeRecurrent]) -> None:
+def test_a_block_with_weight_dropout_equals_a_block_with_masked_weights(layer_type: type[TimeRecurrent]) -> None:
     case, dropout = weight_dropped(layer_type)
     Wh = case.params["Wh"].copy()
     hs, _last = case.forward()
@@ -115,7 +115,7 @@ def test_a_block_with_weight_dropout_is_a_block_of_the_weights_that_are_left(lay
 
 
 @every_recurrent_cell
-def test_reading_between_forward_and_backward_neither_drops_weights_nor_disturbs(
+def test_unroll_between_forward_and_backward_drops_no_weights_and_changes_no_gradient(
     layer_type: type[TimeRecurrent],
 ) -> None:
     case, _dropout = weight_dropped(layer_type)
@@ -131,6 +131,6 @@ def test_reading_between_forward_and_backward_neither_drops_weights_nor_disturbs
 
 @pytest.mark.parametrize("kind", [LockedDropout, EmbeddingDropout, WeightDropout])
 @pytest.mark.parametrize("ratio", [1, -0.1, float("nan")])
-def test_shares_are_checked(kind: Any, ratio: float) -> None:
+def test_a_ratio_outside_the_unit_interval_is_refused(kind: Any, ratio: float) -> None:
     with pytest.raises(InputError, match=r"dropout ratio must lie in \[0, 1\), got"):
         kind(ratio)

@@ -1,4 +1,4 @@
-"""The public face of the layers: names, lists and values that existing code was written for."""
+"""The public interface of the layers: the names, lists and values that existing code relies on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from weft.layers import (
 )
 
 
-def test_a_language_model_put_together_by_hand_learns() -> None:
+def test_a_language_model_built_from_single_layers_learns() -> None:
     rng = np.random.default_rng(0)
     V, D, H = 5, 4, 8
     layers: list[Any] = [
@@ -57,7 +57,7 @@ def test_a_language_model_put_together_by_hand_learns() -> None:
     assert losses[-1] < 0.2
 
 
-def test_one_step_of_each_cell_by_hand() -> None:
+def test_one_step_of_each_cell_equals_its_equations() -> None:
     one = np.ones((1, 1))
 
     def sigmoid(x: float) -> float:
@@ -96,7 +96,7 @@ def test_one_step_layers_equal_blocks_of_one() -> None:
     np.testing.assert_array_equal(affine.grads[0], time_affine.grads[0])
 
 
-def test_one_hot_targets_are_understood() -> None:
+def test_one_hot_targets_equal_token_ids() -> None:
     scores, targets = np.random.default_rng(0).normal(size=(2, 3, 4)), np.array([[0, 3, 1], [2, 2, 0]])
     layer = TimeSoftmaxWithLoss()
     assert layer.forward(scores, np.eye(4)[targets]) == layer.forward(scores, targets)
@@ -127,7 +127,7 @@ def test_dropout_keeps_the_mean_and_its_gradient_has_the_same_mask() -> None:
     np.testing.assert_array_equal(layer.backward(ones), ones)
 
 
-def test_mistakes_are_named() -> None:
+def test_error_messages_name_the_wrong_argument() -> None:
     with pytest.raises(InputError, match=r"dropout ratio must lie in \[0, 1\), got 1"):
         TimeDropout(1)
     with pytest.raises(InputError, match=r"targets must have shape \(2,\)"):

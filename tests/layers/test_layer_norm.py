@@ -1,4 +1,4 @@
-"""Layer normalisation, and the cells that have it, against PyTorch's; the contract tests have them among all cells."""
+"""Layer normalisation and its cells against PyTorch; the contract tests cover the cells as well."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def test_the_gradient_of_the_normalization_equals_central_differences() -> None:
     np.testing.assert_allclose(normalized_backward(np, dv_hat, *normalized(np, v)), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_a_row_of_equal_numbers_becomes_zero() -> None:
+def test_a_row_of_equal_numbers_is_normalized_to_zero() -> None:
     np.testing.assert_array_equal(normalized(np, np.full((1, 5), 3.0, "f"))[0], 0)
 
 
-def test_at_the_start_gains_are_one_and_the_cell_is_as_it_would_be_without() -> None:
+def test_initial_gains_are_one_and_the_other_parameters_those_of_the_plain_cell() -> None:
     with_norm = TimeLayerNormLSTM.cell_type.initial_parameters(np.random.default_rng(0), 3, 4)
     plain = TimeLayerNormLSTM.cell_type.normalizes.initial_parameters(np.random.default_rng(0), 3, 4)
     for ours, theirs in zip(with_norm[:3], plain, strict=True):

@@ -1,4 +1,4 @@
-"""What every recurrent layer must do. New cells are found by themselves."""
+"""The contract of recurrent layers, tested on all cells that `time_layers` finds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def test_gradients_equal_autograd_through_the_same_forward(layer_type: type[Time
     objective = objective + sum((s * torch.tensor(d)).sum() for s, d in zip(last, case.dlast, strict=True))
     objective.backward()
     for name, tensor in tensors.items():
-        expected = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad  # None: nothing depends on it
+        expected = (
+            torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+        )  # None: the output does not depend on it
         np.testing.assert_allclose(gradients[name], expected.numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
 
 
@@ -80,7 +82,7 @@ def test_backward_of_one_step_equals_a_block_of_one(layer_type: type[TimeRecurre
 
 
 @every_cell
-def test_a_block_cut_in_two_goes_on_forward_and_is_truncated_backward(layer_type: type[TimeRecurrent]) -> None:
+def test_a_block_cut_in_two_continues_forward_and_is_truncated_backward(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type, T=6)
     whole, last = case.forward()
     dxs = case.layer.backward(case.dhs)
@@ -98,7 +100,7 @@ def test_a_block_cut_in_two_goes_on_forward_and_is_truncated_backward(layer_type
 
 
 @every_cell
-def test_the_gradient_left_out_by_truncation_is_the_one_kept_in_dh(layer_type: type[TimeRecurrent]) -> None:
+def test_the_gradient_that_truncation_omits_is_the_one_in_dh(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type, T=6)
     case.forward()
     dxs = case.layer.backward(case.dhs)
@@ -124,7 +126,7 @@ def test_a_stateless_layer_starts_every_block_from_zeros(layer_type: type[TimeRe
 
 
 @every_cell
-def test_a_stateful_layer_goes_on_until_it_is_reset(layer_type: type[TimeRecurrent]) -> None:
+def test_a_stateful_layer_continues_until_it_is_reset(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
     layer = layer_type(**case.params, stateful=True)
     first = layer.forward(case.xs)
@@ -170,7 +172,7 @@ def test_the_dtype_of_the_parameters_passes_through(layer_type: type[TimeRecurre
 
 
 @every_cell
-def test_unroll_gives_the_numbers_of_forward_and_touches_nothing(layer_type: type[TimeRecurrent]) -> None:
+def test_unroll_gives_the_numbers_of_forward_and_changes_no_state(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
     hs, last = case.forward()
     case.layer.reset_state()
@@ -197,7 +199,7 @@ def test_only_functions_of_the_array_standard_are_used(layer_type: type[TimeRecu
 
 
 @every_cell
-def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
+def test_a_kernel_of_the_backend_replaces_the_loop(
     layer_type: type[TimeRecurrent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
@@ -212,17 +214,19 @@ def test_a_kernel_on_the_backend_takes_the_place_of_the_loop(
             return super().backward(*arguments)
 
     plain = {name: gradient.copy() for name, gradient in Case(layer_type).gradients().items()}
-    kernel = Kernel()
-    monkeypatch.setattr(
-        backends[0], "block_kernel", lambda cell, *_: kernel if cell.name == layer_type.cell_type.name else None
-    )
+
+    class Fused:
+        def block_kernel(self, cell: Any, streams: int, steps: int) -> Any:
+            return Kernel() if cell.name == layer_type.cell_type.name else None
+
+    monkeypatch.setattr(type(backends[0]), "fused", Fused())
     for name, gradient in Case(layer_type).gradients().items():
         np.testing.assert_array_equal(gradient, plain[name])
     assert calls == ["forward", "backward"]
 
 
 @every_cell
-def test_wrong_shapes_are_named(layer_type: type[TimeRecurrent]) -> None:
+def test_error_messages_name_wrong_shapes(layer_type: type[TimeRecurrent]) -> None:
     case = Case(layer_type)
     with pytest.raises(InputError, match=r"Wx of .* must have shape \(D, "):
         layer_type(**{**case.params, "Wx": case.params["Wx"][:, :-1]})

@@ -1,4 +1,4 @@
-"""What would do nothing is refused, by the name of the setting."""
+"""Settings that would have no effect are refused by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from weft.layers.stack import layer_sizes, residual_layers
         ({"dropout_in": 0.1, "dropout_out": 0.2}, 1, 0.0, [0.1, 0.2]),
     ],
 )
-def test_dropout_stands_for_the_places_that_have_no_share_of_their_own(
+def test_dropout_applies_wherever_no_ratio_is_given(
     settings: dict[str, Any], layers: int, dropout: float, shares: list[float]
 ) -> None:
     regularization = Regularization(**settings)
@@ -38,14 +38,14 @@ def test_dropout_stands_for_the_places_that_have_no_share_of_their_own(
         ({"dropout_locked": True, "dropout_in": 0, "dropout_out": 0}, 1, None, "dropout_locked has no effect"),
     ],
 )
-def test_what_would_do_nothing_is_refused(
+def test_settings_without_effect_are_refused(
     settings: dict[str, Any], layers: int, dropout: float | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         Regularization(**settings).check(LSTM, layers, dropout)
 
 
-def test_while_dropout_is_to_be_chosen_it_may_have_an_effect() -> None:
+def test_dropout_that_is_not_chosen_yet_may_have_an_effect() -> None:
     Regularization(dropout_locked=True).check(LSTM, 2, None)
     Regularization(dropout_in=0.1, dropout_out=0.1).check(LSTM, 1, None)
 
@@ -55,7 +55,7 @@ def test_a_window_has_no_recurrent_weights_to_drop() -> None:
         Regularization(weight_dropout=0.1).check(Window, 1, 0.0)
 
 
-def test_settings_of_other_things_are_left_aside() -> None:
+def test_other_settings_are_ignored() -> None:
     assert Regularization.among({"dropout_in": 0.1, "lr": 3, "dropout": 0.5}) == Regularization(dropout_in=0.1)
 
 
@@ -67,7 +67,7 @@ def test_the_last_layer_of_a_tied_model_has_the_size_of_the_embedding() -> None:
         layer_sizes(4, 11, 1, tied=True)
 
 
-def test_residual_connections_go_round_layers_as_large_as_the_one_below() -> None:
+def test_residual_connections_are_around_layers_of_the_size_of_the_one_below() -> None:
     assert residual_layers([3, 3, 5]) == [False, True, False]
     for sizes in ([3], [3, 5]):
         with pytest.raises(InputError, match=f"residual has no effect .* layers of {', '.join(map(str, sizes))}:"):

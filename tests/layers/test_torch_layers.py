@@ -24,7 +24,7 @@ N, T, D, H, V = 3, 5, 4, 6, 7
 
 
 def reorder(W: Floats, blocks: tuple[int, ...], signs: tuple[int, ...]) -> Floats:
-    """Column blocks of W in another order, with signs."""
+    """The column blocks of W in another order, multiplied by signs."""
     parts = np.split(W, len(blocks), axis=-1)
     return np.concatenate([sign * parts[block] for block, sign in zip(blocks, signs, strict=True)], axis=-1)
 
@@ -84,7 +84,7 @@ def test_time_lstm_equals_torch() -> None:
 
 
 def test_time_gru_equals_torch_where_the_reset_gate_commutes() -> None:
-    # weft: z r h̃ with h = (1-z) h_prev + z h̃; torch: r z n with h = z h_prev + (1-z) n, so z changes its sign
+    # weft: z r h̃ with h = (1-z) h_prev + z h̃; torch: r z n with h = z h_prev + (1-z) n, so the sign of z changes
     Wx, Wh, b = parameters(3)
     Wh[:, 2 * H :] = np.diag(np.diag(Wh[:, 2 * H :]))
     module = torch.nn.GRU(D, H, batch_first=True).double()

@@ -1,4 +1,4 @@
-"""The fixed window: it sees its last inputs and nothing else, and its block is its step."""
+"""The fixed window: its output depends on the last inputs alone, and its block equals its steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def window_layer(window: int) -> TimeWindow:
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 9])
-def test_a_position_sees_exactly_the_inputs_of_its_window(window: int) -> None:
+def test_an_output_depends_on_exactly_the_inputs_of_its_window(window: int) -> None:
     layer = window_layer(window)
     xs = np.random.default_rng(1).normal(size=(1, T, D))
     hs, _state = layer.unroll(xs, layer.cell.zero_state(1))
@@ -36,7 +36,7 @@ def test_a_position_sees_exactly_the_inputs_of_its_window(window: int) -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 4, 9])
-def test_it_is_a_convolution_over_the_inputs(window: int) -> None:
+def test_the_layer_is_a_convolution_over_the_inputs(window: int) -> None:
     layer = window_layer(window)
     xs = np.random.default_rng(1).normal(size=(N, T, D))
     hs, _state = layer.unroll(xs, layer.cell.zero_state(N))
@@ -82,7 +82,7 @@ def test_the_state_is_the_last_inputs() -> None:
     np.testing.assert_array_equal(layer.past, xs[:, -2:].reshape(N, -1))
 
 
-def test_a_language_model_of_windows_forgets_all_but_the_last_tokens() -> None:
+def test_the_scores_of_a_window_model_depend_on_the_last_tokens_alone() -> None:
     model = RNNLM(9, D, H, cell="window", window=3, seed=0, dtype="float64")
     ids = np.random.default_rng(0).integers(0, 9, (1, 12))
     other = ids.copy()
@@ -92,12 +92,12 @@ def test_a_language_model_of_windows_forgets_all_but_the_last_tokens() -> None:
     assert [t for t in range(12) if values[0, t] != others[0, t]] == [4, 5, 6]
 
 
-def test_wrong_shapes_are_told() -> None:
+def test_error_messages_name_wrong_shapes() -> None:
     with pytest.raises(InputError, match=r"Wh of Window must have shape \(6, 5\), got \(7, 5\)"):
         TimeWindow(np.zeros((3, 5)), np.zeros((7, 5)), np.zeros(5))
     with pytest.raises(InputError, match="window must be at least 1, got 0"):
         RNNLM(9, D, H, cell="window", window=0)
 
 
-def test_the_contract_is_checked_on_a_window_of_several_inputs() -> None:
+def test_the_contract_tests_use_a_window_of_several_inputs() -> None:
     assert Case(TimeWindow).layer.params[1].shape == (12, 5)

@@ -1,4 +1,4 @@
-"""The model with the output layers for large vocabularies: gradients, reading, streaming, kernels."""
+"""The model with output layers for large vocabularies: gradients, evaluation, streaming, kernels."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_one_token_at_a_time_gives_the_numbers_of_a_block(output: OutputSettings
 
 @every_output
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_a_frozen_model_steps_as_its_rounded_weights_do(output: OutputSettings, tied: bool, weights: str) -> None:
+def test_the_steps_of_a_frozen_model_equal_those_of_its_rounded_weights(
+    output: OutputSettings, tied: bool, weights: str
+) -> None:
     model = small_model(output, tied, "float32", 0.3)
     streaming = StreamingModel(model, weights)
     ids, state = np.array([4, 17]), model.zero_state(2)
@@ -140,7 +142,7 @@ def test_bfloat16_differs_by_rounding(output: OutputSettings, tied: bool) -> Non
 
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("make", [SGD, Momentum, AdamW])
-def test_rows_are_clipped_averaged_and_applied_as_whole_gradients_are(tied: bool, make: Any) -> None:
+def test_row_gradients_are_clipped_averaged_and_applied_like_dense_ones(tied: bool, make: Any) -> None:
     results = []
     for whole in (False, True):
         model = small_model(SAMPLED, tied, scale=0.5)
@@ -161,7 +163,7 @@ def test_rows_are_clipped_averaged_and_applied_as_whole_gradients_are(tied: bool
         np.testing.assert_allclose(by_rows, expected, rtol=1e-10, atol=1e-13)
 
 
-def test_ids_need_not_be_in_the_order_of_frequency() -> None:
+def test_counts_give_the_ids_in_order_of_frequency() -> None:
     model = small_model(ADAPTIVE, False)
     assert model.order is not None
     assert list(np.asarray(COUNTS)[model.order]) == sorted(COUNTS, reverse=True)
@@ -183,6 +185,6 @@ def test_an_adaptive_output_cannot_be_tied() -> None:
         ({"cluster_factor": 0}, "cluster_factor must be at least 1, got 0"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings: Any, message: str) -> None:
+def test_wrong_settings_are_refused(settings: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         OutputSettings(**settings)

@@ -77,7 +77,7 @@ def test_without_dropout_the_training_loss_is_the_sum_of_log_probabilities() -> 
     assert loss.tokens == N * T
 
 
-def test_the_training_state_flows_on_and_can_be_put_back() -> None:
+def test_the_training_state_is_carried_on_and_can_be_restored() -> None:
     model = small_model()
     xs, ts = tokens()
     first = model.loss(xs, ts)
@@ -91,7 +91,7 @@ def test_the_training_state_flows_on_and_can_be_put_back() -> None:
     assert model.loss(xs, ts) == first
 
 
-def test_scoring_between_training_passes_changes_nothing() -> None:
+def test_scoring_between_training_passes_does_not_change_training() -> None:
     scored, alone = small_model(dropout=0.5), small_model(dropout=0.5)
     xs, ts = tokens()
     for model in (scored, alone):
@@ -105,7 +105,7 @@ def test_scoring_between_training_passes_changes_nothing() -> None:
         np.testing.assert_array_equal(dense(ours), dense(theirs))
 
 
-def test_states_are_values_that_do_not_change_when_stepped_from() -> None:
+def test_a_step_does_not_change_the_state_it_starts_from() -> None:
     model = small_model()
     before = model.zero_state(N)
     kept = copy.deepcopy(before)
@@ -134,7 +134,7 @@ def test_the_same_seed_gives_the_same_model() -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_what_cannot_be_built_is_refused() -> None:
+def test_wrong_sizes_and_names_are_refused() -> None:
     with pytest.raises(InputError, match=r"unknown cell 'lsmt' \(did you mean \"lstm\"\?\)"):
         small_model("lsmt")
     with pytest.raises(InputError, match="tied weights need embedding_size = hidden_size, got 3 and 5"):

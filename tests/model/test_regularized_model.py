@@ -1,4 +1,4 @@
-"""The whole model with every regularization and architecture at once, against central differences and PyTorch."""
+"""The model with all regularizations and architectures against central differences and PyTorch."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def test_gradients_equal_central_differences(
         directions /= np.linalg.norm(directions.reshape(DIRECTIONS, -1), axis=1).reshape(-1, *[1] * parameter.ndim)
         expected = central_differences_along(objective, parameter, directions)
         slopes = (directions * gradients[name]).reshape(DIRECTIONS, -1).sum(axis=1)
-        # A layer of three units under layer normalisation bends strongly: the differences themselves are not exact.
+        # Layer normalisation of three units has a large curvature, so that central differences are less exact.
         np.testing.assert_allclose(slopes, expected, rtol=2e-5, atol=1e-8, err_msg=name)
         assert np.abs(expected).max() > 1e-4, name
 
 
 def torch_lstm(xs: Floats, Wx: Floats, Wh: Floats, b: Floats) -> Floats:
-    """PyTorch's own LSTM with weights in weft's order of gates, f g i o; there it is i f g o."""
+    """PyTorch's LSTM, whose gates are in the order i f g o, with weights in weft's order f g i o."""
 
     def reordered(W: Floats) -> Floats:
         f, g, i, o = W.chunk(4, dim=-1)
@@ -131,7 +131,7 @@ def test_sizes_of_a_tied_model_whose_layers_are_larger_than_the_embedding() -> N
 
 
 @pytest.mark.parametrize("cell", time_layers())
-def test_reading_is_the_same_with_and_without_regularization(cell: str) -> None:
+def test_evaluation_is_the_same_with_and_without_regularization(cell: str) -> None:
     xs, ts = tokens()
     if not time_layers()[cell].cell_type.recurs:
         regularization = Regularization(**{**vars(LOCKED), "weight_dropout": 0.0})
@@ -156,7 +156,7 @@ def test_reading_is_the_same_with_and_without_regularization(cell: str) -> None:
     [{"layer_norm": True, "residual": False, "tied": False}, {"residual": False}, {"tied": False}],
     ids=["layer norm", "sizes", "residual"],
 )
-def test_a_frozen_model_takes_the_plain_steps_where_the_kernels_cannot(options: dict[str, Any]) -> None:
+def test_a_frozen_model_takes_plain_steps_if_no_kernel_fits(options: dict[str, Any]) -> None:
     xs, _ts = tokens()
     model = regularized(dtype="float32", **options)
     frozen = StreamingModel(model)
@@ -169,7 +169,7 @@ def test_a_frozen_model_takes_the_plain_steps_where_the_kernels_cannot(options: 
         StreamingModel(model, kernels="fused")
 
 
-def test_a_copy_on_other_arrays_trains_as_the_model_does() -> None:
+def test_a_model_on_other_arrays_trains_like_the_original() -> None:
     model = regularized(layer_norm=True)
     xs, ts = tokens()
     drawn = copy.deepcopy(model.rng.bit_generator.state)
@@ -183,7 +183,7 @@ def test_a_copy_on_other_arrays_trains_as_the_model_does() -> None:
         np.testing.assert_array_equal(dense(ours), dense(theirs))
 
 
-def test_without_any_dropout_the_training_loss_is_that_of_reading_whatever_the_penalties() -> None:
+def test_without_dropout_the_training_loss_is_that_of_evaluation_with_any_penalties() -> None:
     xs, ts = tokens()
     model = regularized(regularization=Regularization(activation_penalty=2.0, temporal_penalty=1.0))
     log_probabilities, _state = model.log_probabilities(xs, ts, model.zero_state(N))
@@ -191,7 +191,7 @@ def test_without_any_dropout_the_training_loss_is_that_of_reading_whatever_the_p
     assert model.stack.penalty > 0
 
 
-def test_a_residual_layer_of_zeros_gives_what_it_reads() -> None:
+def test_a_residual_layer_of_zeros_returns_its_input() -> None:
     xs, ts = tokens()
     two = regularized(regularization=Regularization(), layers=2, tied=False)
     one = regularized(regularization=Regularization(), layers=1, tied=False, residual=False)
@@ -205,7 +205,7 @@ def test_a_residual_layer_of_zeros_gives_what_it_reads() -> None:
     )
 
 
-def test_the_options_change_neither_what_is_drawn_at_the_start_nor_the_other_parameters() -> None:
+def test_the_options_do_not_change_the_initial_parameters() -> None:
     plain = RNNLM(V, D, H, 2, seed=0)
     options = RNNLM(V, D, H, 2, seed=0, regularization=LOCKED, layer_norm=True, residual=True)
     named = options.named_parameters()
@@ -213,7 +213,7 @@ def test_the_options_change_neither_what_is_drawn_at_the_start_nor_the_other_par
         np.testing.assert_array_equal(named[name], parameter)
 
 
-def test_what_would_do_nothing_is_refused() -> None:
+def test_settings_without_effect_are_refused() -> None:
     for options, message in (
         ({"residual": True}, "residual has no effect"),
         ({"regularization": Regularization(dropout_between=0.1)}, "dropout_between 0.1 has no effect"),

@@ -1,19 +1,23 @@
-"""Array libraries behind one small interface; `backend_of` finds the one an array belongs to."""
+"""Array libraries behind one small interface; `backend_of` finds the backend of an array."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from weft.backends.backend import Array, Backend, BlockKernel, OutputKernel, State, UpdateKernel
+from weft.backends.array_types import Array, State
+from weft.backends.backend import Backend
 from weft.backends.deduplicated_inputs import DeduplicatedInputs
+from weft.backends.fused_operations import AdamStep, BlockKernel, FusedOperations, OutputKernel, UpdateKernel
 from weft.backends.numpy_backend import NumpyBackend
 from weft.errors import InputError
 
 __all__ = [
+    "AdamStep",
     "Array",
     "Backend",
     "BlockKernel",
     "DeduplicatedInputs",
+    "FusedOperations",
     "NumpyBackend",
     "OutputKernel",
     "State",
@@ -21,15 +25,16 @@ __all__ = [
     "backend_of",
     "backends",
     "random_generator",
+    "update_kernel",
 ]
 
 default_backend = NumpyBackend()
 backends: list[Backend] = [default_backend]
-"""The backends at hand; another one is added by appending it."""
+"""All known backends; append another one to add it."""
 
 
 def backend_of(array: Array) -> Backend:
-    """The backend that `array` belongs to; raises InputError if there is none."""
+    """The backend that `array` belongs to; raises InputError if no backend owns it."""
     for backend in backends:
         if backend.owns(array):
             return backend
@@ -39,8 +44,14 @@ def backend_of(array: Array) -> Backend:
     )
 
 
+def update_kernel(array: Array) -> UpdateKernel | None:
+    """The fused parameter updates for arrays of the library and dtype of `array`, or None."""
+    fused = backend_of(array).fused
+    return fused.update_kernel(array.dtype) if fused else None
+
+
 def random_generator(seed: int | None = None) -> np.random.Generator:
-    """The generator of every random number in weft; without a seed it is seeded by the system.
+    """The generator of all random numbers in weft, seeded by the system if `seed` is None.
 
     Raises InputError for a seed below 0.
     """

@@ -1,4 +1,4 @@
-"""Switching the fused kernels on and off."""
+"""Switching the fused operations on and off."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
 
 from weft.backends import default_backend
 from weft.backends.cpu_cores import available_cores
+from weft.backends.numpy_fused import NumpyFused
 from weft.errors import InputError
-
-if TYPE_CHECKING:
-    from weft.backends.kernels.kernel_set import KernelSet
-
 
 PRECISIONS = ("float32", "bfloat16")
 
 
 def why_not_fused() -> str | None:
-    """Why the fused kernels cannot run here, or None if they can."""
+    """The reason why the fused kernels cannot run on this machine, or None if they can."""
     try:
         from weft.backends.kernels.jit.cpu_features import why_not
-    except (ImportError, OSError) as error:  # OSError: its library of compiled code
+    except (ImportError, OSError) as error:  # OSError: the shared library of llvmlite cannot be loaded
         return f"the package numba cannot be loaded ({error})"
     return why_not()
 
 
 def why_not_bfloat16() -> str | None:
-    """Why the fused kernels cannot multiply in bfloat16 here, or None if they can."""
+    """The reason why the fused kernels cannot multiply in bfloat16 on this machine, or None if they can."""
     reason = why_not_fused()
     if reason is not None:
         return reason
@@ -39,15 +35,15 @@ def why_not_bfloat16() -> str | None:
 
 
 @cache
-def _kernels(threads: int, precision: str) -> KernelSet:
+def _operations(threads: int, precision: str) -> NumpyFused:
     from weft.backends.kernels.kernel_set import KernelSet
     from weft.backends.kernels.threads.parallel import ParallelRunner
 
-    return KernelSet.on(ParallelRunner(threads), precision)
+    return NumpyFused(KernelSet.on(ParallelRunner(threads), precision), default_backend.active)
 
 
 def check_fused(threads: int | None, precision: str) -> None:
-    """Raise InputError where the fused kernels cannot run so, and for fewer threads than 1."""
+    """Raise InputError if the fused kernels cannot run here in this precision, and for fewer threads than 1."""
     reason = why_not_fused()
     if reason is not None:
         raise InputError(f"the fused kernels cannot be used: {reason}; use the plain ones (--kernels plain)")
@@ -61,16 +57,16 @@ def check_fused(threads: int | None, precision: str) -> None:
 
 @contextmanager
 def fused(threads: int | None = None, precision: str = "float32") -> Iterator[None]:
-    """Within the block, float32 layers on NumPy arrays run on the fused kernels, on so many threads (None: all cores).
+    """Within the block, float32 layers on NumPy arrays use the fused operations on `threads` threads (None: all cores).
 
-    precision: "float32", or "bfloat16" for factors of the large matrix products rounded to bfloat16; everything else,
-    the sums in the products too, is float32. That holds for the thread that entered it; others go on as they were, but
-    for the linear algebra library, which uses one thread for each of them meanwhile. Raises InputError
-    where the kernels cannot run so, and for fewer threads than 1.
+    precision: "float32", or "bfloat16" to round the operands of large matrix products to bfloat16; all else, including
+    the sums within the products, is float32. Only the thread that enters the block is affected, except that the linear
+    algebra library uses one thread in the whole process. Raises InputError if the kernels cannot run here in this
+    precision, and for fewer threads than 1.
     """
     check_fused(threads, precision)
-    kernels = _kernels(available_cores() if threads is None else threads, precision)
-    before = default_backend.active.set(kernels)
+    operations = _operations(available_cores() if threads is None else threads, precision)
+    before = default_backend.active.set(operations)
     try:
         with one_library_thread():
             yield
@@ -83,9 +79,9 @@ _limiting = threading.Lock()
 
 @contextmanager
 def one_library_thread() -> Iterator[None]:
-    """Within the block, the linear algebra library multiplies on one thread: more would fight those of the kernels.
+    """Within the block, the linear algebra library uses one thread; more would compete with the kernels' threads.
 
-    The limit is one for the whole process, so that who comes while it is set leaves it to the one who set it.
+    The limit applies to the whole process. A block that is entered while another one holds the limit changes nothing.
     """
     from threadpoolctl import threadpool_limits
 
@@ -100,7 +96,7 @@ def one_library_thread() -> Iterator[None]:
 
 
 def saying_when_compiling(say: Callable[[str], None]) -> AbstractContextManager[None]:
-    """Within the block, `say` is told once, as soon as a kernel has to be compiled."""
+    """Within the block, `say` is called once with a message when the first kernel has to be compiled."""
     from weft.backends.kernels.jit.compile import on_first_compilation
 
     return on_first_compilation(lambda: say("compiling the fused kernels; they are kept for the next time"))

@@ -1,9 +1,9 @@
-"""Weights in fewer bits: float32, bfloat16, or int8 with one scale a column.
+"""Weights in fewer bits: float32, bfloat16, or int8 with one scale per column.
 
-    bfloat16    the upper half of a float32: 8 bits of mantissa, relative error at most 2⁻⁹
+    bfloat16    the upper half of a float32: 8 bits of significand, relative error at most 2⁻⁹
     int8        w ≈ scale · q with q in -127 … 127 and scale = max |w| / 127 over a column; error at most scale / 2
 
-A column is what one output of a product is made of; of an embedding, whose rows are what is used, it is a row.
+A column of W belongs to one output of the product x W. An embedding, whose rows are used, has one scale per row.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def check_weights(kind: str) -> None:
 
 
 def rounded(W: Floats, kind: str, axis: int) -> tuple[NDArray[Any], Floats]:
-    """The numbers that stand for W (float32 | uint16 | int8) and the scales that they are multiplied with.
+    """A matrix W rounded to `kind`: float32 | uint16 (the bits of bfloat16) | int8 numbers, and their scales.
 
-    W is two-dimensional; scales are shared along `axis` and are all 1 but for int8. Raises InputError for an unknown
-    kind and for weights that are not finite.
+    One scale applies to all elements along `axis`; it is 1 except for int8. Rounding is to nearest, ties to even.
+    Raises InputError for an unknown kind and for weights that are not finite.
     """
     check_weights(kind)
     if not np.isfinite(W).all():
@@ -46,7 +46,7 @@ def rounded(W: Floats, kind: str, axis: int) -> tuple[NDArray[Any], Floats]:
 
 
 def restored(numbers: NDArray[Any], scales: Floats, axis: int) -> Floats:
-    """The float32 weights that rounded numbers stand for, an array of its own."""
+    """The float32 values of the result of `rounded`, in a new array."""
     if numbers.dtype == np.uint16:
         return (numbers.astype(np.uint32) << 16).view(np.float32)
     return numbers.astype(np.float32) * np.expand_dims(scales, axis)

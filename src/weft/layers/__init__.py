@@ -1,6 +1,6 @@
-"""Layers whose forward and backward passes are derived by hand.
+"""Layers with forward and backward passes derived by hand.
 
-Every module of this folder is imported here, so a new cell type is one new file: `time_layers()` then finds it.
+All modules of this package are imported here, so that a new cell type is one new file: `time_layers()` finds it.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from weft.errors import InputError, nearest
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
 from weft.layers.affine import Affine, TimeAffine
 from weft.layers.cell import Cell
-from weft.layers.dropout import TimeDropout
+from weft.layers.dropout import EmbeddingDropout, LockedDropout, TimeDropout, WeightDropout
 from weft.layers.embedding import Embedding, TimeEmbedding, TimeRowEmbedding
-from weft.layers.embedding_dropout import EmbeddingDropout
 from weft.layers.gru import GRU, TimeGRU
 from weft.layers.layer import Layer
 from weft.layers.layer_norm_cell import LayerNormCell
 from weft.layers.layer_norm_gru import LayerNormGRU, TimeLayerNormGRU
 from weft.layers.layer_norm_lstm import LayerNormLSTM, TimeLayerNormLSTM
 from weft.layers.layer_norm_rnn import LayerNormRNN, TimeLayerNormRNN
-from weft.layers.locked_dropout import LockedDropout
 from weft.layers.lstm import LSTM, TimeLSTM
+from weft.layers.output import output_layer
 from weft.layers.output.adaptive import TimeAdaptiveOutputWithLoss, default_cutoffs
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
 from weft.layers.output.full import TimeOutputWithLoss
 from weft.layers.output.sampled import TimeSampledOutputWithLoss
 from weft.layers.output.settings import OutputSettings
@@ -35,7 +34,6 @@ from weft.layers.rnn import RNN, TimeRNN
 from weft.layers.softmax import SoftmaxWithLoss, TimeSoftmaxWithLoss
 from weft.layers.sparse_gradient import RowGradient
 from weft.layers.stack import Stack
-from weft.layers.weight_dropout import WeightDropout
 from weft.layers.window import TimeWindow, Window
 from weft.loss import Loss
 
@@ -81,6 +79,8 @@ __all__ = [
     "Window",
     "default_cutoffs",
     "layer_normalized",
+    "output_layer",
+    "register_output",
     "time_layer",
     "time_layers",
 ]
@@ -90,12 +90,12 @@ for _module in pkgutil.iter_modules(__path__):
 
 
 def time_layers() -> dict[str, type[TimeRecurrent]]:
-    """Every recurrent layer by the name of its cell."""
+    """All recurrent layers, by the name of their cell."""
     return {layer.cell_type.name: layer for layer in _descendants(TimeRecurrent) if "cell_type" in vars(layer)}
 
 
 def time_layer(cell: str) -> type[TimeRecurrent]:
-    """The recurrent layer of the cell named `cell`; raises InputError with the known names otherwise."""
+    """The recurrent layer of the cell named `cell`; raises InputError with the known names if there is none."""
     known = time_layers()
     if cell not in known:
         raise InputError(f"unknown cell {cell!r}{nearest(cell, known)}; known: {', '.join(sorted(known))}")
@@ -103,7 +103,10 @@ def time_layer(cell: str) -> type[TimeRecurrent]:
 
 
 def layer_normalized(cell: str) -> type[TimeRecurrent]:
-    """The recurrent layer of the layer-normalised form of the cell named `cell`; raises InputError if it has none."""
+    """The recurrent layer of the layer-normalised form of the cell named `cell`.
+
+    Raises InputError for an unknown cell and for one without a layer-normalised form.
+    """
     forms = {
         layer.cell_type.normalizes.name: layer
         for layer in time_layers().values()

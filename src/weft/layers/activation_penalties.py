@@ -1,10 +1,10 @@
-"""Penalties on activations: large ones, and such as change much from step to step (Merity, McCann & Socher 2017).
+"""Penalties on large activations and on large changes from step to step (Merity, McCann & Socher 2017).
 
     activation penalty            α mean(y²)                           dy = 2α y / size
     temporal activation penalty   β mean((h_t - h_{t-1})²)             dh_t = 2β (δ_t - δ_{t+1}) / size of δ
 
-δ_t = h_t - h_{t-1} for t = 1 … T-1, and zero at both ends: of the step before the block nothing is known. Means over
-all elements, so that α and β stand beside the mean nats of a token whatever the size of the block. y and h (N, T, H).
+y and h (N, T, H); δ_t = h_t - h_{t-1} for t = 1 … T-1, and zero for t = 0 and t = T: the step before the block is not
+known. Means are over all elements, so that α and β weigh against the mean nats per token in blocks of any size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from weft.errors import InputError
 
 
 class ActivationPenalty:
-    """`forward(ys) -> α mean(y²)`; `backward() -> dys`. Raises InputError for a weight α below 0."""
+    """`forward(ys) -> α mean(y²)`, a float; `backward() -> dys`. Raises InputError for a weight α below 0."""
 
     def __init__(self, weight: float) -> None:
         self.weight = _checked_weight(weight)
@@ -30,7 +30,7 @@ class ActivationPenalty:
 
 
 class TemporalPenalty:
-    """`forward(hs) -> β mean((h_t - h_{t-1})²)`, 0 for a single step; `backward() -> dhs`.
+    """`forward(hs) -> β mean((h_t - h_{t-1})²)`, a float, 0 for a single step; `backward() -> dhs`.
 
     Raises InputError for a weight β below 0.
     """
@@ -45,8 +45,8 @@ class TemporalPenalty:
     def backward(self) -> Array:
         xp = backend_of(self._changes).xp
         dchanges = self._changes * (2 * self.weight / _size(self._changes))
-        nothing = xp.zeros((dchanges.shape[0], 1, dchanges.shape[2]), dtype=dchanges.dtype)
-        return xp.concat((nothing, dchanges), axis=1) - xp.concat((dchanges, nothing), axis=1)
+        zero = xp.zeros((dchanges.shape[0], 1, dchanges.shape[2]), dtype=dchanges.dtype)
+        return xp.concat((zero, dchanges), axis=1) - xp.concat((dchanges, zero), axis=1)
 
 
 def _mean_square(values: Array) -> float:
@@ -55,7 +55,7 @@ def _mean_square(values: Array) -> float:
 
 
 def _size(values: Array) -> int:
-    """How many elements a mean is over; 1 where there are none, whose mean square is then 0."""
+    """Number of elements, at least 1, so that the mean square of an empty array is 0."""
     size: int = math.prod(values.shape)
     return max(1, size)
 

@@ -1,4 +1,4 @@
-"""Affine map: every row of x times W, plus b.
+"""Affine map of every row of x.
 
     y = x W + b          dx = dy Wᵀ          dW = xᵀ dy          db = sum over rows of dy
 
@@ -12,7 +12,10 @@ from weft.layers.layer import Layer, check_shape
 
 
 class Affine(Layer):
-    """`forward(x (N, D)) -> y (N, M)`; `backward(dy (N, M)) -> dx (N, D)`. `params` is [W, b]."""
+    """`forward(x (N, D)) -> y (N, M)`; `backward(dy (N, M)) -> dx (N, D)`. `params` is [W, b].
+
+    Raises InputError for arrays of other shapes.
+    """
 
     def __init__(self, W: Array, b: Array) -> None:
         check_shape("W of an affine map", W, ("D", "M"))
@@ -35,7 +38,7 @@ class Affine(Layer):
 
 
 class TimeAffine(Affine):
-    """The same for a block: `forward(xs (N, T, D)) -> ys (N, T, M)`; `backward(dys (N, T, M)) -> dxs (N, T, D)`."""
+    """`Affine` for a block: `forward(xs (N, T, D)) -> ys (N, T, M)`; `backward(dys (N, T, M)) -> dxs (N, T, D)`."""
 
     def forward(self, xs: Array) -> Array:
         check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))

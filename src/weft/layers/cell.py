@@ -1,17 +1,19 @@
-"""Cell: the equation of one time step, in the one form that single steps and the time loop share.
+"""Cell: the equation of one time step, in the form that single steps and the time loop share.
 
-Every cell multiplies its input and its previous hidden state by a matrix each. The input's part,
+A cell multiplies its input x_t by W_x and its previous hidden state by W_h. The input projection
 
     a_t = x_t W_x + b                                         (N, G·H)
 
-does not depend on the steps before, so a block of steps can compute it in one product. What is left is a cell's own:
+does not depend on other steps, so a block computes it for all steps in one product. A subclass defines the rest:
 
-    step:           a_t, state_{t-1}  ->  state_t                        and a tape of what `step_backward` needs
-    step_backward:  d state_t         ->  d a_t, d state_{t-1}
+    step:           a_t, state_{t-1}  ->  state_t             and a tape: the arrays that `step_backward` needs
+    step_backward:  d state_t         ->  da_t, d state_{t-1}
 
-and the gradients of the parameters follow from all d a_t in one product each, after the loop:
+The gradients of the parameters follow from all da_t in one product each, after the loop:
 
-    dW_x = sum_t x_tᵀ da_t          db = sum_t da_t          dW_h = sum_t (what W_h multiplied)ᵀ da_t
+    dW_x = Σ_t x_tᵀ da_t          db = Σ_t da_t          dW_h = Σ_t u_tᵀ da_t
+
+where u_t is what W_h was multiplied by at step t: h_{t-1}, unless the cell says otherwise in `recurrent_inputs`.
 
 N streams, D inputs, H hidden units, G gates: x (N, D), h (N, H), W_x (D, G·H), W_h (H, G·H), b (G·H,).
 """
@@ -33,19 +35,23 @@ Tape = tuple[Array, ...]
 
 
 class Cell(Layer, ABC):
-    """Base of the cells. A subclass gives `name`, `gates`, `state_names`, `step` and `step_backward`.
+    """Base class of the cells. A subclass gives `name`, `gates`, `state_names`, `step` and `step_backward`.
 
-    `params` is [Wx, Wh, b], and after them the `vectors` that a cell has beside these, given by name: it says
-    how many times H each is long. The tape of a step begins with the previous hidden state. `settings` names what
-    `initial_parameters` takes beside the sizes. `recurs`: whether Wh multiplies what the cell itself has made.
+    `params` is [Wx, Wh, b], followed by the arrays that `vectors` names. The tape of a step begins with the previous
+    hidden state. Raises InputError for missing or unknown vectors and for arrays of other shapes.
     """
 
     name: ClassVar[str]
+    """The name by which `time_layers` and the option --cell know the cell."""
     gates: ClassVar[int]
+    """G, the number of column blocks of W_x, W_h and b."""
     state_names: ClassVar[tuple[str, ...]] = ("h",)
     settings: ClassVar[tuple[str, ...]] = ()
+    """Names of keyword arguments of `initial_parameters`."""
     vectors: ClassVar[Mapping[str, int]] = {}
+    """Further parameters by name, with their lengths as multiples of H; arguments of the constructor."""
     recurs: ClassVar[bool] = True
+    """True if W_h multiplies the cell's own output."""
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, **vectors: Array) -> None:
         self._check_parameters(Wx, Wh, b)
@@ -54,56 +60,59 @@ class Cell(Layer, ABC):
 
     @classmethod
     def named(cls, params: Iterable[Array]) -> dict[str, Array]:
-        """Parameters in the order of `params`, by the names under which the cell takes them."""
+        """Parameters in the order of `params`, by the names of the constructor's arguments."""
         return dict(zip(("Wx", "Wh", "b", *cls.vectors), params, strict=True))
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
-        """The width of each part of the state: H."""
+        """The width of each part of the state, H by default."""
         return (self.params[1].shape[0],) * len(self.state_names)
 
     @property
-    def kept_sizes(self) -> int:
-        """About how many numbers training keeps for each step of a stream."""
+    def saved_size(self) -> int:
+        """About how many numbers are saved for the backward pass, per step and stream."""
         return int((3 * self.gates + 6) * self.params[1].shape[0])
 
     def forward(self, x: Array, *state_prev: Array) -> Any:
-        """x (N, D) and the previous state, each part (N, H) -> the next state: h_next, or (h_next, c_next)."""
+        """x (N, D) and the previous state, each part (N, H) -> the next state: h_next, or (h_next, c_next).
+
+        Raises InputError for inputs of other shapes.
+        """
         self._check_input(x, state_prev)
         state_next, self._tape = self.step(self.project(x), state_prev)
         self._x = x
         return state_next if len(state_next) > 1 else state_next[0]
 
     def backward(self, *dstate_next: Array) -> tuple[Array, ...]:
-        """The gradient of the next state -> dx (N, D) and the gradient of the previous state, one after the other."""
+        """The gradient of each part of the next state -> dx (N, D) and that of each part of the previous state."""
         da, dstate_prev = self.step_backward(dstate_next, self._tape)
         dx = self.project_backward(self._x, self.recurrent_inputs(self._tape), da)
         return dx, *dstate_prev
 
     @abstractmethod
     def step(self, a: Array, state_prev: State) -> tuple[State, Tape]:
-        """The next state from a = x W_x + b (N, G·H) and the previous state; nothing is kept."""
+        """The next state from a = x W_x + b (N, G·H) and the previous state, and the tape; the cell does not change."""
 
     @abstractmethod
     def step_backward(self, dstate_next: State, tape: Tape) -> tuple[Array, State]:
-        """The gradient of one step: da and the gradient of the previous state."""
+        """The gradient of the next state and the step's tape -> da (N, G·H) and the gradient of the previous state."""
 
     def recurrent_inputs(self, tape: Tape) -> tuple[Array, ...]:
-        """What W_h was multiplied by in this step."""
+        """The arrays of the tape that `recurrent_gradient` needs of every step: what W_h was multiplied by."""
         return tape[:1]
 
     def recurrent_gradient(self, inputs: tuple[Array, ...], da: Array) -> Array:
-        """dW_h, from rows that hold one step of one stream each."""
+        """dW_h from `recurrent_inputs` and da, whose rows are the steps of all streams."""
         (h_prev,) = inputs
         return h_prev.T @ da
 
     def project(self, x: Array) -> Array:
-        """a = x W_x + b for rows of inputs (R, D)."""
+        """a = x W_x + b (R, G·H) for rows of inputs (R, D)."""
         Wx, _Wh, b = self.params
         return x @ Wx + b
 
     def project_backward(self, x: Array, inputs: tuple[Array, ...], da: Array) -> Array:
-        """dx (R, D) from da (R, G·H); the gradients of all three parameters are written."""
+        """dx (R, D) from da (R, G·H); writes the gradients of all three parameters."""
         Wx, _Wh, _b = self.params
         dWx, dWh, db = self.grads
         dWx[...] = x.T @ da
@@ -112,7 +121,7 @@ class Cell(Layer, ABC):
         return da @ Wx.T
 
     def zero_state(self, N: int) -> State:
-        """The state before the first word: zeros (N, H)."""
+        """The state of N streams before their first token: zeros, each part (N, H)."""
         return tuple(self.xp.zeros((N, size), dtype=self.params[0].dtype) for size in self.state_sizes)
 
     def _check_parameters(self, Wx: Array, Wh: Array, b: Array) -> None:
@@ -142,12 +151,12 @@ class Cell(Layer, ABC):
 
     @classmethod
     def initial_parameters(cls, rng: np.random.Generator, D: int, H: int) -> list[np.ndarray[Any, Any]]:
-        """Wx, Wh and b to start training from: normal with standard deviations 1/√D and 1/√H, and zero (float64)."""
+        """Initial Wx, Wh and b in float64: normal with standard deviations 1/√D and 1/√H, and zero."""
         Wx = rng.normal(0, D**-0.5, (D, cls.gates * H))
         Wh = rng.normal(0, H**-0.5, (H, cls.gates * H))
         return [Wx, Wh, 0 * Wh[0]]
 
 
 def sigmoid(xp: Any, x: Array) -> Array:
-    """σ(x) = 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+    """σ(x) = 1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which cannot overflow."""
     return 0.5 * (xp.tanh(0.5 * x) + 1)

@@ -1,18 +1,20 @@
 """Gated recurrent unit (Cho et al. 2014), with the reset gate applied before the product.
 
-    z = σ(h_{t-1} W_h^z + x_t W_x^z + b^z)                 how much of the state is renewed
-    r = σ(h_{t-1} W_h^r + x_t W_x^r + b^r)                 how much of it the candidate sees
-    h̃ = tanh((r * h_{t-1}) W_h^h̃ + x_t W_x^h̃ + b^h̃)       the candidate
+    z = σ(h_{t-1} W_h^z + x_t W_x^z + b^z)                 update gate: the fraction of the state that is replaced
+    r = σ(h_{t-1} W_h^r + x_t W_x^r + b^r)                 reset gate: the fraction that enters the candidate
+    h̃ = tanh((r * h_{t-1}) W_h^h̃ + x_t W_x^h̃ + b^h̃)       candidate state
 
     h_t = (1 - z) * h_{t-1} + z * h̃
 
-The three lie side by side, in the order z, r, h̃: W_x (D, 3H), W_h (H, 3H), b (3H,); x (N, D), h (N, H).
+x (N, D), h (N, H), W_x (D, 3H), W_h (H, 3H), b (3H,); the columns are in the order z, r, h̃.
 
-Backward, with s = r * h_{t-1} the state that the candidate saw:
+Backward, with s = r * h_{t-1}:
 
     da^h̃ = dh_t * z * (1 - h̃²)                    ds = da^h̃ W_h^h̃ᵀ
     da^z = dh_t * (h̃ - h_{t-1}) * z(1 - z)         da^r = ds * h_{t-1} * r(1 - r)
     dh_{t-1} = dh_t * (1 - z) + ds * r + [da^z da^r] W_h^{z,r}ᵀ
+
+Fused over a block: `weft.backends.kernels.recurrent.gru`; streaming: `weft.backends.kernels.streaming.cells`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every layer has: parameters, their gradients, and the backend they live on."""
+"""Layer: parameters, their gradients, and the backend whose arrays they are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from weft.errors import InputError
 
 
 class Layer:
-    """Parameters `params` and gradients `grads`: the same order, the same shapes, both updated in place.
+    """Parameters `params` and gradients `grads`: in the same order, of the same shapes, both updated in place.
 
-    `backward` overwrites the gradients of the call before; it does not add to them.
+    `backward` overwrites the gradients of the call before. `backend` and `xp` are those of the parameters' arrays;
+    layers without parameters have neither.
     """
 
     def __init__(self, *params: Array) -> None:
@@ -22,7 +23,7 @@ class Layer:
 
 
 def check_shape(what: str, array: Array, expected: tuple[int | str, ...]) -> None:
-    """Raise InputError unless `array` has the shape `expected`; a letter in it stands for any size."""
+    """Raise InputError unless `array` has the shape `expected`, in which a string is the name of any size."""
     if not hasattr(array, "shape"):
         raise InputError(f"{what} must be an array, got {type(array).__name__}")
     shape = tuple(array.shape)

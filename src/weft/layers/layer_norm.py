@@ -2,12 +2,11 @@
 
     v̂ = (v - μ) / σ          μ = mean(v)          σ = √(mean((v - μ)²) + ε)
 
-Backward. Through v itself dv̂ arrives divided by σ; through μ it is subtracted from every element alike; through σ along
-v̂. What is left of dv̂ has mean 0 and, but for ε, nothing of v̂:
+Backward, by the chain rule through v itself, through μ and through σ, one term each:
 
     dv = (dv̂ - mean(dv̂) - v̂ mean(dv̂ * v̂)) / σ
 
-Means over the elements of a row, v (R, M). Gains and biases belong to the cells.
+v (R, M); means are over the M elements of a row. The gains and biases are parameters of the cells.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 from weft.backends import Array
 
 EPSILON = 1e-5
-"""ε: keeps σ from zero where all elements are alike, as before the first word."""
+"""ε: keeps σ above zero if all elements of a row are equal, as before the first token."""
 
 
 def normalized(xp: Any, v: Array) -> tuple[Array, Array]:
@@ -28,6 +27,6 @@ def normalized(xp: Any, v: Array) -> tuple[Array, Array]:
 
 
 def normalized_backward(xp: Any, dv_hat: Array, v_hat: Array, inverse: Array) -> Array:
-    """dv (R, M) from dv̂ and what `normalized` gave."""
+    """dv (R, M) from dv̂ (R, M) and the two results of `normalized`."""
     along = xp.mean(dv_hat * v_hat, axis=1, keepdims=True)
     return (dv_hat - xp.mean(dv_hat, axis=1, keepdims=True) - v_hat * along) * inverse

@@ -1,14 +1,14 @@
-"""Gated recurrent unit with layer normalisation (Ba, Kiros & Hinton 2016), the reset gate applied before the product.
+"""Gated recurrent unit with layer normalisation (Ba, Kiros & Hinton 2016); the reset gate precedes the product.
 
     z, r = σ(gain_h^{zr} * LN(h_{t-1} W_h^{zr}) + a^{zr})                  a = gain_x * LN(x_t W_x) + b
     h̃ = tanh(gain_h^h̃ * LN((r * h_{t-1}) W_h^h̃) + a^h̃)
 
     h_t = (1 - z) * h_{t-1} + z * h̃
 
-The two gates are normalised together, the candidate, which sees another state, by itself. Shapes as in
-`weft.layers.gru`; gain_x and gain_h (3H,).
+The gates z and r are normalised together, the candidate h̃ separately. Shapes as in `weft.layers.gru`; gain_x and
+gain_h (3H,).
 
-Backward: as the GRU, with dv = LN'(da * gain_h), as in `weft.layers.layer_norm_cell`, in place of da before W_hᵀ:
+Backward: as the GRU, but dv = LN'(da * gain_h) of `weft.layers.layer_norm_cell` is multiplied by W_hᵀ instead of da:
 
     ds = dv^h̃ W_h^h̃ᵀ          dh_{t-1} = dh_t * (1 - z) + ds * r + dv^{zr} W_h^{zr}ᵀ
 """

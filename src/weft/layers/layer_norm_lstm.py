@@ -4,13 +4,13 @@
 
     c_t = f * c_{t-1} + g * i                               h_t = o * tanh(m_t)        m_t = gain_c * LN(c_t) + bias_c
 
-All four gates are normalised together. The memory is normalised only where it shows; what goes on is c_t itself. Shapes
-as in `weft.layers.lstm`; gain_x and gain_h (4H,), gain_c and bias_c (H,).
+The four gates are normalised together. The memory is normalised only for the output h_t; c_t itself is carried on.
+Shapes as in `weft.layers.lstm`; gain_x and gain_h (4H,), gain_c and bias_c (H,).
 
-Backward: as the LSTM, but with ĉ = LN(c), LN' as in `weft.layers.layer_norm` and dv as in `weft.layers.layer_norm_cell`
+Backward: as the LSTM, with ĉ = LN(c), LN' of `weft.layers.layer_norm` and dv of `weft.layers.layer_norm_cell`:
 
     dm_t = dh_t * o * (1 - tanh²(m_t))            dgain_c = Σ dm * ĉ            dbias_c = Σ dm
-    dc_t = dc_t from the step after + LN'(dm_t * gain_c)
+    dc_t = dc_t from step t+1 + LN'(dm_t * gain_c)
     da^o = dh_t * tanh(m_t) * o(1 - o)            dh_{t-1} = dv_t W_hᵀ
 """
 
@@ -55,7 +55,7 @@ class LayerNormLSTM(LayerNormCell, LSTM):
         return (h_next, c_next), (h_prev, v_hat, c_hat, inverse, inverse_c, c_prev, f, g, i, o, tanh_m)
 
     def step_backward(self, dstate_next: State, tape: Tape) -> tuple[Array, State]:
-        """da, dv and dm side by side, (N, 9H), and the gradient of the previous state."""
+        """da, dv and dm, concatenated (N, 9H), and the gradient of the previous state."""
         _Wx, Wh, _b, _gain_x, gain_h, gain_c, _bias_c = self.params
         xp = self.xp
         dh_next, dc_next = dstate_next
@@ -77,7 +77,7 @@ class LayerNormLSTM(LayerNormCell, LSTM):
         return h_prev, v_hat, c_hat
 
     def project_backward(self, x: Array, inputs: tuple[Array, ...], da: Array) -> Array:
-        """dx (R, D) from da, dv and dm side by side; the gradients of all parameters are written."""
+        """dx (R, D) from da, dv and dm, concatenated (R, 9H); writes the gradients of all parameters."""
         *_others, dgain_c, dbias_c = self.grads
         H = dgain_c.shape[0]
         *gates_inputs, c_hat = inputs
@@ -88,7 +88,7 @@ class LayerNormLSTM(LayerNormCell, LSTM):
 
 
 class TimeLayerNormLSTM(TimeRecurrent):
-    """A block of steps of `LayerNormLSTM`: see `TimeRecurrent`. Beside `h` and `dh` it keeps `c` and `dc`."""
+    """A block of steps of `LayerNormLSTM`: see `TimeRecurrent`. It also has `c` and `dc`."""
 
     cell_type = LayerNormLSTM
     c: Array

@@ -4,7 +4,7 @@
 
 Shapes as in `weft.layers.rnn`; gain_x and gain_h (H,).
 
-Backward, with dv as in `weft.layers.layer_norm_cell`:
+Backward, with dv of `weft.layers.layer_norm_cell`:
 
     da_t = dh_t * (1 - h_t²)          dh_{t-1} = dv_t W_hᵀ
 """

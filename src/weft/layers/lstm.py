@@ -1,20 +1,22 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
-    f = σ(h_{t-1} W_h^f + x_t W_x^f + b^f)         how much of the memory stays
-    g = tanh(…^g)                                  what may be added to it
-    i = σ(…^i)                                     how much of that is
-    o = σ(…^o)                                     how much of the memory shows
+    f = σ(h_{t-1} W_h^f + x_t W_x^f + b^f)         forget gate: the fraction of the memory that remains
+    g = tanh(…^g)                                  candidate memory
+    i = σ(…^i)                                     input gate: the fraction of the candidate that is added
+    o = σ(…^o)                                     output gate: the fraction of the memory that is output
 
     c_t = f * c_{t-1} + g * i                      h_t = o * tanh(c_t)
 
-The four lie side by side, in the order f, g, i, o: W_x (D, 4H), W_h (H, 4H), b (4H,); x (N, D), h and c (N, H).
+x (N, D), h and c (N, H), W_x (D, 4H), W_h (H, 4H), b (4H,); the columns are in the order f, g, i, o.
 
 Backward, with σ' = σ(1 - σ) and tanh' = 1 - tanh²:
 
-    dc_t   = dc_t from the step after + dh_t * o * (1 - tanh²(c_t))
+    dc_t   = dc_t from step t+1 + dh_t * o * (1 - tanh²(c_t))
     da^f   = dc_t * c_{t-1} * f(1 - f)             da^g = dc_t * i * (1 - g²)
     da^i   = dc_t * g * i(1 - i)                   da^o = dh_t * tanh(c_t) * o(1 - o)
     dc_{t-1} = dc_t * f                            dh_{t-1} = [da^f da^g da^i da^o] W_hᵀ
+
+Fused over a block: `weft.backends.kernels.recurrent.lstm`; streaming: `weft.backends.kernels.streaming.cells`.
 """
 
 from __future__ import annotations
@@ -69,14 +71,14 @@ class LSTM(Cell):
 
     @classmethod
     def initial_parameters(cls, rng: np.random.Generator, D: int, H: int) -> list[np.ndarray[Any, Any]]:
-        """As every cell's, but the forget gate starts open: its bias is 1 (Jozefowicz et al. 2015)."""
+        """As for every cell, but the bias of the forget gate is 1 (Jozefowicz et al. 2015)."""
         Wx, Wh, b = super().initial_parameters(rng, D, H)
         b[:H] = 1
         return [Wx, Wh, b]
 
 
 class TimeLSTM(TimeRecurrent):
-    """A block of steps of `LSTM`: see `TimeRecurrent`. Beside `h` and `dh` it keeps the memory `c` and `dc`."""
+    """A block of steps of `LSTM`: see `TimeRecurrent`. It also has the memory `c` and its gradient `dc`."""
 
     cell_type = LSTM
     c: Array

@@ -1,26 +1,26 @@
 """TimeRecurrent: a cell unrolled over a block of T steps, and back-propagation through time.
 
     forward   for t = 0 … T-1:     state_t = step(x_t W_x + b, state_{t-1})                    hs[:, t] = h_t
-    backward  for t = T-1 … 0:     the gradient at h_t is dhs[:, t] plus what comes back from step t+1
+    backward  for t = T-1 … 0:     dh_t = dhs[:, t] + the gradient of h_t from step t+1
 
 This is the only time loop. The products with W_x and the gradients of the parameters do not depend on the order of the
-steps, so each is one product over all N·T rows, before and after the loop. The backward pass ends at the first step of
-the block: truncated back-propagation through time cuts the chain there, while the forward state goes on.
+steps: each is one product over all N·T rows, before or after the loop. Truncated back-propagation through time ends the
+backward pass at the first step of the block, while the forward state continues into the next block.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from weft.backends import Array, BlockKernel, DeduplicatedInputs, State
+from weft.backends import Array, BlockKernel, State
 from weft.errors import InputError
 from weft.layers.cell import Cell
+from weft.layers.dropout import WeightDropout
 from weft.layers.layer import Layer, check_shape
-from weft.layers.weight_dropout import WeightDropout
 
 
 class PlainLoop:
-    """A block, step by step: the definition that every fused kernel must equal."""
+    """A `BlockKernel` that calls the cell step by step; every fused kernel must give the same numbers."""
 
     def forward(self, cell: Cell, xs: Array, state: State) -> tuple[Array, State, Any]:
         xp = cell.xp
@@ -49,7 +49,7 @@ class PlainLoop:
 
 
 def _rows(xp: Any, steps_backwards: Any) -> Array:
-    """Steps T-1 … 0 of (N, M) as rows (N·T, M), in the order of a reshaped (N, T, M)."""
+    """Arrays (N, M) of the steps T-1 … 0 as rows (N·T, M), in the order of a reshaped (N, T, M)."""
     stacked = xp.stack(list(reversed(steps_backwards)), axis=1)
     N, T, M = stacked.shape
     return xp.reshape(stacked, (N * T, M))
@@ -58,15 +58,16 @@ def _rows(xp: Any, steps_backwards: Any) -> Array:
 class TimeRecurrent(Layer):
     """A block of steps: `forward(xs (N, T, D)) -> hs (N, T, H)`; `backward(dhs (N, T, H)) -> dxs (N, T, D)`.
 
-    `TimeX(Wx, Wh, b, stateful=False)`. It keeps the last hidden state as `h` and the gradient that reached the block's
-    initial state as `dh` (and `c`, `dc` where the cell has a memory). Stateful: every `forward` goes on from `h`.
-    Stateless: every `forward` starts from zeros. A subclass names its cell; nothing else is needed. `plain_block` works
-    where the backend has no kernel for the cell. What a cell has beside Wx, Wh and b is given by name. With a
-    `weight_dropout` every `forward` drops other recurrent weights; `unroll` never drops any.
+    `TimeX(Wx, Wh, b, stateful=False)`; further parameters of the cell are keyword arguments. A subclass only names its
+    cell. After a `forward`, `h` is the last hidden state; after a `backward`, `dh` is the gradient of the state that
+    the block started from. A cell with a memory has `c` and `dc` as well. Stateful: every `forward` starts from `h`.
+    Stateless: every `forward` starts from zeros. With a `weight_dropout`, every `forward` drops recurrent weights;
+    `unroll` does not.
     """
 
     cell_type: ClassVar[type[Cell]]
     plain_block: ClassVar[type[BlockKernel]] = PlainLoop
+    """What computes a block if the backend has no fused kernel for the cell."""
     h: Array
     dh: Array
 
@@ -77,30 +78,34 @@ class TimeRecurrent(Layer):
         self.backend, self.xp = self.cell.backend, self.cell.xp
         self.stateful = stateful
         self.weight_dropout: WeightDropout | None = None
-        self._tape: Any = None
+        self.tape: Any = None  # what `backward` needs of the last `forward`
         self._shape: tuple[int, ...] = ()
         self.reset_state()
         for name in self.cell.state_names:
             setattr(self, f"d{name}", None)
 
-    def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
-        return self.backend.reads_rows(self.cell, streams, steps)
+    def forward(self, xs: Array) -> Array:
+        """A training pass over a block, from the state of the last one if the layer is stateful.
 
-    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
-        self._tape = None  # the old block's intermediates go before the new ones come
+        Raises InputError for an empty block, for inputs of another shape, and if the state is of other streams.
+        """
+        self.tape = None  # frees the last block's intermediates before this block's are allocated
         if 0 in xs.shape[:2]:
             raise InputError(f"a block has at least one stream and one step, got xs of shape {tuple(xs.shape)}")
         self._kernel = self._block_kernel(xs)
         self._block_cell = self.weight_dropout.forward(self.cell) if self.weight_dropout else self.cell
-        hs, state, self._tape = self._kernel.forward(self._block_cell, xs, self.state_before(xs))
+        hs, state, self.tape = self._kernel.forward(self._block_cell, xs, self.initial_state(xs.shape[0]))
         self.set_state(*state)
         self._shape = tuple(hs.shape)
         return hs
 
     def backward(self, dhs: Array, *dstate: Array) -> Array:
-        """dxs from dhs; `dstate`: gradients that reach the last state from beyond the block, zero if left out."""
-        if self._tape is None:
+        """dhs (N, T, H) -> dxs (N, T, D); writes `grads`, `dh` and `dc`.
+
+        `dstate` is the gradient of each part of the last state from later blocks, zero by default. Raises InputError
+        without a `forward` before it and for gradients of other shapes.
+        """
+        if self.tape is None:
             raise InputError(f"{type(self).__name__}.backward needs a forward before it")
         if dstate and len(dstate) != len(self.cell.state_names):
             raise InputError(
@@ -111,20 +116,23 @@ class TimeRecurrent(Layer):
         dstate = dstate or self.cell.zero_state(dhs.shape[0])
         for name, size, gradient in zip(self.cell.state_names, self.cell.state_sizes, dstate, strict=True):
             check_shape(f"d{name}", gradient, (dhs.shape[0], size))
-        dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self._tape)
+        dxs, dfirst = self._kernel.backward(self._block_cell, dhs, dstate, self.tape)
         if self.weight_dropout:
             self.weight_dropout.backward(self.grads[1])
-        self.take_dstate(dfirst)
+        self.dstate = dfirst
         return dxs
 
     def unroll(self, xs: Array, state: State) -> tuple[Array, State]:
-        """The pure forward: xs (N, T, D) and an initial state -> hs (N, T, H) and the last state; nothing is kept."""
-        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(xs, state))
+        """The pure forward: xs (N, T, D) and the initial state -> hs (N, T, H) and the last state.
+
+        The layer does not change. Raises InputError for inputs and states of other shapes.
+        """
+        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(state, xs.shape[0]))
         return hs, state
 
     @property
     def state(self) -> State | None:
-        """(h,) or (h, c) after the last `forward`; None before any."""
+        """(h,) or (h, c) after the last `forward`; None before the first."""
         state = tuple(getattr(self, name) for name in self.cell.state_names)
         return None if state[0] is None else state
 
@@ -133,21 +141,18 @@ class TimeRecurrent(Layer):
         """(dh,) or (dh, dc) after the last `backward`."""
         return tuple(getattr(self, f"d{name}") for name in self.cell.state_names)
 
-    def take_dstate(self, dstate: State) -> None:
-        """Let this be the gradient that has reached the initial state."""
+    @dstate.setter
+    def dstate(self, dstate: State) -> None:
         for name, gradient in zip(self.cell.state_names, dstate, strict=True):
             setattr(self, f"d{name}", gradient)
 
-    def state_before(self, xs: Array | DeduplicatedInputs) -> State:
-        """The state from which a block xs would go on; raises InputError where it has other streams."""
-        return self._checked(xs, self._initial_state(xs))
-
-    def forget_block(self) -> None:
-        """The last block was read by others: `backward` needs a `forward` before it again."""
-        self._tape = None
+    def initial_state(self, N: int) -> State:
+        """The state from which the next block of N streams starts; raises InputError if `h` has other streams."""
+        state = self.state if self.stateful else None
+        return self.cell.zero_state(N) if state is None else self._checked(state, N)
 
     def set_state(self, h: Array, *memory: Array) -> None:
-        """Go on from h (N, H), and from c where the cell has one (zeros if left out)."""
+        """The next `forward` of a stateful layer starts from h (N, H) and, if the cell has one, from c (default: 0)."""
         given = (h, *memory)
         if len(given) < len(self.cell.state_names):
             given += self.cell.zero_state(h.shape[0])[len(given) :]
@@ -155,23 +160,21 @@ class TimeRecurrent(Layer):
             setattr(self, name, part)
 
     def reset_state(self) -> None:
-        """Forget: the next `forward` starts from zeros."""
+        """The next `forward` starts from zeros."""
         for name in self.cell.state_names:
             setattr(self, name, None)
 
-    def _initial_state(self, xs: Array | DeduplicatedInputs) -> State:
-        state = self.state if self.stateful else None
-        return self.cell.zero_state(xs.shape[0]) if state is None else state
-
-    def _checked(self, xs: Array | DeduplicatedInputs, state: State) -> State:
+    def _checked(self, state: State, N: int) -> State:
         for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):
-            if tuple(part.shape) != (xs.shape[0], size):
+            if tuple(part.shape) != (N, size):
                 raise InputError(
                     f"the state {name} has shape {tuple(part.shape)}, but this block needs "
-                    f"({xs.shape[0]}, {size}); call reset_state() before changing the number of streams"
+                    f"({N}, {size}); call reset_state() before changing the number of streams"
                 )
         return state
 
-    def _block_kernel(self, xs: Array | DeduplicatedInputs) -> BlockKernel:
+    def _block_kernel(self, xs: Array) -> BlockKernel:
         check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
-        return self.backend.block_kernel(self.cell, *xs.shape[:2]) or self.plain_block()
+        fused = self.backend.fused
+        kernel = fused.block_kernel(self.cell, *xs.shape[:2]) if fused else None
+        return kernel or self.plain_block()

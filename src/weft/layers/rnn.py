@@ -7,6 +7,8 @@ x (N, D), h (N, H), W_x (D, H), W_h (H, H), b (H,).
 Backward, with a_t the argument of tanh and tanh'(a) = 1 - tanh(a)²:
 
     da_t = dh_t * (1 - h_t²)          dh_{t-1} = da_t W_hᵀ
+
+Fused over a block: `weft.backends.kernels.recurrent.rnn`; streaming: `weft.backends.kernels.streaming.cells`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ class RNN(Cell):
     def step(self, a: Array, state_prev: State) -> tuple[State, Tape]:
         _Wx, Wh, _b = self.params
         (h_prev,) = state_prev
-        h_next = self.xp.tanh(h_prev @ Wh + a)
+        h_next = self.xp.tanh(h_prev @ Wh + a)  # h_t; a = x_t W_x + b, from Cell.project
         return (h_next,), (h_prev, h_next)
 
     def step_backward(self, dstate_next: State, tape: Tape) -> tuple[Array, State]:

@@ -1,8 +1,9 @@
-"""Softmax with loss: how many nats the target costs under the scores.
+"""Softmax with loss: the mean negative log-likelihood of the targets, in nats.
 
     p = softmax(x)          loss = mean of -ln p[target]          dx = (p - onehot(target)) / count
 
-over the targets that are not `ignore_label`. Scores x (N, V), targets t (N,) of token ids or one-hot (N, V).
+The mean is over the `count` targets that are not `ignore_label`. Scores x (N, V); targets t (N,) are token ids, or
+one-hot (N, V).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from weft.loss import NOTHING, Loss
 
 
 class SoftmaxWithLoss(Layer):
-    """`forward(x (N, V), t (N,)) -> mean nats`; `backward(dout=1) -> dx (N, V)`. No parameters."""
+    """`forward(x (N, V), t (N,)) -> mean nats`; `backward(dout=1) -> dx (N, V)`. No parameters.
+
+    Raises InputError for targets of another shape, and for targets outside [0, V) other than `ignore_label`.
+    """
 
     def __init__(self, ignore_label: int = -1) -> None:
         super().__init__()
@@ -35,7 +39,7 @@ class SoftmaxWithLoss(Layer):
 
 
 class TimeSoftmaxWithLoss(SoftmaxWithLoss):
-    """The same for a block: `forward(xs (N, T, V), ts (N, T)) -> mean nats`; `backward(dout=1) -> dxs (N, T, V)`."""
+    """As above for a block: `forward(xs (N, T, V), ts (N, T)) -> mean nats`; `backward(dout=1) -> dxs (N, T, V)`."""
 
     def forward(self, xs: Array, ts: Array) -> float:
         backend = backend_of(xs)
@@ -49,12 +53,12 @@ class TimeSoftmaxWithLoss(SoftmaxWithLoss):
 
 
 def counted(xp: Any, t: Array, ignore_label: int) -> int:
-    """How many targets are not `ignore_label`."""
+    """The number of targets that are not `ignore_label`."""
     return int(xp.count_nonzero(t != ignore_label))
 
 
 def checked_labels(backend: Backend, t: Array, shape: tuple[int, ...], ignore_label: int) -> Array:
-    """Targets as token ids, one for each row of scores; raises InputError where they do not fit the scores."""
+    """Targets as token ids, one for each row of scores of `shape`; raises InputError if they do not fit the scores."""
     xp = backend.xp
     if tuple(t.shape) == tuple(shape):
         t = xp.argmax(t, axis=-1)

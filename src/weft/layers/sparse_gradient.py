@@ -1,6 +1,6 @@
-"""The gradient of a matrix of which a step uses few rows: those rows, and which they are.
+"""The gradient of a matrix if a step uses few of its rows: the values of those rows and their indices.
 
-A block of N·T tokens uses at most N·T of an embedding's V rows; the others' gradient is zero and is never written down.
+A block of N·T tokens uses at most N·T of an embedding's V rows. The gradient of all other rows is zero and not stored.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from weft.backends import Array, backend_of
 
 
 class RowGradient:
-    """The gradient of a matrix of shape `shape`: `values` (U, D) at its `rows` (U,), ascending, and zero elsewhere."""
+    """The gradient of a matrix of `shape` (V, D): `values` (U, D) at the ascending `rows` (U,), zero elsewhere."""
 
     def __init__(self, shape: tuple[int, ...], rows: Array, values: Array) -> None:
         self.shape, self.rows, self.values = shape, rows, values
 
     def between(self, first: int, last: int) -> Array:
-        """Rows `first` to `last` of the whole gradient, (last - first, D)."""
+        """Rows `first` to `last` of the gradient as an array (last - first, D)."""
         backend = backend_of(self.values)
         within = (self.rows >= first) & (self.rows < last)
         dense = backend.xp.zeros((last - first, self.shape[1]), dtype=self.values.dtype)
@@ -23,13 +23,13 @@ class RowGradient:
         return dense
 
     def plus(self, other: RowGradient) -> RowGradient:
-        """The sum, over the rows that either of them has."""
+        """The sum of both gradients; its rows are the union of theirs."""
         backend = backend_of(self.values)
         rows, values = (backend.xp.concat(both) for both in ((self.rows, other.rows), (self.values, other.values)))
         return RowGradient(self.shape, *backend.sum_rows(rows, values))
 
     def moved_towards(self, other: RowGradient, fraction: float) -> RowGradient:
-        """(1 - fraction) · self + fraction · other, over the rows that either of them has."""
+        """(1 - fraction) · self + fraction · other; its rows are the union of theirs."""
         backend = backend_of(self.values)
         xp = backend.xp
         rows, place = xp.unique_inverse(xp.concat((self.rows, other.rows)))
@@ -38,6 +38,10 @@ class RowGradient:
         return RowGradient(self.shape, rows, values)
 
 
-def dense(gradient: Array | RowGradient) -> Array:
-    """A gradient as an array, zeros and all."""
+Gradient = Array | RowGradient
+"""The gradient of a parameter, stored in full or by rows."""
+
+
+def dense(gradient: Gradient) -> Array:
+    """The gradient as an array of the parameter's shape."""
     return gradient.between(0, gradient.shape[0]) if isinstance(gradient, RowGradient) else gradient

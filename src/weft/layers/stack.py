@@ -1,12 +1,12 @@
-"""A stack of recurrent layers: each reads what the one below it gives.
+"""A stack of recurrent layers, each on the output of the one below it.
 
-    y^0 = x          h^l = layer l of drop(y^{l-1})          y^l = h^l, or h^l + y^{l-1} with a residual connection
+    y^0 = x          h^l = layer_l(drop(y^{l-1}))          y^l = h^l, or h^l + y^{l-1} with a residual connection
 
-and what comes out is drop(y^L). Residual connections (He et al. 2016; in recurrent stacks Wu et al. 2016) go round
-every layer that has the size of the one below it; not round the first, since what a tied output layer would then see is
-the very word that was read. They pass by the dropout:
+The output is drop(y^L). Residual connections (He et al. 2016; in recurrent stacks Wu et al. 2016) are around every
+layer of the size of the one below it, except the first: a tied output layer would then see the embedding of the word
+that was just read. They bypass the dropout. Backward, with dh^l = dy^l:
 
-    dy^{l-1} = dh^l through layer l and drop, + dh^l with a residual connection, where dh^l = dy^l
+    dy^{l-1} = dh^l back through layer l and drop, + dh^l with a residual connection
 
 x (N, T, D), y^l (N, T, H_l).
 """
@@ -17,27 +17,26 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from weft.backends import Array, DeduplicatedInputs, State
+from weft.backends import Array, State
 from weft.errors import InputError
 from weft.layers.activation_penalties import ActivationPenalty, TemporalPenalty
-from weft.layers.dropout import TimeDropout
-from weft.layers.locked_dropout import LockedDropout
+from weft.layers.dropout import LockedDropout, TimeDropout, WeightDropout
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.regularization import Regularization
-from weft.layers.weight_dropout import WeightDropout
 
 if TYPE_CHECKING:
     import numpy as np
 
 StackState = tuple[State, ...]
-"""The state of every layer, the lowest first."""
+"""The state of every layer, the lowest layer first."""
 
 
 class Stack:
-    """`forward(xs (N, T, D)) -> ys (N, T, H)` and `backward(dys) -> dxs` train; `step` and `unroll` read.
+    """`forward(xs (N, T, D)) -> ys (N, T, H)` and `backward(dys) -> dxs` for training; `step` and `unroll` are pure.
 
-    `dropout` is the share dropped wherever `regularization` says nothing. `penalty` is what its penalties added to the
-    objective in the last `forward`, beside the mean nats of a token. Raises InputError for what would have no effect.
+    `dropout` is the fraction dropped wherever `regularization` gives none. `penalty` is the sum of the penalties in the
+    last `forward`, which the objective has in addition to the mean nats per token. Raises InputError for settings that
+    would have no effect.
     """
 
     def __init__(
@@ -53,8 +52,8 @@ class Stack:
         self.regularization.check(type(self.layers[0].cell), len(self.layers), dropout)
         sizes = [layer.cell.state_sizes[0] for layer in self.layers]
         self.residual = residual_layers(sizes) if residual else [False] * len(sizes)
-        kind = LockedDropout if self.regularization.dropout_locked else TimeDropout
-        self.dropouts = [kind(share, rng) for share in self.regularization.dropouts(len(self.layers), dropout)]
+        dropout_type = LockedDropout if self.regularization.dropout_locked else TimeDropout
+        self.dropouts = [dropout_type(ratio, rng) for ratio in self.regularization.dropouts(len(self.layers), dropout)]
         if self.regularization.weight_dropout:
             for layer in self.layers:
                 layer.weight_dropout = WeightDropout(self.regularization.weight_dropout, rng)
@@ -67,7 +66,7 @@ class Stack:
         return Stack(layers, self.rng, self.dropout, self.regularization, any(self.residual))
 
     def unregularized(self, layers: Iterable[TimeRecurrent]) -> Stack:
-        """A stack of other layers with the same residual connections, and neither dropout nor penalties."""
+        """A stack of other layers with the same residual connections, without dropout and penalties."""
         layers = list(layers)
         for layer in layers:
             layer.weight_dropout = None
@@ -75,21 +74,17 @@ class Stack:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the layers are all of one size and each reads nothing but the one below it."""
+        """True if all layers have the same size and there are no residual connections."""
         return len({layer.cell.state_sizes for layer in self.layers}) == 1 and not any(self.residual)
 
     @property
-    def is_bare(self) -> bool:
-        """Whether a training pass is that of the layers alone, without dropout, penalties and residual connections."""
+    def is_regularized(self) -> bool:
+        """True if a training pass drops activations or weights, or adds a penalty."""
         drops = any(dropout.ratio for dropout in self.dropouts) or any(layer.weight_dropout for layer in self.layers)
-        return not (drops or any(self.residual) or self._activation_penalty.weight or self._temporal_penalty.weight)
+        return bool(drops or self._activation_penalty.weight or self._temporal_penalty.weight)
 
-    def reads_rows(self, streams: int, steps: int) -> bool:
-        """Whether `forward` accepts `DeduplicatedInputs` of this shape; `backward` returns the values' gradient."""
-        return self.dropouts[0].ratio == 0 and self.layers[0].reads_rows(streams, steps)
-
-    def forward(self, xs: Array | DeduplicatedInputs) -> Array:
-        """A training pass, with dropout; the hidden states go on from the call before."""
+    def forward(self, xs: Array) -> Array:
+        """A training pass, with dropout; stateful layers start from their last state."""
         ys = xs
         for dropout, layer, residual in zip(self.dropouts[:-1], self.layers, self.residual, strict=True):
             hs = layer.forward(dropout.forward(ys))
@@ -103,7 +98,7 @@ class Stack:
         return outputs
 
     def backward(self, dys: Array) -> Array:
-        """dxs from the gradient of the output, to which that of the penalties is added."""
+        """dxs from the gradient of the output; the gradient of the penalties is added here."""
         if self._activation_penalty.weight:
             dys = dys + self._activation_penalty.backward()
         dhs = self.dropouts[-1].backward(dys)
@@ -116,7 +111,7 @@ class Stack:
         return dhs
 
     def step(self, x: Array, state: StackState) -> tuple[Array, StackState]:
-        """One step: x (N, D) and the state before it -> y (N, H) and the state after; pure, without dropout."""
+        """One step: x (N, D), the state before it -> y (N, H), the state after it; pure, without dropout."""
         y, states = x, []
         for layer, residual, before in zip(self.layers, self.residual, state, strict=True):
             after, _tape = layer.cell.step(layer.cell.project(y), before)
@@ -125,7 +120,7 @@ class Stack:
         return y, tuple(states)
 
     def unroll(self, xs: Array, state: StackState) -> tuple[Array, StackState]:
-        """A block: xs (N, T, D) and the state before it -> ys (N, T, H) and the state after; pure, without dropout."""
+        """A block: xs (N, T, D), the state before it -> ys (N, T, H), the state after it; pure, without dropout."""
         ys, states = xs, []
         for layer, residual, before in zip(self.layers, self.residual, state, strict=True):
             hs, after = layer.unroll(ys, before)
@@ -135,9 +130,9 @@ class Stack:
 
 
 def layer_sizes(embedding_size: int, hidden_size: int, layers: int, tied: bool) -> list[int]:
-    """The sizes of the layers' hidden states: H, but D in the last one if its output meets the embedding again.
+    """The sizes of the layers' hidden states: H, but D for the last layer if the output weights are the embedding.
 
-    Raises InputError where the only layer would have to be of both sizes.
+    Raises InputError if a single layer would need both sizes.
     """
     if not tied:
         return [hidden_size] * layers
@@ -150,7 +145,7 @@ def layer_sizes(embedding_size: int, hidden_size: int, layers: int, tied: bool) 
 
 
 def residual_layers(sizes: Sequence[int]) -> list[bool]:
-    """Which layers have a residual connection; raises InputError if none has."""
+    """For each layer whether it has a residual connection; raises InputError if none has."""
     residual = [False, *(above == below for below, above in pairwise(sizes))]
     if not any(residual):
         raise InputError(

@@ -1,14 +1,15 @@
-"""A fixed window (Bengio, Ducharme, Vincent & Jauvin 2003): the last n inputs side by side, and one hidden layer.
+"""A fixed window (Bengio, Ducharme, Vincent & Jauvin 2003): one hidden layer on the last n inputs, concatenated.
 
     h_t = tanh(x_t W_x + [x_{t-n+1} … x_{t-1}] W_h + b)
 
-x (N, D), h (N, H), W_x (D, H), W_h ((n-1)·D, H), b (H,). Nothing recurs: what is carried from step to step is the last
-n - 1 inputs, zeros before the first, and beyond them the layer sees nothing. The direct connections from the inputs to
-the output layer, which are optional there, are left out.
+x (N, D), h (N, H), W_x (D, H), W_h ((n-1)·D, H), b (H,). The layer is not recurrent: its state is the last n - 1
+inputs, zeros before the first token. The optional direct connections from the inputs to the output layer are left out.
 
 Backward, with a_t the argument of tanh and tanh'(a) = 1 - tanh(a)²:
 
-    da_t = dh_t * (1 - h_t²)          dx_s = Σ_t da_t Wᵀ, by the rows of W = [W_h; W_x] that x_s met at step t
+    da_t = dh_t * (1 - h_t²)          dx_s = Σ_t da_t W_(t,s)ᵀ
+
+where W_(t,s) are the D rows of [W_h; W_x] that x_s is multiplied by at step t.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class Window(Cell):
     """One step: `forward(x, h_prev, past) -> h_next, past_next`; `backward(dh_next, dpast_next) -> dx, dh_prev, dpast`.
 
-    past (N, (n-1)·D): the inputs before x, the oldest first. h_prev is not looked at.
+    past (N, (n-1)·D): the inputs before x, the oldest first. h_prev is not used.
     """
 
     name = "window"
@@ -43,8 +44,8 @@ class Window(Cell):
         return Wh.shape[1], Wh.shape[0]
 
     @property
-    def kept_sizes(self) -> int:
-        """The windows and their gradients, about."""
+    def saved_size(self) -> int:
+        """About the size of the windows and of their gradients."""
         Wx, Wh, _b = self.params
         return int(2 * (Wx.shape[0] + Wh.shape[0]) + 4 * Wx.shape[1])
 
@@ -62,17 +63,17 @@ class Window(Cell):
         dh_next, dpast_next = dstate_next
         _past, h_next = tape
         da = dh_next * (1 - h_next**2)
-        dfirst = self.xp.zeros((da.shape[0], Wx.shape[0]), dtype=da.dtype)  # the oldest input falls out of the window
+        dfirst = self.xp.zeros((da.shape[0], Wx.shape[0]), dtype=da.dtype)  # the oldest input leaves the window
         dwindow = self.xp.concat((dfirst, dpast_next), axis=1)
         dpast = dwindow[:, : Wh.shape[0]] + da @ Wh.T
         return self.xp.concat((da, dwindow[:, Wh.shape[0] :]), axis=1), (self.xp.zeros_like(h_next), dpast)
 
     def project(self, x: Array) -> Array:
-        """[x W_x + b, x] (R, H + D): a step needs its input too, to carry it on."""
+        """[x W_x + b, x] (R, H + D): the step also needs its input, which becomes part of the state."""
         return self.xp.concat((super().project(x), x), axis=1)
 
     def project_backward(self, x: Array, inputs: tuple[Array, ...], da: Array) -> Array:
-        """dx (R, D) from the gradient of both parts; the gradients of all three parameters are written."""
+        """dx (R, D) from the gradient of [x W_x + b, x]; writes the gradients of all three parameters."""
         H = self.params[0].shape[1]
         return super().project_backward(x, inputs, da[:, :H]) + da[:, H:]
 
@@ -87,13 +88,13 @@ class Window(Cell):
     def initial_parameters(
         cls, rng: np.random.Generator, D: int, H: int, window: int = 4
     ) -> list[np.ndarray[Any, Any]]:
-        """Wx, Wh and b to start training from: normal with standard deviation 1/√(n·D), and zero (float64)."""
+        """Initial Wx, Wh and b in float64: normal with standard deviation 1/√(n·D), and zero; `window` is n."""
         W = rng.normal(0, (window * D) ** -0.5, (window * D, H))
         return [W[-D:], W[:-D], 0 * W[0]]
 
 
 class WindowBlock:
-    """A block in one product: the windows of all its steps as rows [x_{t-n+1} … x_t], times [W_h; W_x]."""
+    """A block in one product: the windows of all its steps, rows [x_{t-n+1} … x_t], times [W_h; W_x]."""
 
     def forward(self, cell: Window, xs: Array, state: State) -> tuple[Array, State, Any]:
         xp = cell.xp
@@ -123,8 +124,8 @@ class WindowBlock:
         dWx[...] = dW[before * D :, :]
         db[...] = xp.sum(da, axis=0)
         dwindows = xp.reshape(da @ xp.concat((Wh, Wx), axis=0).T, (N, T, (before + 1) * D))
-        nothing = xp.zeros((N, T, D), dtype=hs.dtype)
-        dinputs = xp.concat((nothing, xp.reshape(dpast, (N, before, D))), axis=1)
+        zero = xp.zeros((N, T, D), dtype=hs.dtype)
+        dinputs = xp.concat((zero, xp.reshape(dpast, (N, before, D))), axis=1)
         for k in range(before + 1):
             dinputs[:, k : k + T, :] += dwindows[:, :, k * D : (k + 1) * D]
         dfirst = xp.reshape(dinputs[:, :before, :], (N, before * D))
@@ -132,7 +133,7 @@ class WindowBlock:
 
 
 class TimeWindow(TimeRecurrent):
-    """A block of steps of `Window`: see `TimeRecurrent`. Beside `h` and `dh` it keeps the past inputs and `dpast`."""
+    """A block of steps of `Window`: see `TimeRecurrent`. It also has the past inputs `past`, gradient `dpast`."""
 
     cell_type = Window
     plain_block = WindowBlock

@@ -141,7 +141,7 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         choices.choose("as the hidden size, so that input and output can share it", embedding_size=hidden_size)
     if choices.values["embedding_size"] == hidden_size and not few_types and output != "adaptive":
         choices.choose("one matrix for the embedding and the output learns from both", tied=True)
-    if Regularization.among(choices.values).leaves_open(choices.values.get("layers", 1)):
+    if Regularization.among(choices.values).uses_dropout(choices.values.get("layers", 1)):
         choices.choose(about, dropout=dropout)
 
 

@@ -18,6 +18,7 @@ from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, build_model, load
 from weft.layers import Loss, OutputSettings, Regularization, layer_normalized, time_layer
+from weft.layers.output import check_tied
 from weft.layers.stack import layer_sizes, residual_layers
 from weft.run_folder import (
     CHECKPOINTS,
@@ -171,7 +172,7 @@ def check_stated(stated: Settings) -> None:
     if stated.get("residual"):
         residual_layers(sizes_of_layers)
     Regularization.among(stated).check(cell, layers, stated.get("dropout"))
-    OutputSettings.among(stated).check(stated.get("tied", False))
+    check_tied(OutputSettings.among(stated).output, stated.get("tied", False))
     precision, kernels = stated.get("precision", "float32"), stated.get("kernels")
     if kernels == "fused" or (kernels is None and precision != "float32"):
         check_fused(stated.get("threads"), precision)

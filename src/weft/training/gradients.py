@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from weft.backends import backend_of
+from weft.backends import update_kernel
 from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import NamedGradients
 
@@ -25,7 +25,7 @@ def clip_factor(norm: float, max_norm: float) -> float:
 def global_norm(gradients: NamedGradients) -> float:
     """|g|, of gradients or of any arrays by name; not finite if any element is not."""
     arrays = [gradient.values if isinstance(gradient, RowGradient) else gradient for gradient in gradients.values()]
-    kernel = backend_of(arrays[0]).update_kernel(arrays[0].dtype)
+    kernel = update_kernel(arrays[0])
     if kernel:
         return math.sqrt(kernel.squared_norm(arrays))
     with np.errstate(over="ignore", invalid="ignore"):

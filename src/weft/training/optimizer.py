@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from weft.backends import UpdateKernel, backend_of
+from weft.backends import AdamStep, UpdateKernel, update_kernel
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.layers.sparse_gradient import RowGradient
@@ -61,8 +61,7 @@ class Optimizer(ABC):
             array[...] = state[name]
 
     def _kernel(self) -> UpdateKernel | None:
-        parameter = next(iter(self.parameters.values()))
-        return backend_of(parameter).update_kernel(parameter.dtype)
+        return update_kernel(next(iter(self.parameters.values())))
 
     def _decay(self, lr: float) -> None:
         """w <- w - eta lambda w, of all matrices."""
@@ -177,17 +176,17 @@ class AdamW(Optimizer):
         steps = int(self._steps[0])
         mean_correction = 1 - beta1**steps
         root_correction = math.sqrt(1 - beta2**steps)
-        kernel, numbers = self._kernel(), (lr / mean_correction, root_correction, self.eps)
+        kernel, step = self._kernel(), AdamStep(self.betas, lr / mean_correction, root_correction, self.eps, factor)
         if kernel:
             of_rows = {name: gradient for name, gradient in gradients.items() if isinstance(gradient, RowGradient)}
             for name, few in of_rows.items():
                 w, m, v = (arrays[name] for arrays in (self.parameters, self._mean, self._square))
-                kernel.adamw_rows(w, few.rows, few.values, m, v, self.betas, *numbers, lr * self.weight_decay, factor)
+                kernel.adamw_rows(w, few.rows, few.values, m, v, step, lr * self.weight_decay)
             gradients = {name: gradient for name, gradient in gradients.items() if name not in of_rows}
         for ws, gs, ms, vs in self._groups(gradients, self._mean, self._square):
             decays = [lr * self.weight_decay if w.ndim > 1 else 0.0 for w in ws]
             if kernel:
-                kernel.adamw(ws, gs, ms, vs, self.betas, *numbers, decays, factor)
+                kernel.adamw(ws, gs, ms, vs, step, decays)
                 continue
             for w, gradient, m, v, decay in zip(ws, gs, ms, vs, decays, strict=True):
                 g = factor * gradient

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weft.backends import backend_of
+from weft.backends import update_kernel
 from weft.training.interfaces import Floats
 from weft.training.row_chunks import pieces
 
@@ -18,7 +18,7 @@ def move_towards(means: Sequence[Floats], values: Sequence[Floats], fraction: fl
     """Move every array of `means` in place towards the one of `values`; the n-th arrays of both are alike."""
     if not means:
         return
-    kernel = backend_of(means[0]).update_kernel(means[0].dtype)
+    kernel = update_kernel(means[0])
     if kernel:
         kernel.move_towards(means, values, fraction)
         return

@@ -54,15 +54,18 @@ def test_adapting_equals_the_plain_loop(
 def test_few_steps_of_one_stream_of_a_large_cell_take_the_plain_loop() -> None:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((2, 800), (200, 800), (800,))))
     with fused(1):
-        assert default_backend.block_kernel(cell, 1, 3) is None
-        assert default_backend.block_kernel(cell, 1, 4) is not None
-        assert default_backend.block_kernel(cell, 2, 3) is not None
+        assert default_backend.fused is not None
+        block_kernel = default_backend.fused.block_kernel
+        assert block_kernel(cell, 1, 3) is None
+        assert block_kernel(cell, 1, 4) is not None
+        assert block_kernel(cell, 2, 3) is not None
 
 
 @pytest.mark.parametrize(("H", "shares"), [(100, 1), (400, 3)])
 def test_threads_share_the_units_of_a_single_stream_only_where_there_are_many(H: int, chunks: int) -> None:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((H, 4 * H), (H, 4 * H), (4 * H,))))
     with fused(3):
-        kernel: Any = default_backend.block_kernel(cell, 1, 100)
+        operations: Any = default_backend.fused
+        kernel = operations.block_kernel(cell, 1, 100)
     rooms, _brief = kernel._manner(1, 100, H, 4 * H)
     assert rooms.chunks == chunks

@@ -1,4 +1,4 @@
-"""Adaptive softmax: normalised, the numbers and gradients of torch's and of the full softmax, in any order of ids."""
+"""Adaptive softmax: normalised, equal to PyTorch's and to the full softmax, for ids in any order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from helpers.oracles import central_differences
 from weft.backends import random_generator
 from weft.errors import InputError
 from weft.layers import OutputSettings, TimeAdaptiveOutputWithLoss, TimeOutputWithLoss, default_cutoffs
-from weft.layers.output.adaptive import checked_cutoffs
+from weft.layers.output.frequency import checked_cutoffs
 
 N, T, H, V = 3, 8, 8, 13
 CUTOFFS = (4, 9)
 
 
 def layer(cutoffs: tuple[int, ...] = CUTOFFS, order: Any = None, factor: int = 2) -> TimeAdaptiveOutputWithLoss:
-    """A layer with biases that are not zero."""
+    """A layer with nonzero biases."""
     settings = OutputSettings(output="adaptive", cutoffs=cutoffs, cluster_factor=factor)
     rng = random_generator(0)
     values = TimeAdaptiveOutputWithLoss.initial_parameters(rng, H, V, settings)
@@ -55,7 +55,7 @@ def test_probabilities_of_all_tokens_sum_to_one_and_are_those_of_the_targets(ord
     assert output.loss.tokens == N * T
 
 
-def test_it_equals_that_of_torch() -> None:
+def test_the_layer_equals_that_of_torch() -> None:
     output = layer()
     theirs: Any = torch.nn.AdaptiveLogSoftmaxWithLoss(H, V, list(CUTOFFS), div_value=2.0, head_bias=True).double()
     head_W, head_b, *clusters = output.params
@@ -64,7 +64,7 @@ def test_it_equals_that_of_torch() -> None:
         theirs.head.bias.copy_(torch.tensor(head_b))
         for place, tail in enumerate(theirs.tail):
             P, W, b = clusters[3 * place : 3 * place + 3]
-            b[...] = 0  # torch's clusters have none
+            b[...] = 0  # PyTorch's clusters have no biases
             tail[0].weight.copy_(torch.tensor(P.T))
             tail[1].weight.copy_(torch.tensor(W.T))
     hs, ts = block(0)
@@ -84,7 +84,7 @@ def test_it_equals_that_of_torch() -> None:
         np.testing.assert_allclose(gradient.T, weight.grad.numpy(), **close)
 
 
-def test_with_one_cluster_it_is_the_full_softmax() -> None:
+def test_without_clusters_the_layer_is_the_full_softmax() -> None:
     rng = random_generator(0)
     W, b = rng.normal(size=(H, V)), rng.normal(size=V)
     adaptive, full = TimeAdaptiveOutputWithLoss(W, b), TimeOutputWithLoss(W, b)
@@ -96,7 +96,7 @@ def test_with_one_cluster_it_is_the_full_softmax() -> None:
     np.testing.assert_array_equal(adaptive.log_probabilities(hs, ts), full.log_probabilities(hs, ts))
 
 
-def test_ids_in_another_order_only_move_the_probabilities() -> None:
+def test_ids_in_another_order_permute_the_probabilities() -> None:
     order = random_generator(4).permutation(V)
     sorted_ids, permuted = layer(), layer(order=order)
     hs, ts = block()
@@ -106,7 +106,7 @@ def test_ids_in_another_order_only_move_the_probabilities() -> None:
     np.testing.assert_array_equal(permuted.scores(h)[:, order], sorted_ids.scores(h))
 
 
-def test_clusters_that_no_target_reaches_have_no_gradient() -> None:
+def test_clusters_without_targets_have_zero_gradients() -> None:
     output = layer()
     hs, ts = block(0)
     output.forward(hs, ts)
@@ -115,7 +115,7 @@ def test_clusters_that_no_target_reaches_have_no_gradient() -> None:
     assert all(grad.any() == (place < 2) for place, grad in enumerate(output.grads))
 
 
-def test_a_block_of_ignored_targets_costs_nothing() -> None:
+def test_a_block_of_ignored_targets_has_zero_loss() -> None:
     output = layer()
     hs, ts = block()
     assert output.forward(hs, np.full_like(ts, -1)) == 0
@@ -125,13 +125,13 @@ def test_a_block_of_ignored_targets_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("V", [1, 2, 5, 100, 5000, 30_000, 256_000, 10**7])
-def test_chosen_cutoffs_fit_the_vocabulary(V: int) -> None:
+def test_default_cutoffs_fit_the_vocabulary(V: int) -> None:
     cutoffs = default_cutoffs(V)
     assert checked_cutoffs(cutoffs, V) == cutoffs
     assert bool(cutoffs) == (V > 1)
 
 
-def test_every_cluster_sees_a_smaller_projection() -> None:
+def test_every_cluster_has_a_smaller_projection() -> None:
     output = layer((2, 4, 8), factor=2)
     names = output.named(array.shape for array in output.params)
     assert [names[f"cluster.{k}.P"] for k in (1, 2, 3)] == [(H, 4), (H, 2), (H, 1)]
@@ -146,12 +146,12 @@ def test_every_cluster_sees_a_smaller_projection() -> None:
         ((4, V), f"cutoffs must lie below the size of the vocabulary, {V}, got 4, {V}"),
     ],
 )
-def test_cutoffs_that_cannot_be_are_refused(cutoffs: tuple[int, ...], message: str) -> None:
+def test_wrong_cutoffs_are_refused(cutoffs: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         layer(cutoffs)
 
 
-def test_parameters_that_are_no_clusters_are_refused() -> None:
+def test_an_incomplete_cluster_is_refused() -> None:
     output = layer()
     with pytest.raises(InputError, match="2 parameters and 3 more for every cluster, got 7"):
         TimeAdaptiveOutputWithLoss(*output.params[:-1])

@@ -1,4 +1,4 @@
-"""Training on samples: an unbiased denominator, exact when all tokens are drawn, and gradients of few rows."""
+"""Training on samples: an unbiased denominator, exact if all tokens are drawn, and gradients of few rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_gradients_equal_central_differences_of_the_same_draw() -> None:
 
 
 @pytest.mark.parametrize("samples", [V, V + 1, 10**9])
-def test_with_as_many_samples_as_tokens_it_is_exact(samples: int) -> None:
+def test_with_as_many_samples_as_tokens_the_loss_is_exact(samples: int) -> None:
     output = layer(samples)
     full = TimeOutputWithLoss(output.params[0].T, output.params[1])
     hs, ts = block()
@@ -62,7 +62,7 @@ def test_with_as_many_samples_as_tokens_it_is_exact(samples: int) -> None:
     np.testing.assert_allclose(db, full.grads[1], rtol=1e-10, atol=1e-14)
 
 
-def test_the_denominator_is_right_in_the_mean() -> None:
+def test_the_estimate_of_the_denominator_is_unbiased() -> None:
     output = layer(10, scale=0.3)
     hs, ts = block()
     hs, ts = hs[:1, :1], ts[:1, :1]
@@ -75,7 +75,7 @@ def test_the_denominator_is_right_in_the_mean() -> None:
     assert np.mean(np.log(estimates)) < np.log(expected)
 
 
-def test_the_gradient_comes_near_the_exact_one_as_samples_grow() -> None:
+def test_the_gradient_approaches_the_exact_one_with_more_samples() -> None:
     hs, ts = block()
     exact = layer(V)
     exact.forward(hs, ts)
@@ -92,14 +92,14 @@ def test_the_gradient_comes_near_the_exact_one_as_samples_grow() -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3, 17, V - 1, V])
-def test_each_token_is_drawn_as_often_as_is_reckoned_with(samples: int) -> None:
+def test_tokens_are_drawn_with_their_inclusion_probabilities(samples: int) -> None:
     output = layer(samples)
     inclusion = output.inclusion
     assert inclusion.sum() == pytest.approx(samples)
     assert (inclusion > 0).all()
     assert (inclusion <= 1 + 1e-12).all()
     assert (np.diff(inclusion) <= 1e-12).all()
-    wanted = np.log((np.arange(V) + 2) / (np.arange(V) + 1))  # in proportion to this, but for those that are certain
+    wanted = np.log((np.arange(V) + 2) / (np.arange(V) + 1))  # π is proportional to this where it is below 1
     factors = (inclusion / wanted)[inclusion < 1]
     np.testing.assert_allclose(factors, factors[:1].repeat(len(factors)), rtol=1e-9)
     counts = np.zeros(V)
@@ -119,7 +119,7 @@ def test_frequent_tokens_are_drawn_by_their_ids() -> None:
     np.testing.assert_allclose(counts[order] / 300, output.inclusion, atol=0.15)
 
 
-def test_the_gradient_has_the_rows_of_samples_and_targets_and_no_others() -> None:
+def test_the_gradient_has_the_rows_of_samples_and_targets_alone() -> None:
     output = layer(4)
     hs, ts = block()
     output.forward(hs, ts)
@@ -138,7 +138,7 @@ def test_slices_do_not_change_the_numbers() -> None:
     np.testing.assert_allclose(dense(sliced.grads[0]), dense(whole.grads[0]), rtol=1e-10, atol=1e-15)
 
 
-def test_reading_is_exact_and_draws_nothing() -> None:
+def test_log_probabilities_are_exact_and_draw_no_random_numbers() -> None:
     output = layer(3)
     hs, ts = block()
     full = TimeOutputWithLoss(output.params[0].T, output.params[1])
@@ -149,6 +149,6 @@ def test_reading_is_exact_and_draws_nothing() -> None:
     assert output.rng.bit_generator.state == before
 
 
-def test_no_samples_are_refused() -> None:
+def test_fewer_samples_than_one_are_refused() -> None:
     with pytest.raises(InputError, match="draws at least 1 token, got 0"):
         layer(0)

@@ -1,8 +1,8 @@
-"""Adaptive softmax: frequent tokens at full cost, rare ones in clusters that few rows ever reach (Grave et al. 2017).
+"""Adaptive softmax: frequent tokens at full cost, rare ones in clusters that few targets are in (Grave et al. 2017).
 
-In order of frequency the tokens are cut into a shortlist C_0 and clusters C_1 … C_K. The head chooses among the tokens
-of the shortlist and the clusters, and a cluster among its own, from a projection of h that is the smaller, the rarer
-they are:
+The tokens, in order of frequency, are divided into a shortlist C_0 and clusters C_1 … C_K. The head gives scores to the
+tokens of the shortlist and to the clusters. Each cluster gives scores to its own tokens, from a projection of h that is
+smaller for rarer tokens:
 
     x_0 = h W_0 + b_0                   over |C_0| + K choices          W_0 (H, |C_0| + K)
     x_k = (h P_k) W_k + b_k             over |C_k| tokens               P_k (H, H_k), W_k (H_k, |C_k|)
@@ -10,14 +10,15 @@ they are:
     P(v) = softmax(x_0)[v]                                    v in C_0
     P(v) = softmax(x_0)[|C_0| + k - 1] · softmax(x_k)[v]      v in C_k
 
-so the probabilities of all V tokens sum to 1, exactly. A target in C_k costs two choices, the others' clusters nothing.
-Backward, with a the head's choice, count the targets of the whole block, and rows k those whose target lies in C_k:
+The probabilities of all V tokens sum to exactly 1. For a target in C_k only the head and cluster k are computed.
+Backward, with a the target of the head, count the number of targets in the block, and the rows of cluster k those whose
+target is in C_k:
 
     dx_0 = (softmax(x_0) - onehot(a)) / count             dW_0 = hᵀ dx_0       db_0 = Σ dx_0       dh = dx_0 W_0ᵀ
     dx_k = (softmax(x_k) - onehot(target)) / count        dW_k = (h P_k)ᵀ dx_k                     db_k = Σ dx_k
-    dp = dx_k W_kᵀ                                        dP_k = hᵀ dp         dh += dp P_kᵀ       on the rows k
+    dp = dx_k W_kᵀ                                        dP_k = hᵀ dp         dh += dp P_kᵀ       for the rows of k
 
-The head and every cluster are an affine map with softmax and loss, and run on what the full output layer runs on.
+The head and each cluster are an affine map with softmax and loss, computed by the kernel of the full output layer.
 """
 
 from __future__ import annotations
@@ -29,22 +30,24 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array
 from weft.errors import InputError
 from weft.layers.layer import check_shape
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
+from weft.layers.output.frequency import checked_cutoffs, checked_order
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
-
-SHORTEST_SHORTLIST = 2000
-"""Tokens that the head has at least, in a large vocabulary: a product with fewer columns is hardly faster."""
+MIN_SHORTLIST = 2000
+"""Tokens of the shortlist in a large vocabulary, at least: a product with fewer columns is hardly faster."""
 
 
+@register_output
 class TimeAdaptiveOutputWithLoss(OutputLayer):
-    """`params` is [W_0, b_0, P_1, W_1, b_1, P_2, …]: the head, then every cluster; what the clusters are, they say.
+    """`params` is [W_0, b_0, P_1, W_1, b_1, P_2, …]: the head, then every cluster. See `OutputLayer`.
 
-    order (V,): the token ids from the most frequent on; None: ids are in that order already. See `OutputLayer`.
+    The shapes of the parameters determine the clusters. order (V,): the ids in order of falling frequency; None: 0, 1,
+    2, … Raises InputError for parameters and orders of other shapes.
     """
 
     kind = "adaptive"
@@ -104,37 +107,37 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
     def forward(self, hs: Array, ts: Array) -> float:
         W, b, *_clusters = self.params
         dW, db, *_dclusters = self.grads
-        h, t = self._flat(hs, ts, W.shape[0])
+        h, t = self._flattened(hs, ts, W.shape[0])
         kernel, tokens = self._kernel(), counted(self.xp, t, self.ignore_label)
-        choices, places = self._choices(t)
-        nats, dh = kernel.loss(h, choices, W, b, self.ignore_label, dW, db, tokens)
-        clusters = zip(self._by_cluster(self.params), self._by_cluster(self.grads), places, strict=True)
+        head_t, by_cluster = self._cluster_targets(t)
+        nats, dh = kernel.loss(h, head_t, W, b, self.ignore_label, dW, db, tokens)
+        clusters = zip(self._by_cluster(self.params), self._by_cluster(self.grads), by_cluster, strict=True)
         for (P, W, b), (dP, dW, db), (rows, targets) in clusters:
             if rows.shape[0] == 0:
                 for gradient in (dP, dW, db):
                     gradient[...] = 0
                 continue
-            own_h = self.xp.take(h, rows, axis=0)
-            own_nats, dp = kernel.loss(own_h @ P, targets, W, b, self.ignore_label, dW, db, tokens)
-            dP[...] = own_h.T @ dp
+            h_k = self.xp.take(h, rows, axis=0)
+            nats_k, dp = kernel.loss(h_k @ P, targets, W, b, self.ignore_label, dW, db, tokens)
+            dP[...] = h_k.T @ dp
             dh[rows] += dp @ P.T
-            nats[rows] += own_nats
-        return self._take(nats, tokens, dh, hs.shape)
+            nats[rows] += nats_k
+        return self._store(nats, tokens, dh, hs.shape)
 
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
         W, b, *_clusters = self.params
-        h, t = self._flat(hs, ts, W.shape[0])
+        h, t = self._flattened(hs, ts, W.shape[0])
         kernel = self._kernel()
-        choices, places = self._choices(t)
-        nats = kernel.target_nats(h, choices, W, b, self.ignore_label)
-        for (P, W, b), (rows, targets) in zip(self._by_cluster(self.params), places, strict=True):
+        head_t, by_cluster = self._cluster_targets(t)
+        nats = kernel.target_nats(h, head_t, W, b, self.ignore_label)
+        for (P, W, b), (rows, targets) in zip(self._by_cluster(self.params), by_cluster, strict=True):
             if rows.shape[0]:
-                own_h = self.xp.take(h, rows, axis=0)
-                nats[rows] += kernel.target_nats(own_h @ P, targets, W, b, self.ignore_label)
+                h_k = self.xp.take(h, rows, axis=0)
+                nats[rows] += kernel.target_nats(h_k @ P, targets, W, b, self.ignore_label)
         return self.xp.reshape(-nats, ts.shape)
 
     def scores(self, h: Array) -> Array:
-        """ln P of every token by id (R, V), after the rows h (R, H)."""
+        """ln P(next token) by token id (R, V) for hidden states h (R, H)."""
         W, b, *_clusters = self.params
         first = int(self.ends[0])
         head = self._log_softmax(h @ W + b)
@@ -151,20 +154,20 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
     def scores_size(self, rows: int) -> int:
         return rows * int(max(array.shape[-1] for array in self.params))
 
-    def _choices(self, t: Array) -> tuple[Array, list[tuple[Array, Array]]]:
-        """The head's targets (R,), and of every cluster the rows whose target is in it, and those targets."""
+    def _cluster_targets(self, t: Array) -> tuple[Array, list[tuple[Array, Array]]]:
+        """The targets of the head (R,), and for each cluster the rows whose target is in it and the targets in it."""
         xp = self.xp
         ignored = t == self.ignore_label
         ranks = xp.where(ignored, 0, t)
         if self._ranks is not None:
             ranks = xp.take(self._ranks, ranks, axis=0)
         cluster = xp.searchsorted(self.ends, ranks, side="right")
-        choices = xp.where(cluster == 0, ranks, self.ends[0] - 1 + cluster)
-        places = []
+        head_t = xp.where(cluster == 0, ranks, self.ends[0] - 1 + cluster)
+        by_cluster = []
         for number in range(1, self.ends.shape[0]):
             (rows,) = xp.nonzero((cluster == number) & ~ignored)
-            places.append((rows, xp.take(ranks, rows, axis=0) - self.ends[number - 1]))
-        return xp.where(ignored, self.ignore_label, choices), places
+            by_cluster.append((rows, xp.take(ranks, rows, axis=0) - self.ends[number - 1]))
+        return xp.where(ignored, self.ignore_label, head_t), by_cluster
 
     def _log_softmax(self, x: Array) -> Array:
         shifted = x - self.xp.max(x, axis=1, keepdims=True)
@@ -176,23 +179,7 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
 
 
 def default_cutoffs(V: int) -> tuple[int, ...]:
-    """Where the clusters of V tokens end but for the last: a shortlist of V/64 or 2,000, and a cluster up to V/8."""
-    first = max(V // 64, min(SHORTEST_SHORTLIST, V // 4), 1)
+    """The ranks at which the shortlist (V/64 tokens or 2,000) and the first cluster (V/8) of V tokens end."""
+    first = max(V // 64, min(MIN_SHORTLIST, V // 4), 1)
     ends = [first, V // 8] if 2 * first <= V // 8 else [first]
     return tuple(end for end in ends if end < V)
-
-
-def checked_cutoffs(cutoffs: Sequence[int], V: int | None = None) -> Sequence[int]:
-    """The same; raises InputError unless they rise, from at least 1 and to less than V."""
-    shown = ", ".join(map(str, cutoffs))
-    if any(stop <= start for start, stop in pairwise((0, *cutoffs))):
-        raise InputError(f"cutoffs must rise, from at least 1, got {shown}")
-    if cutoffs and V is not None and cutoffs[-1] >= V:
-        raise InputError(f"cutoffs must lie below the size of the vocabulary, {V}, got {shown}")
-    return cutoffs
-
-
-def checked_order(order: Array, V: int) -> Array:
-    """The same; raises InputError unless it has the shape (V,)."""
-    check_shape("order of an output layer", order, (V,))
-    return order

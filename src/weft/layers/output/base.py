@@ -1,6 +1,7 @@
-"""What every output layer does: it says how likely each token of the vocabulary is after h, and what the targets cost.
+"""OutputLayer: from hidden states to a distribution over the vocabulary and the loss of the targets.
 
-How V probabilities come from h (R, H) is what the layers differ in, and how their parameters meet a tied embedding.
+The subclasses differ in how V probabilities are computed from h (R, H), and in how their parameters share memory with a
+tied embedding.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weft.backends import Array, OutputKernel
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
+from weft.layers.output.registry import registered
+from weft.layers.output.settings import OutputSettings
 from weft.layers.output.sliced import SlicedOutput
 from weft.layers.softmax import checked_labels
 from weft.layers.sparse_gradient import RowGradient
@@ -20,28 +23,26 @@ from weft.loss import NOTHING, Loss
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
-
 Own = TypeVar("Own", bound="OutputLayer")
 
 
 class OutputLayer(Layer, ABC):
     """`forward(hs (N, T, H), ts (N, T)) -> mean nats` over the targets that are not `ignore_label`.
 
-    The sum and the count are in `loss`. `forward` takes the gradient as well: `grads` is set by it, and
-    `backward() -> dhs (N, T, H)` only hands on the rest. Everything else is exact and keeps nothing.
+    After it, `loss` is the sum of nats and the number of targets, and `nats` (N, T) those of each target. `forward`
+    computes the gradients too: it writes `grads`, and `backward() -> dhs (N, T, H)` returns what it stored. The other
+    methods are exact and do not change the layer. Raises InputError for arrays of other shapes, for targets outside
+    [0, V) other than `ignore_label`, and for `rows` below 1.
     """
 
     kind: ClassVar[str]
-    """As in the settings."""
+    """The name by which `OutputSettings.output` chooses the layer; see `register_output`."""
     by_rows: ClassVar[bool] = False
-    """Whether the first parameter is W (V, H), a row a token as in an embedding, with a `RowGradient`."""
+    """True if the first parameter is W (V, H), with one row per token like an embedding, and has a `RowGradient`."""
     ties: ClassVar[bool] = True
-    """Whether the first parameter can be an embedding's."""
+    """True if the first parameter can be an embedding's W, in place or transposed."""
     exact: ClassVar[bool] = True
-    """Whether the loss of `forward` is exact, and not an estimate from samples."""
-    can_capture: ClassVar[bool] = False
-    """Whether `forward` does the same for all targets, so that its kernels can be recorded."""
+    """True if the loss of `forward` is exact, False if it is an estimate from samples."""
     vocab_size: int
 
     def __init__(self, *params: Array, rows: int | None = None, ignore_label: int = -1) -> None:
@@ -58,11 +59,11 @@ class OutputLayer(Layer, ABC):
     def initial_parameters(
         cls, rng: np.random.Generator, H: int, V: int, settings: OutputSettings
     ) -> list[np.ndarray[Any, Any]]:
-        """Parameters to start training from, normal with standard deviation 1/√rows, and zero (float64)."""
+        """Initial parameters in float64: matrices normal with standard deviation 1/√rows, biases zero."""
 
     @classmethod
     def tied_parameters(cls, E: Array) -> list[Array]:
-        """The same where the first is the embedding E (V, D) itself; raises InputError where it cannot be."""
+        """Initial parameters that share E (V, D) with an embedding; raises InputError unless the layer `ties`."""
         raise not_tied(cls.kind)
 
     @classmethod
@@ -75,69 +76,83 @@ class OutputLayer(Layer, ABC):
         order: Array | None,
         rows: int | None,
     ) -> Own:
-        """The layer on these parameters. order (V,): the token ids from the most frequent on, None: as they are."""
+        """The layer with these parameters.
+
+        order (V,): the ids in order of falling frequency; None: 0, 1, 2, … rows: see `TimeOutputWithLoss`.
+        """
 
     @abstractmethod
     def named(self, values: Iterable[Array]) -> dict[str, Array]:
-        """One value a parameter, in the order of `params`, by the parameters' names."""
+        """`values`, one per parameter in the order of `params`, by the parameters' names."""
 
     @abstractmethod
     def forward(self, hs: Array, ts: Array) -> float:
-        """The mean nats of the targets."""
+        """The mean nats of the targets ts (N, T) given hs (N, T, H); stores the loss and the gradients."""
 
     def backward(self) -> Array:
-        """The gradient of the mean by hs."""
+        """dhs (N, T, H), the gradient of the mean nats of the last `forward`."""
         return self._dhs
 
     @abstractmethod
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
-        """ln p(target) in nats (N, T), zero where the target is `ignore_label`."""
+        """ln P(target) (N, T) in nats, zero where the target is `ignore_label`."""
 
     @abstractmethod
     def scores(self, h: Array) -> Array:
-        """Scores (R, V), whose softmax is what follows the rows h (R, H)."""
+        """Scores (R, V) for hidden states h (R, H); P(next token = v) is their softmax."""
 
     def exactly(self) -> OutputLayer:
-        """A layer on the same arrays whose `forward` is exact; this one, where it is."""
+        """A layer with the same arrays whose `forward` is exact; this layer if it is exact."""
         return self
 
     @property
     @abstractmethod
     def affine(self) -> tuple[Array, Array] | None:
-        """W (H, V) and b (V,), where the scores are h W + b; None where they are not."""
+        """W (H, V) and b (V,) if the scores are h W + b, otherwise None."""
 
     def tied_gradient(self, dE: RowGradient) -> Array | RowGradient:
-        """The gradient of a tied embedding: dE, what came to it through the inputs, and what came through here.
+        """The gradient of a tied embedding: dE, that through the inputs, plus that through this layer.
 
-        It may be in the memory of this layer's own gradient.
+        The result may share memory with this layer's gradient. Raises InputError unless the layer `ties`.
         """
         raise not_tied(self.kind)
 
     @abstractmethod
     def scores_size(self, rows: int) -> int:
-        """About how many scores `forward` holds at once for so many rows."""
+        """About how many scores `forward` computes at once for a number of rows."""
 
-    def _flat(self, hs: Array, ts: Array, H: int) -> tuple[Array, Array]:
-        """Rows h (N·T, H) and their targets t (N·T,), checked."""
+    def _flattened(self, hs: Array, ts: Array, H: int) -> tuple[Array, Array]:
+        """h (N·T, H) and targets t (N·T,); raises InputError for other shapes and for targets out of range."""
         check_shape("hs", hs, ("N", "T", H))
         ts = checked_labels(self.backend, ts, (*hs.shape[:2], self.vocab_size), self.ignore_label)
         return self.xp.reshape(hs, (-1, H)), self.xp.reshape(ts, (-1,))
 
-    def _take(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
-        """Keep what a forward pass has found."""
-        self.take_again(self.xp.reshape(nats, shape[:2]), self.xp.reshape(dh, shape), tokens)
+    def _store(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
+        """Store nats (N·T,) over `tokens` targets and dh (N·T, H), for hs of `shape`; returns the mean nats."""
+        self.set_result(self.xp.reshape(nats, shape[:2]), self.xp.reshape(dh, shape), tokens)
         return self.loss.nats / max(self.loss.tokens, 1)
 
-    def take_again(self, nats: Array, dhs: Array, tokens: int) -> Loss:
-        """Keep nats (N, T) and dhs (N, T, H), found by `forward` or by what it called, and return what they cost."""
+    def set_result(self, nats: Array, dhs: Array, tokens: int) -> Loss:
+        """Store the result of a forward pass: nats (N, T) over `tokens` targets and dhs (N, T, H). Returns `loss`."""
         self.nats, self._dhs = nats, dhs
         self.loss = Loss(self.backend.total(nats), tokens)
         return self.loss
 
     def _kernel(self) -> OutputKernel:
-        return self.backend.output_kernel(self.params[0].dtype) or SlicedOutput(self.backend, self.rows)
+        """The fused kernel if there is one, otherwise slices of the scores."""
+        fused = self.backend.fused
+        kernel = fused.output_kernel(self.params[0].dtype) if fused else None
+        return kernel or SlicedOutput(self.backend, self.rows)
+
+
+def register_output(layer: type[Own]) -> type[Own]:
+    """Class decorator: `OutputSettings(output=layer.kind)` chooses this layer. Raises InputError for a kind in use."""
+    if layer.kind in registered:
+        raise InputError(f"the output {layer.kind!r} is registered already; give {layer.__name__} another kind")
+    registered[layer.kind] = layer
+    return layer
 
 
 def not_tied(kind: str) -> InputError:
-    """That an output layer of this kind has no matrix with a row for every token."""
+    """The error for tied weights with an output layer that has no matrix with one row or column per token."""
     return InputError(f"the output {kind!r} has no matrix that could be the embedding's: leave tied out")

@@ -1,11 +1,12 @@
-"""The output layer: a score for every token of the vocabulary, and what the targets cost.
+"""The full output layer: a score for every token of the vocabulary, softmax and loss.
 
     scores = h W + b              nats = -ln softmax(scores)[target]
 
     dscores = (softmax(scores) - onehot(target)) / count          dW = hᵀ dscores          db = Σ dscores
     dh = dscores Wᵀ
 
-h (N, T, H), W (H, V), b (V,), targets (N, T). See `sliced_output` for why all scores never exist at once.
+h (N, T, H), W (H, V), b (V,), targets (N, T). The scores of a block are never stored all at once: see
+`weft.layers.output.sliced` and, fused, `weft.backends.kernels.output`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from weft.backends import Array
 from weft.layers.layer import check_shape
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 from weft.layers.sparse_gradient import RowGradient
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
 
-
+@register_output
 class TimeOutputWithLoss(OutputLayer):
-    """`TimeAffine` and `TimeSoftmaxWithLoss` in one, in slices of `rows` rows (by default about 16 MB of scores).
+    """`TimeAffine` and `TimeSoftmaxWithLoss` in one. `params` is [W, b]. See `OutputLayer`.
 
-    `params` is [W, b]. See `OutputLayer`.
+    Without a fused kernel it works on slices of `rows` rows of hidden states, by default about 16 MB of scores.
     """
 
     kind = "full"
-    can_capture = True
 
     def __init__(self, W: Array, b: Array, rows: int | None = None, ignore_label: int = -1) -> None:
         super().__init__(W, b, rows=rows, ignore_label=ignore_label)
@@ -69,18 +69,18 @@ class TimeOutputWithLoss(OutputLayer):
     def forward(self, hs: Array, ts: Array) -> float:
         W, b = self.params
         dW, db = self.grads
-        h, t = self._flat(hs, ts, W.shape[0])
+        h, t = self._flattened(hs, ts, W.shape[0])
         tokens = counted(self.xp, t, self.ignore_label)
         nats, dh = self._kernel().loss(h, t, W, b, self.ignore_label, dW, db, tokens)
-        return self._take(nats, tokens, dh, hs.shape)
+        return self._store(nats, tokens, dh, hs.shape)
 
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
         W, b = self.params
-        h, t = self._flat(hs, ts, W.shape[0])
+        h, t = self._flattened(hs, ts, W.shape[0])
         return self.xp.reshape(-self._kernel().target_nats(h, t, W, b, self.ignore_label), ts.shape)
 
     def scores(self, h: Array) -> Array:
-        """h W + b for rows (R, H) -> (R, V)."""
+        """h W + b (R, V) for hidden states h (R, H)."""
         W, b = self.params
         return h @ W + b
 

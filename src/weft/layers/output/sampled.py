@@ -1,24 +1,25 @@
-"""Training on a sample of the vocabulary: the softmax's denominator is estimated by importance sampling.
+"""Training on a sample of the vocabulary: the denominator of the softmax is estimated by importance sampling.
 
-The exact loss ln Σ_v exp x_v - x_target sums over all V tokens for every target. Here one sample S is drawn for a whole
-block, each token v by itself with probability π_v, and a row's own target is always there:
+The exact loss ln Σ_v exp x_v - x_target is a sum over all V tokens for every target. Here one sample S is drawn for a
+block: token v is in it with probability π_v, independently of the others. A row's own target is always added:
 
     x_v = h w_v + b_v                       Z = Σ_v exp x_v
     Ẑ = exp x_t + Σ_{v in S, v ≠ t} exp(x_v - ln π_v)                    E Ẑ = Z
     nats = ln Ẑ - x_t
 
-(Bengio & Senécal 2008; Jean et al. 2015, whose samples are drawn with replacement.) Subtracting ln π_v makes up for how
-often v is drawn. Since ln is concave, the mean of ln Ẑ is below ln Z: what training reports is too low, the less so the
-more samples. Backward it is the softmax of a row of 1 + |S| scores, with the target in the first place:
+(Bengio & Senécal 2008; Jean et al. 2015, whose samples are drawn with replacement.) Subtracting ln π_v corrects for the
+probability of being drawn. Since ln is concave, the mean of ln Ẑ is below ln Z: the reported training loss is too low,
+the more so the smaller the sample. The backward pass is that of the softmax of 1 + |S| scores, the target's first:
 
     dx = (softmax([x_t, x_v - ln π_v …]) - onehot(0)) / count
     dh = dx_0 w_t + Σ_v dx_v w_v            dw_v = Σ_rows dx_v h            dw_t += dx_0 h            db alike
 
-The gradient of W has the rows of S and of the targets, and no others.
+The gradient of W is nonzero in the rows of S and of the targets only.
 
-π_v = min(1, c q_v) with Σ π_v = K samples, and q_v ∝ ln((r + 2) / (r + 1)) for the token that is the r-th in order of
-frequency, r = 0, 1, …: Zipf's law, roughly. Frequent tokens are then always there, and with K = V all are: the loss is
-exact. W (V, H), a row a token; h (N, T, H), b (V,), targets (N, T). Scores and log-probabilities are those of the full
+π_v = min(1, c q_v) with Σ π_v = K samples, and q_v ∝ ln((r + 2) / (r + 1)) for the token of frequency rank r = 0, 1, …,
+roughly Zipf's law. The most frequent tokens are in every sample. With K = V all tokens are, and the loss is exact.
+
+h (N, T, H), W (V, H) with one row per token, b (V,), targets (N, T). Scores and log-probabilities are those of the full
 output layer.
 """
 
@@ -30,23 +31,24 @@ from typing import TYPE_CHECKING, Any
 from weft.backends import Array, random_generator
 from weft.errors import InputError
 from weft.layers.layer import check_shape
-from weft.layers.output.adaptive import checked_order
-from weft.layers.output.base import OutputLayer
+from weft.layers.output.base import OutputLayer, register_output
+from weft.layers.output.frequency import checked_order
 from weft.layers.output.full import TimeOutputWithLoss
+from weft.layers.output.settings import OutputSettings
 from weft.layers.softmax import counted
 from weft.layers.sparse_gradient import RowGradient
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from weft.layers.output.settings import OutputSettings
 
-
+@register_output
 class TimeSampledOutputWithLoss(OutputLayer):
-    """`params` is [W (V, H), b (V,)], and the gradient of W a `RowGradient`. See `OutputLayer`.
+    """`params` is [W (V, H), b (V,)]; the gradient of W is a `RowGradient`. See `OutputLayer`.
 
     samples: K, about how many tokens are drawn for a block. rng: a `numpy.random.Generator`; without one the layer
-    makes its own. order (V,): the token ids from the most frequent on; None: ids are in that order already.
+    creates its own. order (V,): the ids in order of falling frequency; None: 0, 1, 2, … Raises InputError for arrays of
+    other shapes and for fewer samples than 1.
     """
 
     kind = "sampled"
@@ -65,7 +67,7 @@ class TimeSampledOutputWithLoss(OutputLayer):
     ) -> None:
         check_shape("W of a sampled output layer", W, ("V", "H"))
         check_shape("b of an output layer", b, (W.shape[0],))
-        super().__init__(b, rows=rows, ignore_label=ignore_label)  # no array of V rows for the gradient of W
+        super().__init__(b, rows=rows, ignore_label=ignore_label)  # without W, for whose gradient no array is allocated
         if samples < 1:
             raise InputError(f"a sampled output layer draws at least 1 token, got {samples}")
         self.params = [W, b]
@@ -104,7 +106,7 @@ class TimeSampledOutputWithLoss(OutputLayer):
     def forward(self, hs: Array, ts: Array) -> float:
         xp = self.xp
         W, b = self.params
-        h, t = self._flat(hs, ts, W.shape[1])
+        h, t = self._flattened(hs, ts, W.shape[1])
         tokens = counted(self.xp, t, self.ignore_label)
         ids, log_inclusion = self._draw()
         sampled_W, corrected = xp.take(W, ids, axis=0), xp.take(b, ids, axis=0) - xp.astype(log_inclusion, b.dtype)
@@ -127,15 +129,15 @@ class TimeSampledOutputWithLoss(OutputLayer):
         self.grads[0] = RowGradient(tuple(W.shape), rows, dW)
         self.grads[1][...] = 0
         self.grads[1][rows] = db[:, 0]
-        return self._take(nats, tokens, dh, hs.shape)
+        return self._store(nats, tokens, dh, hs.shape)
 
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
         W, b = self.params
-        h, t = self._flat(hs, ts, W.shape[1])
+        h, t = self._flattened(hs, ts, W.shape[1])
         return self.xp.reshape(-self._kernel().target_nats(h, t, W.T, b, self.ignore_label), ts.shape)
 
     def scores(self, h: Array) -> Array:
-        """h Wᵀ + b for rows (R, H) -> (R, V)."""
+        """h Wᵀ + b (R, V) for hidden states h (R, H)."""
         W, b = self.params
         return h @ W.T + b
 
@@ -155,7 +157,7 @@ class TimeSampledOutputWithLoss(OutputLayer):
         return rows * min(self.samples, self.vocab_size)
 
     def _draw(self) -> tuple[Array, Array]:
-        """The ids (S,) of a sample, and ln of the probability with which each was to be in it."""
+        """The ids (S,) of a sample, and ln π (S,) of each."""
         self.rng = self.rng or random_generator()
         drawn = self.backend.asarray(self.rng.random(self.vocab_size)) < self.inclusion
         (ranks,) = self.xp.nonzero(drawn)
@@ -163,10 +165,10 @@ class TimeSampledOutputWithLoss(OutputLayer):
         return ids, self.xp.log(self.xp.take(self.inclusion, ranks, axis=0))
 
     def _inclusion_probabilities(self) -> Array:
-        """π (V,) by rank, which sum to K.
+        """π (V,) by frequency rank; the sum is K.
 
-        If the m most frequent are certain, c = (K - m) / Σ_{r ≥ m} q_r, and this sum is ln((V + 1) / (m + 1)); m is the
-        first for which the next one need not be.
+        If the m most frequent tokens have π = 1, c = (K - m) / Σ_{r ≥ m} q_r, where the sum is ln((V + 1) / (m + 1)).
+        m is the smallest number for which c q_m ≤ 1.
         """
         xp, K, V = self.xp, self.samples, self.vocab_size
         ranks = xp.arange(V, dtype=xp.float64)

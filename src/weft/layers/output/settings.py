@@ -1,4 +1,4 @@
-"""How the distribution over the next token comes from a hidden state, and how it is trained."""
+"""The choice of an output layer and its sizes, as data; `weft.layers.output.output_layer` finds the class."""
 
 from __future__ import annotations
 
@@ -6,26 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from weft.errors import InputError, nearest
-from weft.layers.output.adaptive import TimeAdaptiveOutputWithLoss, checked_cutoffs
-from weft.layers.output.base import OutputLayer, not_tied
-from weft.layers.output.full import TimeOutputWithLoss
-from weft.layers.output.sampled import TimeSampledOutputWithLoss
-
-KINDS: dict[str, type[OutputLayer]] = {
-    layer.kind: layer for layer in (TimeOutputWithLoss, TimeAdaptiveOutputWithLoss, TimeSampledOutputWithLoss)
-}
+from weft.errors import InputError
+from weft.layers.output.frequency import checked_cutoffs
+from weft.layers.output.registry import registered_layer
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSettings:
-    """`output` is the kind of output layer. Raises InputError for values that no layer can have.
+    """`output` is the kind of output layer; the other fields are sizes of layers that need them.
 
     full         a score for every token, in training too (`TimeOutputWithLoss`)
-    adaptive     frequent tokens at full cost, rare ones in clusters that end at `cutoffs` (none: chosen by the size of
-                 the vocabulary) and each see `cluster_factor` times fewer numbers than the one before
-                 (`TimeAdaptiveOutputWithLoss`)
-    sampled      as full, but trained on about `samples` tokens of the vocabulary (`TimeSampledOutputWithLoss`)
+    adaptive     frequent tokens at full cost, rare ones in clusters that end at the frequency ranks `cutoffs` (none:
+                 chosen by the size of the vocabulary); each cluster has a hidden size `cluster_factor` times smaller
+                 than the one before (`TimeAdaptiveOutputWithLoss`)
+    sampled      as full, but trained on a sample of about `samples` tokens (`TimeSampledOutputWithLoss`)
+
+    Raises InputError for an unknown kind and for values that no layer can have.
     """
 
     output: str = "full"
@@ -34,9 +30,7 @@ class OutputSettings:
     samples: int = 1024
 
     def __post_init__(self) -> None:
-        if self.output not in KINDS:
-            known = ", ".join(KINDS)
-            raise InputError(f"output must be one of {known}, got {self.output!r}{nearest(self.output, KINDS)}")
+        registered_layer(self.output)
         checked_cutoffs(self.cutoffs)
         for name in ("cluster_factor", "samples"):
             if getattr(self, name) < 1:
@@ -44,15 +38,5 @@ class OutputSettings:
 
     @classmethod
     def among(cls, settings: Mapping[str, Any]) -> OutputSettings:
-        """Those of `settings` that are fields of this class."""
+        """The settings among `settings` that are fields of this class."""
         return cls(**{item.name: settings[item.name] for item in fields(cls) if item.name in settings})
-
-    @property
-    def layer(self) -> type[OutputLayer]:
-        """The class of the layer."""
-        return KINDS[self.output]
-
-    def check(self, tied: bool) -> None:
-        """Raise InputError where weights are to be tied to an output layer that has no such matrix."""
-        if tied and not self.layer.ties:
-            raise not_tied(self.output)

@@ -1,10 +1,10 @@
-"""Affine map, softmax and loss together, a slice of rows at a time: the definition that a fused kernel must equal.
+"""Affine map, softmax and loss in one, on one slice of rows at a time; fused kernels must give the same numbers.
 
     scores = h W + b              nats = -ln softmax(scores)[target]
 
-For N·T rows and V tokens the scores are the largest array of a language model by far. Here they never exist at once:
-each slice of rows is scored, its loss taken, and its gradient carried back to dW, db and dh before the next slice.
-h (R, H), W (H, V), b (V,), targets t (R,).
+h (R, H), W (H, V), b (V,), targets t (R,). For R = N·T rows and V tokens the scores are by far the largest array of a
+language model. They are never stored all at once: the loss and the gradients dW, db and dh of each slice of rows are
+computed before the scores of the next slice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from weft.backends import Array, Backend
 
 SLICE_BYTES = 16 * 2**20
-"""Default size of a slice of scores, in bytes: large enough for the product, small enough for the caches to help."""
+"""Default size of a slice of scores in bytes: large enough for an efficient product, small enough for the caches."""
 
 
 class SlicedOutput:
@@ -49,11 +49,11 @@ class SlicedOutput:
     ) -> tuple[Array, Array]:
         xp = self.xp
         log_sum, dh = xp.zeros_like(extra_logit), xp.zeros_like(h)
-        columns, never = xp.arange(W.shape[1])[None, :], xp.asarray(-math.inf, dtype=b.dtype)
+        columns, minus_infinity = xp.arange(W.shape[1])[None, :], xp.asarray(-math.inf, dtype=b.dtype)
         dW[...] = 0
         db[...] = 0
         for rows in slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows):
-            x = xp.where(columns == excluded[rows, None], never, h[rows] @ W + b)
+            x = xp.where(columns == excluded[rows, None], minus_infinity, h[rows] @ W + b)
             scores = xp.concat((extra_logit[rows, None], x), axis=1)
             nats, dx = self.backend.softmax_loss(scores, xp.zeros_like(excluded[rows]), ignore_label=-1)
             log_sum[rows] = nats + extra_logit[rows]
@@ -65,7 +65,7 @@ class SlicedOutput:
 
 
 def slices(count: int, bytes_of_row: int, rows: int | None = None) -> Iterator[slice]:
-    """So many rows in slices of `rows`, by default of about SLICE_BYTES."""
+    """Slices of `rows` rows, by default of about SLICE_BYTES, that cover `count` rows of `bytes_of_row` each."""
     size = rows or max(1, SLICE_BYTES // max(1, bytes_of_row))
     for first in range(0, count, size):
         yield slice(first, first + size)

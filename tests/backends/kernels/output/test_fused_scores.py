@@ -75,11 +75,11 @@ def test_a_score_left_out_counts_for_nothing_however_high(
     expected = np.logaddexp(np.logaddexp.reduce(x, axis=1), beside)
     dx = np.exp(x - expected[:, None]) / ROWS
     dW, db = np.empty((H, V), "f"), np.empty(V, "f")
-    from weft.backends.fused import _kernels
+    from weft.backends.fused import _operations
 
     keep_and_share(monkeypatch, kept_bytes)
     with fused(threads):
-        log_sum, dh = _kernels(threads, "float32").output.log_sums(
+        log_sum, dh = _operations(threads, "float32")._kernels.output.log_sums(
             h, excluded, beside, W, b, np.full(ROWS, 1 / ROWS, "f"), dW, db
         )
     np.testing.assert_allclose(log_sum, expected, rtol=1e-6, atol=2e-4)
@@ -108,7 +108,8 @@ def test_what_fills_a_panel_up_gives_no_denormal_numbers() -> None:
         from weft.backends.kernels.jit.dtypes import FLOATS
         from weft.backends.kernels.output.workspace import SCORES, SUMS, output_workspace
 
-        kernel = default_backend.output_kernel(h.dtype)
+        operations: Any = default_backend.fused
+        kernel = operations.output_kernel(h.dtype)
         workspace = output_workspace(rows, H, vocabulary, 1, FLOATS, True)
         _packed, scratch, _records = workspace.all()
         scratch.fill(1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.backend import State
+from weft.backends.array_types import State
 from weft.backends.deduplicated_inputs import DeduplicatedInputs
 from weft.backends.kernels.jit.dtypes import FLOATS
 from weft.backends.kernels.recurrent.driver import FusedCell, block_passes

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends.fused_operations import AdamStep
 from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update import rules
 from weft.backends.kernels.update.address_table import table_of
@@ -72,35 +73,18 @@ class FusedUpdate:
         gs: Arrays,
         ms: Arrays,
         vs: Arrays,
-        betas: tuple[float, float],
-        rate: float,
-        root_correction: float,
-        eps: float,
+        step: AdamStep,
         decays: Sequence[float],
-        factor: float,
     ) -> None:
         """g <- factor g; m and v move towards g and g²; w <- (1 - decay) w - rate m / (√v / root_correction + eps)"""
         keep = (1 - np.array(decays)).astype(F)
-        constants = _adamw_constants(betas, rate, root_correction, eps, factor)
-        self._over(rules.adamw, (ws, gs, ms, vs), keep, constants)
+        self._over(rules.adamw, (ws, gs, ms, vs), keep, _adamw_constants(step))
 
     def adamw_rows(
-        self,
-        w: Floats,
-        rows: NDArray[Any],
-        values: Floats,
-        m: Floats,
-        v: Floats,
-        betas: tuple[float, float],
-        rate: float,
-        root_correction: float,
-        eps: float,
-        decay: float,
-        factor: float,
+        self, w: Floats, rows: NDArray[Any], values: Floats, m: Floats, v: Floats, step: AdamStep, decay: float
     ) -> None:
         """`adamw` of one matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere."""
-        constants = _adamw_constants(betas, rate, root_correction, eps, factor)
-        self._run(rules.adamw_rows, w.size, w, rows, values, m, v, constants, F(1 - decay))
+        self._run(rules.adamw_rows, w.size, w, rows, values, m, v, _adamw_constants(step), F(1 - decay))
 
     def subtract_rows(self, target: Floats, rows: NDArray[Any], values: Floats, factor: float) -> None:
         """target[rows[k]] -= factor · values[k] for every k, in this order."""
@@ -129,7 +113,7 @@ class FusedUpdate:
         return float(total(numbers.reshape(-1)))
 
     def copy_if_in_range(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
-        """See `Backend.copy_if_in_range`."""
+        """Copy ids (N, T) to `place` if all lie in [0, count), otherwise return False; see `FusedOperations`."""
         return bool(copy_if_in_range(np.ascontiguousarray(numbers), count, place))
 
     def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
@@ -142,7 +126,7 @@ class FusedUpdate:
         self.runner.run(kernel, chunks, size < SHORT_SIZE, *arguments)
 
 
-def _adamw_constants(
-    betas: tuple[float, float], rate: float, root_correction: float, eps: float, factor: float
-) -> tuple[np.float32, ...]:
-    return F(1 - betas[0]), F(betas[1]), F(1 - betas[1]), F(rate), F(1 / root_correction), F(eps), F(factor)
+def _adamw_constants(step: AdamStep) -> tuple[np.float32, ...]:
+    """1 - beta1, beta2, 1 - beta2, rate, 1 / root_correction, eps and factor: the kernels' scalars."""
+    (beta1, beta2), rate, root_correction, eps, factor = step
+    return F(1 - beta1), F(beta2), F(1 - beta2), F(rate), F(1 / root_correction), F(eps), F(factor)
