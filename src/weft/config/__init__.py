@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weft.config.checks import choices_of
 from weft.config.schema import (
     FIELDS,
     SECTIONS,
@@ -26,4 +27,5 @@ __all__ = [
     "TrainingConfig",
     "check_settings",
     "checked",
+    "choices_of",
 ]

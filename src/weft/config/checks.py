@@ -81,13 +81,20 @@ _CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
 }
 
 
+def choices_of(item: Field[Any]) -> tuple[str, ...]:
+    """The values that the field `item` can have; none if any value of its type within its bounds will do.
+
+    Choices that other code can add to, such as the kinds of tokenizers, are a function in the field's metadata.
+    """
+    choices = item.metadata["choices"]
+    return tuple(choices() if callable(choices) else choices)
+
+
 def check_bounds(item: Field[Any], value: Any) -> None:
     """Raise InputError unless `value` is within the bounds, or among the choices, of the field `item`."""
-    name, bounds = item.name, item.metadata
-    if bounds["choices"] and value not in bounds["choices"]:
-        raise InputError(
-            f"{name} must be one of {', '.join(bounds['choices'])}, got {value!r}{nearest(value, bounds['choices'])}"
-        )
+    name, bounds, choices = item.name, item.metadata, choices_of(item)
+    if choices and value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}{nearest(value, choices)}")
     if bounds["at_least"] is not None and value < bounds["at_least"]:
         raise InputError(f"{name} must be at least {bounds['at_least']:g}, got {value!r}")
     if bounds["above"] is not None and value <= bounds["above"]:

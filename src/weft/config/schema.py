@@ -8,12 +8,13 @@ chosen for the text (`weft.runs.defaults`).
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from weft.config.checks import check_bounds, converted
 from weft.errors import InputError, nearest
+from weft.text.tokenizers.registry import tokenizer_kinds
 
 Settings = Mapping[str, Any]
 """Stated values by field name; absent means: choose for me."""
@@ -26,7 +27,7 @@ def _setting(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     only_with: tuple[str, str] | None = None,
 ) -> Any:
     bounds = {"at_least": at_least, "above": above, "below": below, "choices": choices}
@@ -71,7 +72,7 @@ class TextConfig(_Checked):
     )
     valid_fraction: float = _setting("Share of the text held out for validation", at_least=0, below=1)
     test_fraction: float = _setting("Share of the text held out for testing", at_least=0, below=1)
-    tokenizer: str = _setting("What a token is", choices=("word", "char", "bpe"))
+    tokenizer: str = _setting("What a token is", choices=tokenizer_kinds)
     lowercase: bool = _setting("Lower-case the text first", default=False)
     vocab_size: int | None = _setting("Most token types to keep (default: no limit)", default=None, at_least=3)
     min_count: int = _setting("Token types seen less often than this become <unk>", default=1, at_least=1)

@@ -16,6 +16,8 @@ from weft.config.toml import config_of
 from weft.layers import Regularization, default_cutoffs
 from weft.text.decoding import LONGEST_PIECE
 from weft.text.statistics import TextStatistics
+from weft.text.tokenizers.base import Unit
+from weft.text.tokenizers.registry import tokenizer_class
 
 WORDS_FOR_A_WORD_MODEL = 20_000
 """Below this too few words come twice to learn what follows them."""
@@ -47,6 +49,11 @@ class Choices:
         if chosen:
             shown = ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items())
             self.reasons.append(f"{shown}: {reason}")
+
+    @property
+    def token_unit(self) -> Unit:
+        """What one token of the chosen tokenizer is."""
+        return tokenizer_class(self.values["tokenizer"]).unit
 
     def text_config(self) -> TextConfig:
         """The part of the configuration that is about the text, which must be whole by now."""
@@ -82,7 +89,7 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
         choices.choose(f"{text.words:,} words are too few for a model of words", tokenizer="char")
     else:
         choices.choose(f"{text.words:,} words, {text.mean_word_length:.1f} letters each", tokenizer="word")
-    if choices.values["tokenizer"] == "word" and text.words >= WORDS_FOR_A_WORD_MODEL:
+    if choices.token_unit == "word" and text.words >= WORDS_FOR_A_WORD_MODEL:
         if text.has_unk:
             choices.choose("the text has <unk> for its rare words already", min_count=1)
         else:
@@ -93,7 +100,7 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
 
 
 def _choose_split(choices: Choices, text: TextStatistics, valid_given: bool, test_given: bool) -> None:
-    length = text.characters if choices.values["tokenizer"] == "char" else text.words
+    length = text.characters if choices.token_unit == "character" else text.words
     places_to_cut = text.lines + text.characters // LONGEST_PIECE
     if test_given:
         choices.choose("test text is given", test_fraction=0.0)
@@ -146,7 +153,7 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
 
 
 def _choose_blocks(choices: Choices, tokens: int) -> None:
-    longest = 64 if choices.values["tokenizer"] == "char" else 35
+    longest = 64 if choices.token_unit == "character" else 35
     of_a_stream = tokens // choices.values.get("batch_size", 1)
     choices.choose("how far back the gradient reaches", bptt=max(1, min(longest, of_a_stream)))
     streams = max(1, min(20, tokens // (choices.values["bptt"] * 40)))

@@ -12,6 +12,7 @@ from weft.errors import InputError, MissingFileError, nearest
 from weft.text.catalogue import CATALOGUE, named_corpus
 from weft.text.corpus import OnBytes, open_corpus
 from weft.text.split import PieceSource, split_corpus
+from weft.text.tokenizers.registry import tokenizer_class
 
 Fetch = Callable[[str], dict[str, Path]]
 """Split -> file of a corpus known by name, fetched if it is not here."""
@@ -73,9 +74,12 @@ def split_texts(texts: Texts, config: TextConfig, characters: int) -> Texts:
         train, split_valid, split_test = split_corpus(train, characters, config.valid_fraction, config.test_fraction)
         valid, test = valid or split_valid, test or split_test
     if config.train_tokens is not None:
-        if config.tokenizer == "bpe":
-            raise InputError("train_tokens counts words or characters; it cannot be used with the tokenizer bpe")
-        train = FirstTokens(train, config.train_tokens, config.tokenizer == "word")
+        unit = tokenizer_class(config.tokenizer).unit
+        if unit == "subword":
+            raise InputError(
+                f"train_tokens counts words or characters; it cannot be used with the tokenizer {config.tokenizer}"
+            )
+        train = FirstTokens(train, config.train_tokens, of_words=unit == "word")
     return replace(texts, train=train, valid=valid, test=test)
 
 

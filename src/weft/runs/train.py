@@ -41,7 +41,8 @@ from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
 from weft.runs.training_blocks import training_blocks
 from weft.text.download import fetch_corpus
 from weft.text.statistics import text_statistics
-from weft.text.tokenizers.base import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
+from weft.text.tokenizers.base import Tokenizer, encode_pieces
+from weft.text.tokenizers.registry import fit_tokenizer, load_tokenizer
 from weft.text.tokens import open_tokens, write_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
 from weft.training.step import steps_per_epoch

@@ -25,7 +25,7 @@ def write_tokens(path: Path | str, chunks: Iterable[NDArray[np.integer[Any]]], v
     """Write the ids of all `chunks`, replacing the file in one step; returns how many there are.
 
     vocab_size  V; ids take 2 bytes each where V <= 65,536, else 4
-    kind        what a token is ("word", "char", "bpe"), kept in the file's metadata
+    kind        the kind of the tokenizer, or of other ids; stored in the file's metadata
 
     Raises InputError when an id is not in 0 ... V - 1.
     """

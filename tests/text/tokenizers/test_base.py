@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.errors import CheckpointError, InputError, MissingFileError
-from weft.text import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
+from weft.text import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer, tokenizer_kinds
 from weft.text.decoding import BATCH_CHARACTERS
 
-KINDS = ["word", "char", "bpe"]
+KINDS = tokenizer_kinds()
 TEXT = [
     "you say goodbye and i say hello .\n",
     "Ты говоришь привет\n",
@@ -239,5 +239,5 @@ def test_any_text_can_be_fitted_saved_and_loaded(
     ids, oov = loaded.encode_with_oov("".join(pieces))
     assert not any(oov)
     assert len(ids) == sum(tokenizer.counts)
-    if kind != "word":
+    if tokenizer.splits_words:
         assert loaded.decode(ids) == "".join(pieces)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from weft.text import Tokenizer, fit_tokenizer
+from weft.text import Tokenizer, fit_tokenizer, tokenizer_kinds
 from weft.text.tokenizers.base import EOS
 from weft.text.tokenizers.encoded import encode_with_spans
 
 TEXT = ["you say goodbye and i say hello .\n", "我喜欢你 😀\n"] * 3
 TOKENIZERS = {
     (kind, lowercase): fit_tokenizer(kind, TEXT, lowercase=lowercase)
-    for kind in ("word", "char", "bpe")
+    for kind in tokenizer_kinds()
     for lowercase in (False, True)
 }
 ANY_TEXT = st.text(
@@ -35,7 +35,7 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
     assert all(first[0] <= second[0] and first[1] <= second[1] for first, second in pairwise(encoded.spans))
     for id, (start, end) in zip(ids, encoded.spans, strict=True):
         assert (id == tokenizer.eos_id) == is_end_of_line(text[start:end], tokenizer)
-    if tokenizer.kind == "word":
+    if not tokenizer.splits_words:
         assert [text[start:end] for start, end in encoded.spans if text[start] != "\n"] == [
             *filter(None, (word for line in text.split("\n") for word in line.split()))
         ] or "\r\n" in text
@@ -47,7 +47,7 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
 def is_end_of_line(written: str, tokenizer: Tokenizer) -> bool:
     """A line end itself, or, among words, the token's own name."""
     name = written.lower() if tokenizer.lowercase else written
-    return written in ("\n", "\r\n") or (tokenizer.kind == "word" and name == EOS)
+    return written in ("\n", "\r\n") or (not tokenizer.splits_words and name == EOS)
 
 
 def test_a_letter_that_is_two_in_lower_case_is_found_for_both() -> None:
