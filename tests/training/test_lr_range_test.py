@@ -11,8 +11,8 @@ import pytest
 
 from weft.errors import TrainingDivergedError
 from weft.training import NoProgress, Trainer
-from weft.training.lr_curve import draw_sweep, write_sweep
-from weft.training.lr_range_test import SAFETY, Sweep, local_lines, sweep_rates
+from weft.training.lr_range_test import SAFETY, Sweep, local_lines, sweep_rates, write_sweep
+from weft.training.plots import draw_sweep
 
 MakeTrainer = Callable[..., Trainer]
 

@@ -11,8 +11,8 @@ import pytest
 
 from weft.errors import CheckpointError
 from weft.layers import Loss
-from weft.training.curve import draw_curve
 from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_after, read_metrics
+from weft.training.plots import draw_curve
 
 
 def epoch(number: int, valid: Loss | None = None) -> EpochMetrics:

@@ -13,9 +13,9 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.training.interfaces import Floats
 from weft.training.optimizer import SGD, AdamW, Momentum, Optimizer, make_optimizer
-from weft.training.row_chunks import PIECE
+from weft.training.row_chunks import CHUNK_ELEMENTS
 
-SHAPES = {"W": (7, 5), "long": (3 * PIECE // 64 + 1, 64), "b": (7,)}
+SHAPES = {"W": (7, 5), "long": (3 * CHUNK_ELEMENTS // 64 + 1, 64), "b": (7,)}
 LRS = (0.1, 0.05, 0.3, 0.01)
 
 CASES: dict[str, tuple[Callable[[Any], Optimizer], Callable[[Any], torch.optim.Optimizer]]] = {

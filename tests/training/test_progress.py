@@ -12,7 +12,7 @@ from rich.console import Console
 from weft.layers import Loss
 from weft.training.live_progress import LiveProgress
 from weft.training.metrics import EpochMetrics
-from weft.training.progress import PlainProgress, Status, duration_text, perplexity_text, progress_on
+from weft.training.progress import PlainProgress, Status, duration_text, perplexity_text
 
 STATUS = Status(
     step=1200,
@@ -74,21 +74,6 @@ def test_an_epoch_is_told_once() -> None:
     progress.close()
     progress.close()
     assert len(stream.getvalue().splitlines()) == 2
-
-
-def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
-    assert isinstance(progress_on(io.StringIO()), PlainProgress)
-
-
-def test_a_terminal_gets_a_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(progress_on(Terminal()), LiveProgress)
-    monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(progress_on(Terminal()), PlainProgress)
 
 
 def test_the_live_line_shows_it_all_and_leaves_the_cursor_visible() -> None:

@@ -205,14 +205,14 @@ def test_a_crash_between_metrics_and_checkpoint_does_not_double_an_epoch(
 ) -> None:
     run = tmp_path / "run"
     trainer = make_trainer(save_every=1e-9)
-    save = trainer.record.save
+    save = trainer.writer.save
 
     def save_until_the_second_epoch_ends(checkpoint: Any) -> None:
         if checkpoint.training.step == 32:
             raise RuntimeError("power cut")
         save(checkpoint)
 
-    monkeypatch.setattr(trainer.record, "save", save_until_the_second_epoch_ends)
+    monkeypatch.setattr(trainer.writer, "save", save_until_the_second_epoch_ends)
     with pytest.raises(RuntimeError):
         trainer.train()
     assert [line["step"] for line in metrics_of(run)] == [16, 32]

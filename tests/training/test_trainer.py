@@ -271,7 +271,7 @@ def test_a_full_disk_ends_the_run_with_the_previous_checkpoint_valid(
     make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(save_every=1e-9)
-    save = trainer.record.save
+    save = trainer.writer.save
 
     def fill_the_disk_at_step_20(checkpoint: Any) -> None:
         if checkpoint.training.step == 20:
@@ -281,7 +281,7 @@ def test_a_full_disk_ends_the_run_with_the_previous_checkpoint_valid(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainer.record, "save", fill_the_disk_at_step_20)
+    monkeypatch.setattr(trainer.writer, "save", fill_the_disk_at_step_20)
     with pytest.raises(CheckpointError, match=r"step-00000020 \(No space left.*step-00000019 is still valid"):
         trainer.train()
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000019", shapes(trainer)).training.step == 19

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from weft.config import TrainingConfig
 from weft.model import RNNLM
 from weft.training.optimizer import Optimizer
-from weft.training.progress import NoProgress, Progress, progress_on
+from weft.training.progress import NoProgress, PlainProgress, Progress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -113,6 +113,18 @@ class OnStream:
 
     def training(self) -> Progress:
         return progress_on(self.stream)
+
+
+def progress_on(stream: TextIO) -> Progress:
+    """Live progress if `stream` is a terminal that can show it, plain lines otherwise."""
+    if not stream.isatty():
+        return PlainProgress(stream)
+    from rich.console import Console
+
+    from weft.training.live_progress import LiveProgress
+
+    console = Console(file=stream)
+    return PlainProgress(stream) if console.is_dumb_terminal else LiveProgress(console)
 
 
 def _bytes_read() -> list[ProgressColumn]:

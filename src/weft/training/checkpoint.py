@@ -26,9 +26,11 @@ import numpy as np
 from safetensors import SafetensorError
 
 from weft.backends import State
+from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.files import sync_folder, write_text_atomically
-from weft.training.interfaces import Floats, NamedArrays
+from weft.training.averaging import averaging_name
+from weft.training.interfaces import BlockSource, Floats, NamedArrays, Trainable
 from weft.training.safetensors_io import Shapes, load_weights, read_tensors, write_tensors
 from weft.training.training_state import TrainingState
 
@@ -101,6 +103,28 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
     )
 
 
+def check_same_run(
+    path: Path, checkpoint: Checkpoint, model: Trainable, blocks: BlockSource, config: TrainingConfig
+) -> None:
+    """Raise CheckpointError, naming the first difference, if training could not continue bit for bit."""
+    saved = checkpoint.training
+    differences = (
+        ("optimizer", saved.optimizer, config.optimizer),
+        ("schedule", saved.schedule, config.schedule),
+        ("averaging of the weights", saved.averaging, averaging_name(config)),
+        ("number of blocks a step", saved.accumulate, config.accumulate),
+        ("number of blocks in an epoch", saved.blocks_per_epoch, blocks.blocks_per_epoch),
+        ("type of numbers", _types(checkpoint.weights), _types(model.named_parameters())),
+        ("hidden state", _shapes(checkpoint.hidden), _shapes(model.zero_state(config.batch_size))),
+        ("random generator", saved.random_state.get("bit_generator"), model.rng.bit_generator.state["bit_generator"]),
+    )
+    for what, before, now in differences:
+        if before != now:
+            raise CheckpointError(
+                f"{path}: the {what} was {before} and would now be {now}; resume with the same text and settings"
+            )
+
+
 def checkpoint_folder(run: Path, step: int) -> Path:
     """Where the checkpoint of a run at a step is kept."""
     return run / CHECKPOINTS / f"step-{step:08d}"
@@ -160,3 +184,11 @@ def _hidden(path: Path, arrays: Mapping[str, Floats]) -> tuple[State, ...]:
             raise CheckpointError(f"{path} has an unexpected tensor {'state.' + name!r}")
         layers.setdefault(int(match[1]), {})[int(match[2])] = array
     return tuple(tuple(state[index] for index in sorted(state)) for _, state in sorted(layers.items()))
+
+
+def _types(weights: NamedArrays) -> str:
+    return ", ".join(sorted({str(array.dtype) for array in weights.values()}))
+
+
+def _shapes(hidden: tuple[State, ...]) -> str:
+    return ", ".join(str(tuple(array.shape)) for state in hidden for array in state)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from weft.config import TrainingConfig
 from weft.errors import TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats
+from weft.files import write_text_atomically
 from weft.loss import NOTHING, Loss
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.optimizer import make_optimizer
@@ -38,6 +40,9 @@ LEAST_FALL = 0.01
 
 BANDWIDTH = 0.15 * math.log(10)
 """Standard deviation of the weights of the local lines, in x: 0.15 decades."""
+
+COLUMNS = ("learning_rate", "nats_per_token", "smoothed_nats_per_token")
+"""Of the table of `write_sweep`."""
 
 
 class _NotFiniteError(Exception):
@@ -123,6 +128,13 @@ def sweep_rates(
     if len(losses) < 2:
         raise TrainingDivergedError(f"the loss exploded at once, at the learning rate {lowest:g}: begin lower")
     return Sweep(tuple(rates[: len(losses) - 1]), tuple(losses[1:]), losses[0], exploded)
+
+
+def write_sweep(path: Path, sweep: Sweep) -> None:
+    """Write one row a step into the TSV file at `path`, replaced atomically; the first row names the columns."""
+    rows = zip(sweep.rates, sweep.losses, sweep.smoothed, strict=True)
+    lines = ["\t".join(COLUMNS), *(f"{rate:.6g}\t{loss:.6f}\t{smoothed:.6f}" for rate, loss, smoothed in rows)]
+    write_text_atomically(path, "\n".join(lines) + "\n")
 
 
 def _loss_or_none(stepper: Stepper, rate: float) -> Loss | None:

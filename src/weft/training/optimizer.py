@@ -24,7 +24,7 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import Floats, NamedArrays, NamedGradients
-from weft.training.row_chunks import LARGE_PIECE, PIECE, pieces
+from weft.training.row_chunks import CHUNK_ELEMENTS, KERNEL_CHUNK_ELEMENTS, row_chunks
 
 
 class Optimizer(ABC):
@@ -85,9 +85,9 @@ class Optimizer(ABC):
             if not isinstance(gradient, RowGradient) and self._kernel():
                 whole.append((parameter, gradient, *own))
                 continue
-            size = LARGE_PIECE if self._kernel() else PIECE
-            for piece in pieces(gradient, parameter, *own, size=size):
-                yield tuple([array] for array in piece)
+            elements = KERNEL_CHUNK_ELEMENTS if self._kernel() else CHUNK_ELEMENTS
+            for chunk in row_chunks(gradient, parameter, *own, elements=elements):
+                yield tuple([array] for array in chunk)
         if whole:
             yield tuple(list(arrays) for arrays in zip(*whole, strict=True))
 
@@ -116,7 +116,7 @@ class SGD(Optimizer):
                 ws.append(parameter)
                 gs.append(gradient)
             else:
-                for w, g in pieces(gradient, parameter):
+                for w, g in row_chunks(gradient, parameter):
                     w -= rate * g
         if kernel:
             kernel.sgd(ws, gs, rate)

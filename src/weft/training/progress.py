@@ -108,18 +108,6 @@ class PlainProgress:
         self._epochs.flush()
 
 
-def progress_on(stream: TextIO) -> Progress:
-    """Live progress if `stream` is a terminal that can show it, plain lines if not."""
-    if not stream.isatty():
-        return PlainProgress(stream)
-    from rich.console import Console
-
-    from weft.training.live_progress import LiveProgress
-
-    console = Console(file=stream)
-    return PlainProgress(stream) if console.is_dumb_terminal else LiveProgress(console)
-
-
 def status_line(status: Status) -> str:
     """One line on where a run is."""
     return (

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from weft.errors import InputError
 from weft.training.checkpoint import Checkpoint, newest_checkpoint, save_best_weights, save_checkpoint
-from weft.training.curve import draw_curve
 from weft.training.interfaces import NamedArrays
 from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_after, read_metrics
+from weft.training.plots import draw_curve
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
@@ -21,7 +21,7 @@ SECONDS_BETWEEN_DRAWINGS = 2.0
 """Drawing takes a tenth of a second: of many short epochs, not each is drawn, but always the last."""
 
 
-class Record(Protocol):
+class RunWriter(Protocol):
     """Where a run leaves what it finds out."""
 
     def begin(self, step: int) -> None:
@@ -43,7 +43,7 @@ class Record(Protocol):
         """The run is over, however it ended."""
 
 
-class RunRecord:
+class RunFolderWriter:
     """A run folder; every error on writing becomes an InputError that says what is still valid."""
 
     def __init__(self, run: Path) -> None:
@@ -90,7 +90,7 @@ class RunRecord:
             ) from error
 
 
-class NoRecord:
+class NoWriter:
     """Nothing is written."""
 
     def begin(self, step: int) -> None: ...

@@ -12,9 +12,8 @@ from weft.config import TrainingConfig
 from weft.errors import InputError
 from weft.evaluation.perplexity import perplexity
 from weft.loss import NOTHING, Loss
-from weft.training.gradients import clip_factor, global_norm
+from weft.training.gradients import MeanGradient, clip_factor, global_norm
 from weft.training.interfaces import BlockSource, Trainable
-from weft.training.mean_gradient import MeanGradient
 from weft.training.optimizer import Optimizer
 
 Check = Callable[[str, float], None]
@@ -44,7 +43,7 @@ class Stepper:
             self.model.backward()
             self._gradient.add(self.model.named_gradients(), of_block.tokens)
             loss, length = loss.plus(of_block), length + xs.shape[1]
-        gradients = self._gradient.taken()
+        gradients = self._gradient.pop()
         norm = global_norm(gradients)
         self.check("norm of the gradient", norm)
         lr *= length / (self.config.accumulate * self.config.bptt)

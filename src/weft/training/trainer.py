@@ -20,14 +20,13 @@ from weft.errors import CheckpointError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import NOTHING, Loss
 from weft.training.averaging import make_averaging
-from weft.training.checkpoint import Checkpoint, load_checkpoint
+from weft.training.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.metrics import EpochMetrics
 from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
-from weft.training.run_writer import NoRecord, Record, RunRecord
-from weft.training.same_run import check_same_run
+from weft.training.run_writer import NoWriter, RunFolderWriter, RunWriter
 from weft.training.schedule import make_schedule
 from weft.training.signals import StopRequest, stop_on_signal
 from weft.training.step import Stepper, steps_per_epoch
@@ -78,7 +77,7 @@ class Trainer:
     ) -> None:
         self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
         self.progress: Progress = progress or NoProgress()
-        self.record: Record = RunRecord(run) if run else NoRecord()
+        self.writer: RunWriter = RunFolderWriter(run) if run else NoWriter()
         self.steps_per_epoch = steps_per_epoch(blocks, config)
         steps = config.epochs * self.steps_per_epoch
         self.total_steps = steps if config.max_steps is None else min(steps, config.max_steps)
@@ -139,11 +138,11 @@ class Trainer:
                     self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
             finally:
                 self.progress.close()
-                self.record.close()
+                self.writer.close()
         return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
 
     def _train(self, stop: StopRequest) -> str:
-        self.record.begin(self.step)
+        self.writer.begin(self.step)
         first, began = self.step, time.perf_counter()
         saved = began
         outcome = None
@@ -204,9 +203,9 @@ class Trainer:
             if improved:
                 self.best = score
             if improved or valid is None:
-                self.record.keep_best(self.model.named_parameters())
+                self.writer.keep_best(self.model.named_parameters())
         metrics = EpochMetrics.of(self.step, self.steps_per_epoch, train, valid, lr, self.epoch_seconds)
-        self.record.epoch_ended(metrics)
+        self.writer.epoch_ended(metrics)
         self.progress.epoch_ended(metrics)
         return score, improved
 
@@ -214,8 +213,8 @@ class Trainer:
         self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
         if self.best is None:
             with self.averaging.in_place():
-                self.record.keep_best(self.model.named_parameters())
-        self.record.save(self._checkpoint())
+                self.writer.keep_best(self.model.named_parameters())
+        self.writer.save(self._checkpoint())
 
     def _checkpoint(self) -> Checkpoint:
         training = TrainingState(
@@ -256,7 +255,7 @@ class Trainer:
         if not math.isfinite(value):
             raise TrainingDivergedError(
                 f"training diverged: the {what} became {value} at step {step:,}; "
-                f"{self.record.last_checkpoint()}; try a lower --lr or a lower --clip"
+                f"{self.writer.last_checkpoint()}; try a lower --lr or a lower --clip"
             )
 
 
