@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -66,6 +67,14 @@ def test_kernels_that_cannot_run_are_refused_before_the_text_is_looked_for(
     monkeypatch.setattr("weft.backends.fused.why_not_bfloat16", lambda: "none here")
     with pytest.raises(InputError, match=message):
         weft.train(tmp_path / "there is none.txt", **settings)
+
+
+def test_a_tokenizer_whose_package_is_missing_is_refused_before_the_text_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(InputError, match=r"pip install 'weft\[bpe\]'"):
+        weft.train(tmp_path / "there is none.txt", tokenizer="bpe")
 
 
 def test_what_is_trained_is_what_is_loaded(text: Path, tmp_path: Path) -> None:
