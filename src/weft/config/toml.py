@@ -11,6 +11,7 @@ from typing import Any
 from weft.config.schema import FIELDS, SECTIONS, Config, check_settings
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
+from weft.version import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,8 +60,6 @@ def _place_of(key: str) -> str:
 
 def write_config(path: Path, config: Config) -> None:
     """Write every value of `config` to a TOML file, replacing it atomically."""
-    from weft import __version__
-
     lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
