@@ -1,6 +1,6 @@
 """weft: recurrent language models that read like the mathematics.
 
-The public face. Names are loaded when first used, so that `import weft` costs next to nothing.
+These are the public names. Each is imported when it is first used, so that `import weft` loads no other library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of a run: their types, bounds, units and help; checks of single values; TOML files."""
+"""Settings of a run: their types, bounds, units and help, the checks of single values, and TOML files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text: from files to token ids, and from token ids to blocks."""
+"""Text: from files to token ids, and from token ids to blocks for training."""
 
 from weft.text.batches import Blocks
 from weft.text.corpus import Corpus, open_corpus
