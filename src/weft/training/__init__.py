@@ -1,4 +1,4 @@
-"""Truncated back-propagation through time: the trainer, and what it is made of."""
+"""Training by truncated back-propagation through time: the trainer and its parts."""
 
 from __future__ import annotations
 
