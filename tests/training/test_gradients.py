@@ -94,12 +94,12 @@ def test_accumulating_more_blocks_than_the_text_has_is_refused(make_trainer: Mak
 def test_clipping_gives_the_gradients_of_torch(max_norm: float) -> None:
     rng = np.random.default_rng(0)
     gradients = {"W": rng.standard_normal((6, 5)), "b": rng.standard_normal(5)}
-    theirs = [torch.zeros(gradient.shape, dtype=torch.float64) for gradient in gradients.values()]
-    for tensor, gradient in zip(theirs, gradients.values(), strict=True):
+    tensors = [torch.zeros(gradient.shape, dtype=torch.float64) for gradient in gradients.values()]
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
         tensor.grad = torch.tensor(gradient)
     norm = global_norm(gradients)
-    assert norm == pytest.approx(float(torch.nn.utils.clip_grad_norm_(theirs, max_norm)), rel=1e-12)
-    for tensor, gradient in zip(theirs, gradients.values(), strict=True):
+    assert norm == pytest.approx(float(torch.nn.utils.clip_grad_norm_(tensors, max_norm)), rel=1e-12)
+    for tensor, gradient in zip(tensors, gradients.values(), strict=True):
         assert tensor.grad is not None
         np.testing.assert_allclose(clip_factor(norm, max_norm) * gradient, tensor.grad.numpy(), rtol=1e-12)
 
