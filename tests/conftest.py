@@ -2,6 +2,6 @@
 
 from hypothesis import settings
 
-# How long an example takes says nothing about whether the code is right.
+# No deadline: the time of an example depends on the machine.
 settings.register_profile("weft", deadline=None)
 settings.load_profile("weft")

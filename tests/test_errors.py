@@ -1,4 +1,4 @@
-"""Errors can be caught as Python's own, and misspelt names get a hint."""
+"""Errors can be caught as built-in exceptions, and misspelt names get a hint."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from weft.errors import (
         (MissingFileError, FileNotFoundError),
     ],
 )
-def test_every_error_is_ours_and_one_of_pythons(error: type[Exception], builtin: type[Exception]) -> None:
+def test_every_error_is_a_weft_error_and_a_built_in_one(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, WeftError)
     assert issubclass(error, builtin)
     assert str(error("one line")) == "one line"
 
 
 @pytest.mark.parametrize("name", ["hiden_size", "hidden-size", "hidden_sise"])
-def test_a_misspelt_name_gets_the_one_that_was_meant(name: str) -> None:
+def test_a_misspelt_name_gets_the_most_similar_one(name: str) -> None:
     assert nearest(name, ["layers", "hidden_size", "embedding_size"]) == ' (did you mean "hidden_size"?)'
 
 
-def test_nothing_is_guessed_when_nothing_is_close() -> None:
+def test_without_a_similar_name_there_is_no_hint() -> None:
     assert nearest("xyzzy", ["layers", "hidden_size"]) == ""
     assert nearest("x", []) == ""
 

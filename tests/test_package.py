@@ -1,4 +1,4 @@
-"""The package as a whole: what it imports, what it offers, what it ships."""
+"""The package as a whole: its imports, its public names, and its modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAVY = {"jiwer", "matplotlib", "torch", "numba", "rich", "typer", "tokenizers",
 
 
 def packages_loaded_by(code: str) -> set[str]:
-    """The top-level packages that are not of the standard library and that `code` loads in a fresh interpreter."""
+    """The top-level packages, without the standard library, that `code` imports in a new interpreter."""
     script = f"""
 import sys
 before = set(sys.modules)
@@ -58,7 +58,7 @@ def test_no_module_needs_more_than_the_run_time_dependencies() -> None:
 
 
 @pytest.mark.parametrize("package", ["weft", *(f"weft.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py"))])
-def test_public_names_are_there(package: str) -> None:
+def test_public_names_exist(package: str) -> None:
     module = importlib.import_module(package)
     public = getattr(module, "__all__", [])
     assert len(set(public)) == len(public)
@@ -66,18 +66,18 @@ def test_public_names_are_there(package: str) -> None:
         assert getattr(module, name) is not None
 
 
-def test_weft_shows_its_public_names_and_no_others() -> None:
+def test_dir_of_weft_lists_its_public_names_only() -> None:
     assert sorted(dir(weft)) == sorted(weft.__all__)
     with pytest.raises(AttributeError, match="module 'weft' has no attribute 'lode'"):
         _ = weft.lode
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_every_module_says_what_it_is_and_is_short(path: Path) -> None:
+def test_every_module_has_a_docstring_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "no docstring"
-    assert text.count("\n") <= MOST_LINES, "which two things does it do?"
+    assert text.count("\n") <= MOST_LINES, "too long: does the module do two things?"

@@ -1,4 +1,4 @@
-"""A run folder comes into being all at once, in the place of an old run or of nothing, and of nothing else."""
+"""A run folder is created atomically; it replaces an older run and no other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_run_appears_when_it_is_prepared(tmp_path: Path) -> None:
+def test_a_run_exists_once_it_is_prepared(tmp_path: Path) -> None:
     run = tmp_path / "deep" / "run"
     with new_run(run) as folder:
         prepare(folder, "new")
@@ -28,7 +28,7 @@ def test_a_run_appears_when_it_is_prepared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("wrong"), MissingFileError("gone"), SystemExit()])
-def test_after_an_error_nothing_has_changed(tmp_path: Path, error: BaseException) -> None:
+def test_after_an_error_the_folder_is_unchanged(tmp_path: Path, error: BaseException) -> None:
     old = tmp_path / "old"
     with new_run(old) as folder:
         prepare(folder, "old")
@@ -47,7 +47,7 @@ def test_after_an_error_nothing_has_changed(tmp_path: Path, error: BaseException
     assert list(tmp_path.iterdir()) == [old]
 
 
-def test_what_cannot_be_written_is_an_input_error_that_says_why(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match=r"cannot write the run folder .*run: No space left"),
         new_run(tmp_path / "run"),
@@ -59,7 +59,7 @@ def test_what_cannot_be_written_is_an_input_error_that_says_why(tmp_path: Path) 
         nested.__enter__()
 
 
-def test_a_new_run_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path: Path) -> None:
+def test_a_new_run_replaces_the_old_one_and_no_other_files(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with new_run(run) as folder:
         prepare(folder, "old")
@@ -76,15 +76,15 @@ def test_a_new_run_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path: 
     assert all("new" in content for content in found.values())
 
 
-def test_which_places_are_free(tmp_path: Path) -> None:
+def test_a_run_may_replace_only_a_run_and_only_with_overwrite(tmp_path: Path) -> None:
     run, other, empty = tmp_path / "run", tmp_path / "other", tmp_path / "empty"
     with new_run(run) as folder:
         prepare(folder, "old")
     other.mkdir()
     (other / CONFIG).write_text("title = 'of another program'\n", encoding="utf-8")
     (empty / ".preparing").mkdir(parents=True)
-    for place in (tmp_path / "nothing", empty):
-        check_free(place, overwrite=False)
+    for path in (tmp_path / "nothing", empty):
+        check_free(path, overwrite=False)
     check_free(run, overwrite=True)
     with pytest.raises(InputError, match="holds a run already"):
         check_free(run, overwrite=False)

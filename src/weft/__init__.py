@@ -1,13 +1,14 @@
 """weft: recurrent language models that read like the mathematics.
 
-The public face. Names are loaded when first used, so that `import weft` costs next to nothing.
+These are the public names. Each is imported when it is first used, so that `import weft` loads no other library.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from weft.version import __version__
+
 __all__ = ["LanguageModel", "__version__", "load", "train"]
 
 if TYPE_CHECKING:

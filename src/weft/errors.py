@@ -1,4 +1,4 @@
-"""The errors a user can meet. Each says what was given, what was expected and what to do, in one line."""
+"""The errors of weft. A message says in one line what was given, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 
 class WeftError(Exception):
-    """Base of every error that weft raises on purpose."""
+    """Base class of the errors of weft."""
 
 
 class InputError(WeftError, ValueError):
-    """A value, text or file cannot be used as it is."""
+    """A value, text or file cannot be used."""
 
 
 class MissingFileError(WeftError, FileNotFoundError):
-    """A file or folder that was named is not there."""
+    """A given file or folder does not exist."""
 
 
 class CheckpointError(InputError):
@@ -27,6 +27,6 @@ class TrainingDivergedError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt `name`: ' (did you mean "x"?)', or '' when nothing known is close."""
+    """A hint for a misspelt `name`, ' (did you mean "x"?)' with the most similar of `known`; '' if none is similar."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f' (did you mean "{close[0]}"?)' if close else ""

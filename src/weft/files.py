@@ -1,4 +1,4 @@
-"""Files: written so that each is either the old one or the new one, and read with errors that are weft's own."""
+"""Files: atomic writing, and reading with the errors of weft."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from weft.errors import InputError, MissingFileError
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file that takes the place of `path` when the block ends without an error.
+    """A context manager that yields a binary file, which replaces `path` when the block ends without an error.
 
-    It is written under a temporary name in the same folder, synced and renamed. After an error (a full disk, say)
-    the temporary file is removed and `path` is what it was.
+    The file is written under a temporary name in the same folder, synced to disk and renamed. After an error, for
+    example on a full disk, the temporary file is removed and `path` is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -31,19 +31,22 @@ def replace_atomically(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # the name that whoever reads the message knows
+            error.filename = str(path)  # the user does not know the temporary name
         raise
     sync_folder(path.parent)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Replace the file at `path` by `text` in UTF-8, as `replace_atomically` does."""
+    """Replace the file at `path` by `text` in UTF-8; see `replace_atomically`."""
     with replace_atomically(path) as file:
         file.write(text.encode("utf-8"))
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames within `folder` survive a power cut, where the system can sync a folder."""
+    """Sync `folder` to disk, so that a renamed file keeps its new name after a power failure.
+
+    On systems that cannot sync a folder it does nothing.
+    """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -56,14 +59,17 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of the file `path`, decompressed where its name ends in `.gz`; raises what `reading` does."""
+    """A context manager that yields the file `path`, opened for reading bytes; `.gz` files are decompressed.
+
+    Raises MissingFileError and InputError as `reading` does.
+    """
     with reading(str(path)), gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         yield cast(BinaryIO, file)
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Turn a failure to read the file `name`, gzip or not, into a MissingFileError or an InputError that says why."""
+    """A context manager that turns an error on reading the file `name` into MissingFileError or InputError."""
     try:
         yield
     except FileNotFoundError:

@@ -30,7 +30,8 @@ from weft.model import RNNLM, Steps
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
-from weft.text.tokenizers.base import Tokenizer, load_tokenizer
+from weft.text.tokenizers.base import Tokenizer
+from weft.text.tokenizers.registry import load_tokenizer
 from weft.training.checkpoint import newest_checkpoint
 from weft.training.safetensors_io import load_weights
 

@@ -1,4 +1,4 @@
-"""Another import path of `weft.runs.reporting`: what `weft.train(reporter=...)` is given."""
+"""Public import path of the reporters that `weft.train(reporter=...)` takes; see `weft.runs.reporting`."""
 
 from weft.runs.reporting import OnStream, Reporter, Silent
 

@@ -1,16 +1,16 @@
-"""A run folder: everything a run needs and leaves, readable without weft.
+"""The run folder: all files of a run, readable without weft.
 
     config.toml            the resolved configuration
     tokenizer.json         the vocabulary
     model.safetensors      the weights of the best model
     data/                  token ids of the training, validation and test text, for resuming and `weft eval`
-    checkpoints/           what is needed to continue
-    metrics.jsonl          one line an epoch
-    curve.png              perplexity over the epochs
-    baselines/             models of the same text that `weft compare` has trained
-    comparison.png         how their perplexity falls with the length of the context
+    checkpoints/           the training state, for resuming
+    metrics.jsonl          metrics of every epoch, one line each
+    curve.png              perplexity over epochs
+    baselines/             models that `weft compare` has trained on the same text
+    comparison.png         perplexity of the run and the baselines over the length of the context
 
-The first three are enough to use the model. While a run is prepared it is under the name `.preparing` in its folder.
+The first three are enough to use the model. A run is prepared in the subfolder `.preparing` of its folder.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ REPLACED = ".replaced"
 
 
 def tokens_path(run: Path, split: str) -> Path:
-    """Where the token ids of a split are."""
+    """The file with the token ids of a split."""
     return run / DATA / f"{split}.safetensors"
 
 
 def oov_path(run: Path, split: str) -> Path:
-    """Where it is marked (0 or 1) which tokens of a held-out split stand for words outside the vocabulary."""
+    """The file with a mark for every token of a held-out split: 1 if it is out of vocabulary, else 0."""
     return run / DATA / f"{split}.oov.safetensors"
 
 
@@ -59,7 +59,8 @@ def check_run(run: Path) -> None:
 
 
 def check_free(run: Path, overwrite: bool) -> None:
-    """Raise InputError unless a new run may take the place `run`: nothing is there, or a run that may be replaced."""
+    """Raise InputError unless a new run can be written to `run`: it does not exist, is empty, or holds a run that
+    `overwrite` allows to replace."""
     if run.exists() and not run.is_dir():
         raise InputError(f"{run} is a file; give another folder with --out")
     if not run.exists() or all(entry.name == PREPARING for entry in run.iterdir()):
@@ -73,7 +74,7 @@ def check_free(run: Path, overwrite: bool) -> None:
 
 
 def _is_run(run: Path) -> bool:
-    """Whether weft made this folder; many programs keep a `config.toml`."""
+    """Whether weft wrote this folder; other programs have a `config.toml` too."""
     with suppress(OSError):
         return bool(re.search(r"^weft = ", (run / CONFIG).read_text("utf-8", errors="replace"), re.MULTILINE))
     return False
@@ -81,11 +82,12 @@ def _is_run(run: Path) -> bool:
 
 @contextmanager
 def new_run(run: Path) -> Iterator[Path]:
-    """Yield a folder whose content becomes the run `run` when the block ends without an error.
+    """A context manager that yields a folder whose content becomes the run `run` when the block ends without an error.
 
-    What was in `run` stays until then, and after an error nothing has changed. Files that are not a run's stay anyway.
+    Until then, and after an error, the files of an older run in `run` are unchanged. Files that are not of a run are
+    kept in any case. Raises InputError if `run` cannot be written.
     """
-    made = [folder for folder in (run, *run.parents) if not folder.exists()]
+    created = [folder for folder in (run, *run.parents) if not folder.exists()]
     preparing = run / PREPARING
     try:
         with writing(run):
@@ -95,14 +97,14 @@ def new_run(run: Path) -> Iterator[Path]:
             _put_in_place(run, preparing)
     finally:
         shutil.rmtree(preparing, ignore_errors=True)
-        with suppress(OSError):  # those that hold something stay
-            for folder in made:
+        with suppress(OSError):  # folders that are not empty are kept
+            for folder in created:
                 folder.rmdir()
 
 
 @contextmanager
 def writing(run: Path) -> Iterator[None]:
-    """Turn a failure to write the run folder `run` into an InputError that says why."""
+    """A context manager that turns an error on writing the run folder `run` into InputError."""
     try:
         yield
     except WeftError:
@@ -112,7 +114,7 @@ def writing(run: Path) -> Iterator[None]:
 
 
 def _put_in_place(run: Path, preparing: Path) -> None:
-    """Exchange the files of a run, the configuration first out and last in: without it a folder is not a run."""
+    """Replace the files of a run. The configuration is removed first and added last: a folder without it is no run."""
     replaced = run / REPLACED
     shutil.rmtree(replaced, ignore_errors=True)
     replaced.mkdir()

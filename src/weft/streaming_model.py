@@ -1,4 +1,4 @@
-"""Another import path of `weft.inference.frozen_model`: the frozen model and batches of states."""
+"""Public import path of the frozen model and of batches of states; see `weft.inference.frozen_model`."""
 
 from weft.inference.frozen_model import StreamingModel, join_states, split_state
 

@@ -154,7 +154,7 @@ def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: Ru
 def test_a_recipe_in_bfloat16_is_one_in_float32_where_the_processor_has_none(
     run_weft: RunWeft, recipes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("weft.runs.train", "weft.backends.fused"):
+    for module in ("weft.runs.settings", "weft.backends.fused"):
         monkeypatch.setattr(f"{module}.why_not_bfloat16", lambda: "this processor has no instructions for bfloat16")
     path = recipes / "small.toml"
     fused = 'kernels = "fused"\nthreads = 1\nprecision = "bfloat16"'

@@ -22,7 +22,7 @@ from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.run_folder import tokens_path
 from weft.runs.reporting import Silent
-from weft.runs.train import train, train_fresh
+from weft.runs.train import train, train_model
 from weft.text.tokens import open_tokens
 from weft.training.trainer import Trainer
 
@@ -99,9 +99,9 @@ def test_it_is_trained_once_and_again_when_the_run_has_changed(run: Path, monkey
 
     def counting(folder: Path, *arguments: Any, **options: Any) -> Any:
         trained.append(folder)
-        return train_fresh(folder, *arguments, **options)
+        return train_model(folder, *arguments, **options)
 
-    monkeypatch.setattr(window_baseline, "train_fresh", counting)
+    monkeypatch.setattr(window_baseline, "train_model", counting)
     lm = weft.load(run)
     first = trained_window(3, run, lm, Silent())
     again = trained_window(3, run, lm, Silent())
@@ -178,5 +178,5 @@ def test_in_which_precision_a_window_was_trained_does_not_matter(run: Path, monk
     lm = weft.load(run)
     first = trained_window(3, run, lm, Silent())
     lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused", precision="bfloat16"))
-    monkeypatch.setattr(window_baseline, "train_fresh", lambda *_args, **_options: pytest.fail("trained again"))
+    monkeypatch.setattr(window_baseline, "train_model", lambda *_args, **_options: pytest.fail("trained again"))
     assert trained_window(3, run, lm, Silent()).logprob("the cat") == first.logprob("the cat")

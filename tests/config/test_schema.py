@@ -1,4 +1,4 @@
-"""Every setting is checked against its own type and bounds, and no setting is taken and then ignored."""
+"""Every setting is checked against its type and bounds, and a setting without effect is refused."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_is_taken_at_its_bound_or_refused_there_as_stated(name: str) -> None:
+def test_a_number_is_accepted_at_an_inclusive_bound_and_refused_beyond(name: str) -> None:
     item = FIELDS[name]
     at_least, above, below = (item.metadata[bound] for bound in ("at_least", "above", "below"))
     assert at_least is not None or above is not None, "every number has a lower bound"
@@ -78,12 +78,12 @@ def test_a_number_is_taken_at_its_bound_or_refused_there_as_stated(name: str) ->
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [True, "1", [1], float("nan"), float("inf"), -float("inf"), 1j])
-def test_what_is_not_a_finite_number_is_refused(name: str, value: Any) -> None:
+def test_values_that_are_not_finite_numbers_are_refused(name: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"{name} must be a (finite|whole) number, got"):
         checked(FIELDS[name], value)
 
 
-def test_a_whole_number_beyond_a_float_is_refused_where_a_float_is_wanted() -> None:
+def test_a_whole_number_too_large_for_a_float_is_refused() -> None:
     with pytest.raises(InputError, match="lr must be a finite number"):
         check_settings({"lr": 10**400})
 
@@ -101,24 +101,24 @@ def test_numbers_of_numpy_become_plain_numbers(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", None])
-def test_only_true_and_false_are_truth(value: Any) -> None:
+def test_only_true_and_false_are_accepted_as_truth_values(value: Any) -> None:
     with pytest.raises(InputError, match="tied must be true or false"):
         check_settings({"tied": value})
 
 
-def test_none_stands_for_no_limit_only_where_that_is_the_default() -> None:
+def test_none_is_accepted_only_where_it_is_the_default() -> None:
     assert check_settings({"patience": None}) == {"patience": None}
     with pytest.raises(InputError, match="lr must be a finite number, got None"):
         check_settings({"lr": None})
 
 
 @pytest.mark.parametrize(("name", "wrong", "right"), [("tokenizer", "words", "word"), ("optimizer", "adam", "adamw")])
-def test_a_misspelt_choice_gets_the_nearest_one(name: str, wrong: str, right: str) -> None:
+def test_a_misspelt_choice_is_refused_with_the_most_similar_one(name: str, wrong: str, right: str) -> None:
     with pytest.raises(InputError, match=rf"{name} must be one of .*, got '{wrong}' \(did you mean \"{right}\"\?\)"):
         check_settings({name: wrong})
 
 
-def test_a_misspelt_setting_gets_the_nearest_one() -> None:
+def test_a_misspelt_setting_is_refused_with_the_most_similar_one() -> None:
     with pytest.raises(InputError, match=r"unknown setting 'hiden_size' \(did you mean \"hidden_size\"\?\)"):
         check_settings({"hiden_size": 3})
 
@@ -130,7 +130,7 @@ def test_sources_may_be_one_or_many_names_or_paths() -> None:
 
 
 @pytest.mark.parametrize("value", [5, None, ["a", 5], [["a"]], b"a", {"a"}])
-def test_what_cannot_be_a_source_is_refused(value: Any) -> None:
+def test_values_that_are_not_sources_are_refused(value: Any) -> None:
     with pytest.raises(InputError, match="data must be a name or path, or a list of them, got"):
         check_settings({"data": value})
 
@@ -153,19 +153,19 @@ def test_a_file_name_that_is_not_utf_8_is_refused() -> None:
         {"warmup": 7, "schedule": "plateau"},
     ],
 )
-def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any]) -> None:
+def test_a_setting_without_effect_is_refused(settings: dict[str, Any]) -> None:
     (name, value), *_ = settings.items()
     with pytest.raises(InputError, match=f"{name} {value} has no effect with"):
         training_config(**settings)
 
 
-def test_a_setting_is_taken_with_what_it_belongs_to() -> None:
+def test_a_setting_is_accepted_with_the_choice_it_belongs_to() -> None:
     assert training_config(momentum=0.5, optimizer="momentum").momentum == 0.5
     assert training_config(beta2=0.9, optimizer="adamw").beta2 == 0.9
     assert training_config(warmup=7, hold=0.5, final_lr=0, schedule="cosine").hold == 0.5
 
 
-def test_only_one_average_of_the_weights_can_be_kept() -> None:
+def test_two_averages_of_the_weights_are_refused() -> None:
     with pytest.raises(InputError, match="ema and average_after both say which average"):
         training_config(ema=0.9, average_after=2)
 
@@ -178,7 +178,7 @@ def test_a_part_cannot_be_a_text_and_a_share_at_once(part: str) -> None:
 
 
 @given(st.integers(), st.floats())
-def test_whatever_is_taken_has_the_type_of_its_field(whole: int, real: float) -> None:
+def test_accepted_values_have_the_type_of_their_field(whole: int, real: float) -> None:
     for name in NUMBERS:
         for value in (whole, real):
             try:
@@ -189,18 +189,18 @@ def test_whatever_is_taken_has_the_type_of_its_field(whole: int, real: float) ->
             assert stored == type(stored)(value)
 
 
-def test_the_model_takes_any_name_of_a_cell() -> None:
-    # Cells are found in weft.layers, which knows their names.
+def test_the_model_configuration_accepts_any_name_of_a_cell() -> None:
+    # The names of cells are checked by weft.layers.
     assert ModelConfig(cell="my_cell", embedding_size=1, hidden_size=1).cell == "my_cell"
 
 
-def test_a_weight_decay_that_turns_the_weights_round_is_refused() -> None:
+def test_a_weight_decay_that_changes_the_sign_of_weights_is_refused() -> None:
     training_config(lr=20.0, weight_decay=0.04)
     with pytest.raises(InputError, match=r"weight_decay 0\.1 at lr 20 leaves nothing of the weights"):
         training_config(lr=20.0, weight_decay=0.1)
 
 
-def test_a_penalty_on_changes_needs_blocks_in_which_something_changes() -> None:
+def test_a_temporal_penalty_needs_blocks_of_several_steps() -> None:
     model = ModelConfig(cell="lstm", embedding_size=1, hidden_size=1, temporal_penalty=0.5)
     Config(text_config(), model, training_config(bptt=2))
     Config(text_config(), model, training_config(bptt=1, random_bptt=True))

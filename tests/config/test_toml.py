@@ -1,4 +1,4 @@
-"""What is written as TOML is read back as it was, and what cannot be read says where and why."""
+"""TOML files: settings are read back unchanged, and errors name the file and the reason."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def with_sources(*sources: str) -> Config:
 
 
 @pytest.mark.parametrize("source", AWKWARD)
-def test_any_string_comes_back_as_it_was(file: Path, source: str) -> None:
+def test_any_string_is_read_back(file: Path, source: str) -> None:
     config = with_sources(source, "another", source)
     write_config(file, config)
     assert read_config(file) == config
 
 
 @given(st.lists(st.text(), min_size=1), st.floats(min_value=0, exclude_min=True, allow_infinity=False), st.integers(0))
-def test_any_configuration_comes_back_as_it_was(
+def test_any_configuration_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, sources: list[str], lr: float, seed: int
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "any.toml"
@@ -67,7 +67,7 @@ def test_any_configuration_comes_back_as_it_was(
     assert read_config(file) == config
 
 
-def test_limits_left_open_and_limits_set_come_back(file: Path) -> None:
+def test_set_and_unset_limits_are_read_back(file: Path) -> None:
     for limit in (None, 7):
         training = replace(CONFIG.training, max_steps=limit, patience=limit)
         config = replace(CONFIG, training=training)
@@ -76,13 +76,13 @@ def test_limits_left_open_and_limits_set_come_back(file: Path) -> None:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_truth_comes_back(file: Path, tied: bool) -> None:
+def test_truth_values_are_read_back(file: Path, tied: bool) -> None:
     config = replace(CONFIG, model=replace(CONFIG.model, tied=tied))
     write_config(file, config)
     assert read_config(file) == config
 
 
-def test_every_setting_is_in_the_file_a_run_keeps(file: Path) -> None:
+def test_every_setting_is_in_the_file_of_a_run(file: Path) -> None:
     write_config(file, CONFIG)
     text = file.read_text(encoding="utf-8")
     for section, kind in SECTIONS.items():
@@ -91,19 +91,19 @@ def test_every_setting_is_in_the_file_a_run_keeps(file: Path) -> None:
             assert f"{item.name} = " in text or f"# {item.name}: " in text
 
 
-def test_the_file_a_run_keeps_can_be_given_as_settings(file: Path) -> None:
+def test_the_file_of_a_run_can_be_given_as_settings(file: Path) -> None:
     write_config(file, CONFIG)
-    stated = read_settings(file)
-    assert config_of(stated) == CONFIG
-    assert stated == {name: value for name, value in settings_in(CONFIG).items() if value is not None}
+    settings_read = read_settings(file)
+    assert config_of(settings_read) == CONFIG
+    assert settings_read == {name: value for name, value in settings_in(CONFIG).items() if value is not None}
 
 
-def test_a_person_states_only_some_settings(file: Path) -> None:
+def test_a_file_can_contain_some_settings_only(file: Path) -> None:
     file.write_text('[model]\nlayers = 2\n\n[text]\ndata = "a.txt"\n[training]\nlr = 1\n', encoding="utf-8")
     assert read_settings(file) == {"layers": 2, "data": ("a.txt",), "lr": 1.0}
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(file: Path) -> None:
+def test_windows_line_ends_and_a_byte_order_mark_are_accepted(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf[model]\r\nlayers = 2\r\n")
     assert read_settings(file) == {"layers": 2}
 
@@ -125,7 +125,7 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(file: Path) -> None:
         (b"[text]\ntokenizer = 3", "tokenizer must be a string, got 3"),
     ],
 )
-def test_a_wrong_file_is_named_with_what_is_wrong(file: Path, content: bytes, message: str) -> None:
+def test_a_wrong_file_is_refused_with_path_and_reason(file: Path, content: bytes, message: str) -> None:
     file.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         read_settings(file)

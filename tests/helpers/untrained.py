@@ -6,7 +6,7 @@ import numpy as np
 
 from weft.config.toml import config_of
 from weft.language_model import LanguageModel, build_model
-from weft.text.tokenizers.base import fit_tokenizer
+from weft.text.tokenizers.registry import fit_tokenizer
 
 TEXT = ["you say goodbye and i say hello .\n", "我喜欢你 😀 你喜欢我\n", "say say hello\n"] * 3
 

@@ -18,8 +18,7 @@ from weft.inference.sampling import Sampling, generate
 from weft.layers import OutputSettings
 from weft.layers.sparse_gradient import RowGradient, dense
 from weft.model import RNNLM
-from weft.training.gradients import clip_factor, global_norm
-from weft.training.mean_gradient import MeanGradient
+from weft.training.gradients import MeanGradient, clip_factor, global_norm
 from weft.training.optimizer import SGD, AdamW, Momentum
 
 V, N, T = 23, 2, 4
@@ -156,7 +155,7 @@ def test_row_gradients_are_clipped_averaged_and_applied_like_dense_ones(tied: bo
             assert len(matrix.rows) < V
             mean.add({name: dense(g) for name, g in gradients.items()} if whole else gradients, N * T)
             if seed % 2:
-                taken = mean.taken()
+                taken = mean.pop()
                 optimizer.update(taken, 0.1, clip_factor(global_norm(taken), 0.25))
         results.append(model.params)
     for by_rows, expected in zip(*results, strict=True):

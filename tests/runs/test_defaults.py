@@ -1,4 +1,4 @@
-"""Choices for a text make a whole, valid configuration, leave what a person states alone, and are all told."""
+"""The choices for a text give a complete, valid configuration, keep given settings, and are all explained."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def statistics(
 
 
 def chosen(
-    stated: dict[str, Any], text: TextStatistics, tokens: int = 10_000, types: int = 80, held_out: bool = False
+    values: dict[str, Any], text: TextStatistics, tokens: int = 10_000, types: int = 80, held_out: bool = False
 ) -> Config:
-    choices = choose_text({"data": ("a",)} | stated, text, held_out, bool(stated.get("test")))
+    choices = choose_text({"data": ("a",)} | values, text, held_out, bool(values.get("test")))
     return choose_training(choices, tokens, types)
 
 
@@ -55,18 +55,18 @@ def test_every_text_gets_a_configuration_that_can_be_trained(
 
 
 @given(tokens=st.integers(1, 10_000), batch_size=st.integers(1, 64))
-def test_blocks_fit_the_text_whatever_the_stated_number_of_streams(tokens: int, batch_size: int) -> None:
+def test_blocks_fit_the_text_for_any_given_number_of_streams(tokens: int, batch_size: int) -> None:
     training = chosen({"batch_size": min(batch_size, tokens)}, statistics(), tokens).training
     Blocks([0] * tokens, training.batch_size, training.bptt)
 
 
 @given(tokens=st.integers(1, 10_000), bptt=st.integers(1, 200))
-def test_blocks_fit_the_text_whatever_the_stated_length(tokens: int, bptt: int) -> None:
+def test_blocks_fit_the_text_for_any_given_length(tokens: int, bptt: int) -> None:
     training = chosen({"bptt": min(bptt, tokens)}, statistics(), tokens).training
     Blocks([0] * tokens, training.batch_size, training.bptt)
 
 
-STATED = {
+GIVEN = {
     "valid_fraction": 0.25,
     "test_fraction": 0.125,
     "tokenizer": "bpe",
@@ -95,35 +95,37 @@ STATED = {
 }
 
 
-@pytest.mark.parametrize("name", STATED)
+@pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("words", [100, 30_000, 10_000_000])
-def test_what_a_person_states_stays_and_is_not_explained(name: str, words: int) -> None:
-    stated = {"data": ("a",), name: STATED[name]} | ({"kernels": "fused"} if name == "threads" else {})
-    choices = choose_text(stated, statistics(words), valid_given=False, test_given=False)
+def test_a_given_setting_is_kept_and_not_explained(name: str, words: int) -> None:
+    values = {"data": ("a",), name: GIVEN[name]} | ({"kernels": "fused"} if name == "threads" else {})
+    choices = choose_text(values, statistics(words), valid_given=False, test_given=False)
     config = choose_training(choices, words, 10_000)
-    assert settings_in(config)[name] == STATED[name]
+    assert settings_in(config)[name] == GIVEN[name]
     assert not any(reason.startswith(f"{name} ") or f", {name} " in reason for reason in choices.reasons)
 
 
-def test_with_everything_stated_nothing_is_chosen() -> None:
-    choices = choose_text({"data": ("a",)} | STATED, statistics(), valid_given=False, test_given=False)
+def test_if_all_settings_are_given_none_is_chosen() -> None:
+    choices = choose_text({"data": ("a",)} | GIVEN, statistics(), valid_given=False, test_given=False)
     config = choose_training(choices, 1000, 80)
     assert choices.reasons == []
-    assert {name: settings_in(config)[name] for name in STATED} == STATED
+    assert {name: settings_in(config)[name] for name in GIVEN} == GIVEN
 
 
 @pytest.mark.parametrize("words", [100, 30_000, 10_000_000])
-def test_every_choice_is_said_in_one_line_that_begins_with_it(words: int) -> None:
+def test_every_choice_is_explained_in_one_line_that_begins_with_it(words: int) -> None:
     choices = choose_text({"data": ("a",)}, statistics(words), valid_given=False, test_given=False)
     values = settings_in(choose_training(choices, words, 10_000))
-    said = {}
+    explained = {}
     for reason in choices.reasons:
         assert "\n" not in reason
         names, why = reason.split(": ", 1)
         assert why
-        said.update(dict(each.split(" ", 1) for each in names.split(", ")))
+        explained.update(dict(each.split(" ", 1) for each in names.split(", ")))
     for name, item in FIELDS.items():
-        assert (name in said) or name == "data" or values[name] == item.default, f"{name} was chosen without a word"
+        assert (name in explained) or name == "data" or values[name] == item.default, (
+            f"{name} was chosen without a reason"
+        )
 
 
 @pytest.mark.parametrize(
@@ -137,11 +139,11 @@ def test_every_choice_is_said_in_one_line_that_begins_with_it(words: int) -> Non
         (text_statistics(["the cat sat on the mat and it was warm\n"] * 5_000), "word"),
     ],
 )
-def test_tokens_are_words_where_there_are_enough_of_them(text: TextStatistics, tokenizer: str) -> None:
+def test_tokens_are_words_if_there_are_enough_of_them(text: TextStatistics, tokenizer: str) -> None:
     assert chosen({}, text).text.tokenizer == tokenizer
 
 
-def test_a_text_that_has_unk_keeps_its_own_vocabulary() -> None:
+def test_the_vocabulary_of_a_text_with_unk_is_not_reduced() -> None:
     with_unk = chosen({}, statistics(900_000, has_unk=True, distinct_words=10_000)).text
     assert (with_unk.min_count, with_unk.vocab_size) == (1, None)
     without = chosen({}, statistics(900_000, distinct_words=30_000)).text
@@ -156,7 +158,7 @@ def test_something_is_held_out_of_every_text_but_the_shortest(words: int) -> Non
 
 
 @pytest.mark.parametrize("text", [statistics(10), statistics(6_000, lines=1)])
-def test_nothing_is_held_out_of_a_text_that_cannot_be_cut(text: TextStatistics) -> None:
+def test_nothing_is_held_out_of_a_text_with_too_few_pieces(text: TextStatistics) -> None:
     assert (chosen({}, text).text.valid_fraction, chosen({}, text).text.test_fraction) == (0, 0)
 
 
@@ -164,7 +166,7 @@ def test_a_long_text_in_one_line_is_cut_within_the_line() -> None:
     assert chosen({}, statistics(MANY_WORDS, lines=1)).text.valid_fraction > 0
 
 
-def test_nothing_is_split_off_for_a_part_that_is_given() -> None:
+def test_nothing_is_held_out_for_a_given_part() -> None:
     text = statistics(1_000_000)
     given_valid = chosen({"valid": ("v",)}, text, held_out=True).text
     assert (given_valid.valid_fraction, given_valid.test_fraction) == (0, 0)
@@ -174,13 +176,13 @@ def test_nothing_is_split_off_for_a_part_that_is_given() -> None:
 
 
 @pytest.mark.parametrize("types", [80, 10_000])
-@pytest.mark.parametrize("stated", [{}, {"embedding_size": 24}, {"hidden_size": 48}])
-def test_tied_weights_get_sizes_that_can_be_tied(types: int, stated: dict[str, int]) -> None:
-    model = chosen({"tied": True} | stated, statistics(), 100_000, types).model
+@pytest.mark.parametrize("values", [{}, {"embedding_size": 24}, {"hidden_size": 48}])
+def test_tied_weights_get_sizes_that_can_be_tied(types: int, values: dict[str, int]) -> None:
+    model = chosen({"tied": True} | values, statistics(), 100_000, types).model
     RNNLM(types, model.embedding_size, model.hidden_size, tied=model.tied)
 
 
-def test_dropout_is_not_chosen_where_every_place_has_its_own() -> None:
+def test_dropout_is_not_chosen_if_it_is_given_for_every_position() -> None:
     shares = {"dropout_in": 0.1, "dropout_out": 0.2}
     assert chosen(shares, statistics(), 30_000).model.dropout == 0
     assert chosen(shares | {"layers": 2}, statistics(), 30_000).model.dropout > 0
@@ -194,7 +196,7 @@ def test_every_optimizer_gets_a_learning_rate_and_a_schedule(optimizer: str) -> 
     assert training.lr > 0
 
 
-def test_the_reason_for_the_learning_rate_does_not_speak_of_a_schedule_that_was_not_chosen() -> None:
+def test_the_reason_for_the_learning_rate_does_not_mention_an_unused_schedule() -> None:
     choices = choose_text({"data": ("a",), "schedule": "constant"}, statistics(), valid_given=False, test_given=False)
     choose_training(choices, 1000, 80)
     (reason,) = (reason for reason in choices.reasons if reason.startswith("lr "))
@@ -210,12 +212,12 @@ def test_a_run_has_enough_steps_to_learn_and_a_longer_text_fewer_epochs(tokens: 
 
 
 @given(tokens=st.integers(50_000, 500_000))
-def test_a_few_pages_of_characters_are_read_as_often_as_two_minutes_allow(tokens: int) -> None:
+def test_a_short_text_of_characters_gets_the_epochs_of_two_minutes(tokens: int) -> None:
     epochs = chosen({}, statistics(), tokens, types=80).training.epochs
     assert epochs == 30 or 2_500_000 < epochs * tokens <= 3_000_000
 
 
-def test_choices_are_made_once_and_only_what_was_open_is_told() -> None:
+def test_choices_are_made_once_and_only_unset_settings_are_explained() -> None:
     choices = Choices({"layers": 2})
     choices.choose("because", layers=5, tied=True)
     choices.choose("on second thought", tied=False)

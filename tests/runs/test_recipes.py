@@ -1,4 +1,4 @@
-"""Every recipe can be read, and the textbook's small experiment ends where the textbook's does."""
+"""Every recipe can be read, and the small textbook experiment reaches the published perplexity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from weft.training import read_metrics
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_states_settings_and_what_comes_out(name: str) -> None:
+def test_a_recipe_has_settings_and_an_expected_result(name: str) -> None:
     recipe = find_recipe(name)
     assert {"data", "cell", "lr"} <= recipe.settings.keys()
     assert min(recipe.expected, recipe.tolerance, recipe.minutes) > 0
@@ -36,7 +36,7 @@ def test_the_recipes_are_those_of_the_source_tree() -> None:
 
 
 @pytest.mark.skipif(locate("ptb") is None, reason="the Penn Treebank is not here")
-def test_the_textbooks_small_experiment_ends_between_4_5_and_7(tmp_path: Path) -> None:
+def test_the_small_textbook_experiment_ends_between_4_5_and_7(tmp_path: Path) -> None:
     lm = train(recipe="textbook-1000", out=tmp_path / "run")
     assert lm.tokenizer.vocab_size == 418
     *_, last = read_metrics(tmp_path / "run" / METRICS)

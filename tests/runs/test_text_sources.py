@@ -1,4 +1,4 @@
-"""From names to the texts of a run."""
+"""The texts of a run from the names that a user gives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pieces:
 
 @pytest.fixture(autouse=True)
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """The files of a corpus, in a folder that is not the one we stand in."""
+    """The files of a corpus, in a folder that is not the working directory."""
     files = {}
     for split in ("train", "valid"):
         files[split] = tmp_path / "corpus" / f"{split}.txt"
@@ -31,7 +31,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     return files
 
 
-def test_a_named_corpus_brings_its_splits(corpus: dict[str, Path]) -> None:
+def test_a_named_corpus_includes_its_splits(corpus: dict[str, Path]) -> None:
     texts = open_texts(["ptb"], (), (), lambda name: corpus)
     assert list(texts.train.pieces()) == ["train\n"]
     assert texts.valid is not None
@@ -43,12 +43,12 @@ def test_a_named_corpus_brings_its_splits(corpus: dict[str, Path]) -> None:
     assert list(texts.valid.pieces()) == ["own\n"]
 
 
-def test_a_file_of_that_name_goes_before_the_corpus(corpus: dict[str, Path]) -> None:
+def test_a_file_with_the_name_of_a_corpus_is_preferred(corpus: dict[str, Path]) -> None:
     Path("ptb").write_text("mine\n", encoding="utf-8")
     assert list(open_texts(["ptb"], (), (), lambda name: corpus).train.pieces()) == ["mine\n"]
 
 
-def test_files_in_folders_that_are_not_read_are_known() -> None:
+def test_skipped_files_in_folders_are_listed() -> None:
     Path("texts").mkdir()
     Path("texts/a.txt").write_text("text\n", encoding="utf-8")
     Path("texts/b.txt").touch()
@@ -64,24 +64,24 @@ def test_files_in_folders_that_are_not_read_are_known() -> None:
         (["ptb", "text8"], InputError, "the corpus ptb is given with other texts; give it alone"),
     ],
 )
-def test_names_that_mean_nothing_are_told(sources: list[str], error: type[Exception], message: str) -> None:
+def test_unknown_names_are_refused_with_a_hint(sources: list[str], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         corpus_files(sources, lambda name: pytest.fail("nothing should be fetched"))
 
 
-def test_what_is_not_a_bare_name_is_left_to_the_corpus() -> None:
+def test_paths_are_not_looked_up_in_the_catalogue() -> None:
     assert corpus_files(["-", "builtin", "*.txt", "no/where.txt"], lambda name: {}) is None
 
 
 @pytest.mark.parametrize("tokens", range(1, 9))
-def test_the_first_tokens_of_words_count_line_ends(tokens: int) -> None:
+def test_line_ends_count_among_the_first_words(tokens: int) -> None:
     text = Pieces("a b\n", "\n", "c  d\n", "e\n")
     found = "".join(FirstTokens(text, tokens, of_words=True).pieces())  # type: ignore[arg-type]
     words = ["a", "b", "\n", "\n", "c", "d", "\n", "e"]
     assert [word for word in found.replace("\n", " \n ").split(" ") if word] == words[:tokens]
 
 
-def test_the_first_tokens_of_characters_are_characters() -> None:
+def test_the_first_tokens_of_a_text_can_be_characters() -> None:
     text = Pieces("ab\n", "你😀\n")
     assert "".join(FirstTokens(text, 4, of_words=False).pieces()) == "ab\n你"  # type: ignore[arg-type]
     assert "".join(FirstTokens(text, 99, of_words=False).pieces()) == "ab\n你😀\n"  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_text_can_be_a_string_a_path_or_a_list(text: Path) -> None:
     assert all(weights(lm) == weights(trained[0]) for lm in trained)
 
 
-def test_without_a_run_folder_nothing_is_kept(
+def test_without_a_run_folder_no_file_is_left(
     text: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     temporary = text.parent / "temporary"
@@ -59,7 +60,7 @@ def test_without_a_run_folder_nothing_is_kept(
         ({"kernels": "fused", "threads": 0}, "threads"),
     ],
 )
-def test_kernels_that_cannot_run_are_refused_before_the_text_is_looked_for(
+def test_kernels_that_cannot_run_are_refused_before_the_text_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str
 ) -> None:
     monkeypatch.setattr("weft.backends.fused.why_not_fused", lambda: None)
@@ -68,7 +69,15 @@ def test_kernels_that_cannot_run_are_refused_before_the_text_is_looked_for(
         weft.train(tmp_path / "there is none.txt", **settings)
 
 
-def test_what_is_trained_is_what_is_loaded(text: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_without_its_package_is_refused_before_the_text_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(InputError, match=r"pip install 'weft\[bpe\]'"):
+        weft.train(tmp_path / "there is none.txt", tokenizer="bpe")
+
+
+def test_the_loaded_model_equals_the_trained_one(text: Path, tmp_path: Path) -> None:
     lm = weft.train(text, out=tmp_path / "run", **SMALL)
     loaded = weft.load(str(tmp_path / "run"))
     assert weights(loaded) == weights(lm)
@@ -76,7 +85,7 @@ def test_what_is_trained_is_what_is_loaded(text: Path, tmp_path: Path) -> None:
     assert loaded.logprob("the cat") == lm.logprob("the cat")
 
 
-def test_a_run_can_be_gone_on_with(text: Path, tmp_path: Path) -> None:
+def test_a_run_can_be_resumed_with_more_epochs(text: Path, tmp_path: Path) -> None:
     weft.train(text, out=tmp_path / "run", schedule="constant", **SMALL)
     longer = weft.train(out=tmp_path / "run", resume=True, epochs=2)
     assert weights(longer) == weights(weft.train(text, **{**SMALL, "epochs": 2}, schedule="constant"))
@@ -90,34 +99,34 @@ def test_training_works_in_a_thread(text: Path) -> None:
     assert weights(trained[0]) == weights(weft.train(text, **SMALL))
 
 
-class Watching(Silent):
-    """Keeps the steps it is told of, and presses Ctrl-C at one of them."""
+class StopAt(Silent):
+    """Records the steps of a run, and sends SIGINT at one of them."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         self.stop_at = stop_at
         self.steps: list[int] = []
 
     def training(self) -> Progress:
-        watching = self
+        reporter = self
 
-        class Told(NoProgress):
+        class Recorder(NoProgress):
             def stepped(self, status: Status) -> None:
-                watching.steps.append(status.step)
-                if status.step == watching.stop_at:
+                reporter.steps.append(status.step)
+                if status.step == reporter.stop_at:
                     os.kill(os.getpid(), signal.SIGINT)
 
-        return Told()
+        return Recorder()
 
 
-def test_ctrl_c_says_how_to_go_on(text: Path, tmp_path: Path) -> None:
+def test_ctrl_c_says_how_to_resume(text: Path, tmp_path: Path) -> None:
     run, handler = tmp_path / "my run", signal.getsignal(signal.SIGINT)
     with pytest.raises(
         KeyboardInterrupt, match=r"stopped at step 7 and saved; go on with: weft train --resume --out '"
     ):
-        weft.train(text, out=run, reporter=Watching(7), **SMALL)
+        weft.train(text, out=run, reporter=StopAt(7), **SMALL)
     with pytest.raises(KeyboardInterrupt, match="without a run folder, `out`, nothing is kept"):
-        weft.train(text, reporter=Watching(7), **SMALL)
-    rest, whole = Watching(), Watching()
+        weft.train(text, reporter=StopAt(7), **SMALL)
+    rest, whole = StopAt(), StopAt()
     resumed = weft.train(out=run, resume=True, reporter=rest)
     assert weights(resumed) == weights(weft.train(text, reporter=whole, **SMALL))
     assert rest.steps == whole.steps[7:]
@@ -154,17 +163,17 @@ def test_missing_files_are_file_not_found_errors(tmp_path: Path) -> None:
         weft.train([])
 
 
-def test_choices_that_nobody_stated_are_told_with_reasons(text: Path, tmp_path: Path) -> None:
+def test_choices_for_unset_settings_are_reported_with_reasons(text: Path, tmp_path: Path) -> None:
     stream = io.StringIO()
     train_run(
         tmp_path / "run", {"data": (str(text),), "epochs": 1}, resume=False, overwrite=False, reporter=OnStream(stream)
     )
-    told = stream.getvalue()
+    reported = stream.getvalue()
     for name in ("tokenizer char", "hidden_size", "batch_size", "optimizer adamw", "lr"):
-        assert name in told
-    assert "epochs" not in told.partition("tokens:")[0]  # what was stated is not told
+        assert name in reported
+    assert "epochs" not in reported.partition("tokens:")[0]  # given settings are not reported
     lm = weft.load(tmp_path / "run")
-    assert f"  {sum(array.size for array in lm.model.named_parameters().values()):,} in all" in told
+    assert f"  {sum(array.size for array in lm.model.named_parameters().values()):,} in all" in reported
 
 
 def test_separate_validation_text_is_used_and_not_held_out_again(text: Path, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Blocks for truncated back-propagation through time."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,7 +13,7 @@ from weft.errors import InputError
 from weft.text import Blocks, open_tokens, write_tokens
 
 
-def test_the_worked_example_of_two_streams() -> None:
+def test_two_streams_of_a_thousand_tokens_start_at_0_and_500() -> None:
     blocks = Blocks(np.arange(1000), batch_size=2, block_length=10)
     xs, ts = next(blocks)
     assert xs.tolist() == [list(range(10)), list(range(500, 510))]
@@ -24,9 +26,7 @@ def test_the_worked_example_of_two_streams() -> None:
 
 
 @given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 60), st.integers(0, 100), st.integers(1, 9))
-def test_blocks_are_those_of_reading_token_by_token(
-    streams: int, steps: int, extra: int, position: int, number: int
-) -> None:
+def test_blocks_equal_indexing_token_by_token(streams: int, steps: int, extra: int, position: int, number: int) -> None:
     length = streams * steps + extra
     ids = [7 * n % 1009 for n in range(length)]
     blocks = Blocks(ids, streams, steps, position=position)
@@ -34,22 +34,22 @@ def test_blocks_are_those_of_reading_token_by_token(
         xs, ts = next(blocks)
         for i in range(streams):
             for t in range(steps):
-                place = (i * (length // streams) + position + t) % length
-                assert xs[i, t] == ids[place]
-                assert ts[i, t] == ids[(place + 1) % length]
+                index = (i * (length // streams) + position + t) % length
+                assert xs[i, t] == ids[index]
+                assert ts[i, t] == ids[(index + 1) % length]
         position += steps
     assert blocks.position == position
 
 
-def test_going_on_from_a_position_gives_the_blocks_that_would_have_come() -> None:
+def test_starting_at_a_saved_position_continues_with_the_same_blocks() -> None:
     ids = np.arange(103)
     first = Blocks(ids, 3, 4)
     for _ in range(30):
         next(first)
     again = Blocks(ids, 3, 4, position=first.position)
     for _ in range(10):
-        for mine, theirs in zip(next(again), next(first), strict=True):
-            assert np.array_equal(mine, theirs)
+        for resumed, expected in zip(next(again), next(first), strict=True):
+            assert np.array_equal(resumed, expected)
 
 
 def test_a_memory_map_gives_the_same_blocks(tmp_path: Path) -> None:
@@ -73,6 +73,6 @@ def test_sizes_out_of_range_are_refused(batch_size: int, block_length: int, posi
 
 
 @pytest.mark.parametrize("ids", [np.zeros(9), np.zeros((3, 3), dtype=int)])
-def test_what_are_no_token_ids_is_refused(ids: np.ndarray) -> None:
+def test_arrays_that_are_not_token_ids_are_refused(ids: np.ndarray) -> None:
     with pytest.raises(InputError, match="whole numbers in one dimension"):
         Blocks(ids, 1, 2)

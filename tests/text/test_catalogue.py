@@ -1,4 +1,4 @@
-"""The catalogue of named corpora, where their files are looked for, and the command that lists them."""
+"""The catalogue of named corpora, the search for their files, and the command that lists them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from weft.errors import InputError
 from weft.text.catalogue import CATALOGUE, NamedCorpus, NamedFile, data_folders, locate, named_corpus
 
 TRAIN, TEST = b"you say goodbye\n", b"i say hello\n"
-STATED_DATA = os.environ.get("WEFT_DATA", "")
+DATA = os.environ.get("WEFT_DATA", "")
 
 
 def file_of(name: str, content: bytes) -> NamedFile:
@@ -43,7 +43,7 @@ def put(folder: Path, train: bytes = TRAIN, test: bytes = TEST) -> None:
     (folder / "tiny.test.txt").write_bytes(test)
 
 
-def test_the_four_corpora_are_known_and_have_a_training_text() -> None:
+def test_all_four_corpora_have_a_training_text() -> None:
     assert set(CATALOGUE) == {"ptb", "wikitext-2", "tinyshakespeare", "text8"}
     assert all("train" in corpus.files and corpus.name == name for name, corpus in CATALOGUE.items())
 
@@ -64,13 +64,13 @@ def test_files_have_the_names_of_the_reference_layout() -> None:
     assert names["text8"] == {"train": "text8"}
 
 
-def test_an_unknown_name_is_no_corpus_and_an_error_with_the_nearest_name() -> None:
+def test_an_unknown_name_is_refused_with_the_most_similar_one() -> None:
     assert named_corpus("wikitext2") is None
     with pytest.raises(InputError, match=r'"wikitext2" \(did you mean "wikitext-2"\?\)'):
         locate("wikitext2")
 
 
-def test_a_corpus_is_found_in_the_stated_folder(tiny: NamedCorpus, tmp_path: Path) -> None:
+def test_a_corpus_is_found_in_the_folder_of_weft_data(tiny: NamedCorpus, tmp_path: Path) -> None:
     put(tmp_path / "data" / "tiny")
     put(tmp_path / "cache" / "weft" / "tiny")
     folder = tmp_path / "data" / "tiny"
@@ -84,7 +84,7 @@ def test_a_corpus_is_found_in_the_cache_folder(tiny: NamedCorpus, tmp_path: Path
     assert found["train"].parent == tmp_path / "cache" / "weft" / "tiny"
 
 
-def test_a_corpus_with_a_missing_file_is_not_here(tiny: NamedCorpus, tmp_path: Path) -> None:
+def test_a_corpus_with_a_missing_file_is_not_located(tiny: NamedCorpus, tmp_path: Path) -> None:
     assert locate("tiny") is None
     put(tmp_path / "data" / "tiny")
     (tmp_path / "data" / "tiny" / "tiny.test.txt").unlink()
@@ -102,7 +102,7 @@ def test_a_file_with_another_content_is_an_error_that_says_what_to_do(
     assert "\n" not in str(caught.value)
 
 
-def test_without_a_stated_folder_only_the_cache_is_looked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weft_data_only_the_cache_is_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEFT_DATA", "")
     assert data_folders() == [tmp_path / "cache" / "weft"]
 
@@ -115,13 +115,13 @@ def test_a_cache_folder_that_is_not_absolute_is_not_used(tmp_path: Path, monkeyp
     assert tmp_path in cache.parents
 
 
-@pytest.mark.skipif(not Path(STATED_DATA, "ptb").is_dir(), reason="WEFT_DATA names no folder with ptb")
+@pytest.mark.skipif(not Path(DATA, "ptb").is_dir(), reason="WEFT_DATA names no folder with ptb")
 def test_the_ptb_of_this_machine_has_the_hashes_of_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEFT_DATA", STATED_DATA)
+    monkeypatch.setenv("WEFT_DATA", DATA)
     assert set(locate("ptb") or {}) == {"train", "valid", "test"}
 
 
-def test_the_list_is_plain_lines_where_there_is_no_terminal(
+def test_without_a_terminal_the_list_is_plain_lines(
     tiny: NamedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "data" / "tiny")
@@ -133,7 +133,7 @@ def test_the_list_is_plain_lines_where_there_is_no_terminal(
     assert rows["tiny"][3:] == ["none needed", str(tmp_path / "data" / "tiny")]
 
 
-def test_the_list_tells_a_file_with_another_content(
+def test_the_list_marks_a_file_with_other_content(
     tiny: NamedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "data" / "tiny", test=b"?")
@@ -148,7 +148,7 @@ def test_the_list_is_a_table_on_a_terminal(tiny: NamedCorpus) -> None:
     assert all(name in screen.getvalue() for name in CATALOGUE)
 
 
-def test_the_paths_of_a_corpus_that_is_here_are_printed(
+def test_the_paths_of_a_local_corpus_are_printed(
     tiny: NamedCorpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "data" / "tiny"
@@ -159,6 +159,6 @@ def test_the_paths_of_a_corpus_that_is_here_are_printed(
     assert captured.err == ""
 
 
-def test_the_command_names_the_nearest_corpus() -> None:
+def test_the_command_names_the_most_similar_corpus() -> None:
     with pytest.raises(InputError, match='did you mean "ptb"'):
         data("PTB")

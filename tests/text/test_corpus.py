@@ -1,3 +1,5 @@
+"""Corpora: files, folders, patterns, gzip files, standard input and the built-in text."""
+
 from __future__ import annotations
 
 import gzip
@@ -38,7 +40,7 @@ def test_every_line_is_a_piece_and_the_last_gets_its_line_end(tmp_path: Path) ->
     assert corpus.size_in_bytes == 14
 
 
-def test_blank_lines_around_text_are_text_too(tmp_path: Path) -> None:
+def test_blank_lines_around_text_are_kept(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.txt", " \nx\n\n")) == [" \n", "x\n", "\n"]
 
 
@@ -48,7 +50,7 @@ def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
-def test_the_pieces_are_the_text_in_any_script(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_the_pieces_join_to_the_text_in_any_script(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     text = "x" + text
     path = write(tmp_path_factory.mktemp("text") / "a.txt", text)
     expected = (
@@ -58,7 +60,7 @@ def test_the_pieces_are_the_text_in_any_script(tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize("shift", range(4))
-def test_characters_and_line_ends_on_the_border_of_two_blocks_are_whole(tmp_path: Path, shift: int) -> None:
+def test_characters_and_line_ends_across_two_blocks_are_decoded(tmp_path: Path, shift: int) -> None:
     text = "x" * (BLOCK_BYTES - 8 + shift) + "好😀é\r\nend\r\n"
     assert "".join(read(write(tmp_path / "a.txt", text))) == text.replace("\r\n", "\n")
     line_end = "x" * (BLOCK_BYTES - 1) + "\r\ny\n"
@@ -66,7 +68,7 @@ def test_characters_and_line_ends_on_the_border_of_two_blocks_are_whole(tmp_path
     assert ("".join(line), last) == ("x" * (BLOCK_BYTES - 1) + "\n", "y\n")
 
 
-def test_a_long_line_comes_in_pieces_cut_before_white_space(tmp_path: Path) -> None:
+def test_a_long_line_is_cut_before_white_space(tmp_path: Path) -> None:
     text = " ".join(f"word{n}" for n in range(40_000))
     pieces = read(write(tmp_path / "a.txt", text + "\nshort\n"))
     assert "".join(pieces) == text + "\nshort\n"
@@ -105,7 +107,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peak(8_000_000) < 1.2 * peak(1_000_000)
 
 
-def test_a_byte_order_mark_is_not_text(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_removed(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.txt", b"\xef\xbb\xbfone\n")) == ["one\n"]
 
 
@@ -131,7 +133,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
     assert read(str(write(tmp_path / "part[1].txt", "one"))) == ["one\n"]
 
 
-def test_gzip_is_read_through(tmp_path: Path) -> None:
+def test_gzip_files_are_decompressed(tmp_path: Path) -> None:
     corpus = open_corpus([write(tmp_path / "a.txt.gz", gzip.compress("好\nend".encode()))])
     assert list(corpus.pieces()) == list(corpus.pieces()) == ["好\n", "end\n"]
     assert corpus.size_in_bytes is None
@@ -151,13 +153,13 @@ def test_standard_input_can_be_read_twice_and_at_once(monkeypatch: pytest.Monkey
     assert corpus.size_in_bytes == len(text)
 
 
-def test_standard_input_cannot_be_named_twice() -> None:
+def test_standard_input_given_twice_is_refused() -> None:
     with pytest.raises(InputError, match="twice"):
         open_corpus(["-", "-"])
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_a_pipe_is_read_once_and_kept(tmp_path: Path) -> None:
+def test_a_pipe_is_read_once_and_spooled(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=["one\ntwo\n"])
@@ -176,7 +178,7 @@ def test_the_built_in_text_is_the_language_reference() -> None:
     assert corpus.size_in_bytes == len(text.encode())
 
 
-def test_a_python_without_its_reference_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_its_language_reference_raises_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(InputError, match="without its language reference"):
         read("builtin")
@@ -184,13 +186,13 @@ def test_a_python_without_its_reference_says_so(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_bytes_read_are_reported_up_to_the_size(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{n}.txt", "words\n" * 30_000) for n in range(2)]
-    told: list[int] = []
+    reported: list[int] = []
     corpus = open_corpus(paths)
-    for _ in corpus.pieces(told.append):
+    for _ in corpus.pieces(reported.append):
         pass
-    assert told == sorted(told)
-    assert len(told) > 4
-    assert told[-1] == corpus.size_in_bytes == 360_000
+    assert reported == sorted(reported)
+    assert len(reported) > 4
+    assert reported[-1] == corpus.size_in_bytes == 360_000
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_the_bytes_read_are_reported_up_to_the_size(tmp_path: Path) -> None:
         (gzip.compress(b"hello", mtime=0), r"gzip.*\.gz"),
     ],
 )
-def test_what_is_no_text_is_refused_with_name_and_place(tmp_path: Path, data: bytes, message: str) -> None:
+def test_a_source_that_is_not_text_is_refused_with_name_and_offset(tmp_path: Path, data: bytes, message: str) -> None:
     path = write(tmp_path / "a.txt", data)
     with pytest.raises(InputError, match=message) as caught:
         read(path)
@@ -233,7 +235,7 @@ def test_bad_gzip_files_are_refused(tmp_path: Path, data: bytes, message: str) -
         read(write(tmp_path / "a.gz", data))
 
 
-def test_what_is_not_there_is_refused_with_a_hint(tmp_path: Path) -> None:
+def test_a_missing_source_is_refused_with_a_hint(tmp_path: Path) -> None:
     write(tmp_path / "train.txt", "x")
     (tmp_path / "bare").mkdir()
     with pytest.raises(MissingFileError, match=r'tain\.txt \(did you mean "train\.txt"\?\)'):
@@ -246,20 +248,20 @@ def test_what_is_not_there_is_refused_with_a_hint(tmp_path: Path) -> None:
         open_corpus([])
 
 
-def test_a_folder_of_pictures_has_no_text(tmp_path: Path) -> None:
+def test_a_folder_of_binary_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.png", b"\x89PNG\0")
     with pytest.raises(InputError, match="no text file in"):
         open_corpus([tmp_path])
 
 
-def test_utf_16_in_a_folder_is_not_left_out_silently(tmp_path: Path) -> None:
+def test_utf_16_in_a_folder_is_refused_not_skipped(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "hello")
     write(tmp_path / "b.txt", "hello".encode("utf-16"))
     with pytest.raises(InputError, match=r"b\.txt looks like UTF-16"):
         read(tmp_path)
 
 
-def test_a_file_that_goes_away_or_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_disappears_or_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.txt", "x")
     corpus = open_corpus([path])
     path.unlink()

@@ -1,4 +1,4 @@
-"""Fetching corpora from a server on the loopback that cuts off, lies, hangs and forgets."""
+"""Downloading corpora from a local server that interrupts, sends wrong content, or does not respond."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ TEST = random.Random(2).randbytes(1000)
 
 @dataclass
 class Page:
-    """What the server does at one path: `cuts` are the bytes after which it hangs up, one for each request."""
+    """What the server sends for one path. `cuts`: the number of bytes after which each request is interrupted."""
 
     content: bytes
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
-    tells_length: bool = True
-    hangs: bool = False
+    sends_length: bool = True
+    never_responds: bool = False
 
 
 @dataclass
 class Site:
-    """The server: its address, its pages, and the requests it saw as (path, Range)."""
+    """The server: its address, its pages, and the requests that it received, as (path, Range)."""
 
     url: str
     pages: dict[str, Page] = field(default_factory=dict)
-    seen: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
 
@@ -60,11 +60,11 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         def do_GET(self) -> None:
             page = here.pages.get(self.path)
             asked = self.headers.get("Range")
-            here.seen.append((self.path, asked))
+            here.requests.append((self.path, asked))
             if page is None:
                 self.send_error(404)
                 return
-            if page.hangs:
+            if page.never_responds:
                 here.closing.wait(5)
             start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and page.ranges else 0
             size = len(page.content)
@@ -74,7 +74,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
-            if page.tells_length:
+            if page.sends_length:
                 self.send_header("Content-Length", str(size - start))
             self.end_headers()
             self.wfile.write(page.content[start:][: page.cuts.pop(0) if page.cuts else None])
@@ -84,7 +84,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            pass  # a client that hangs up is part of these tests
+            pass  # some tests close the connection from the client
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -107,7 +107,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def enter(monkeypatch: pytest.MonkeyPatch, train: list[Address], test: list[Address] | None = None) -> None:
-    """Put a corpus `tiny` into the catalogue: TRAIN at the addresses `train` and, if given, TEST at `test`."""
+    """Add a corpus `tiny` to the catalogue: TRAIN at the addresses `train` and, if given, TEST at `test`."""
     files = {"train": NamedFile("train.txt", len(TRAIN), hashlib.sha256(TRAIN).hexdigest(), tuple(train))}
     if test is not None:
         files["test"] = NamedFile("test.txt", len(TEST), hashlib.sha256(TEST).hexdigest(), tuple(test))
@@ -131,14 +131,14 @@ def two(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Page, Page]:
 
 
 def watched(written: list[int]) -> Callable[[Iterator[bytes], Path, int], Iterator[int]]:
-    """The function `store`, except that it notes in `written` how far it came."""
+    """The function `store`, with every position appended to `written`."""
 
-    def noting(chunks: Iterator[bytes], path: Path, start: int) -> Iterator[int]:
+    def recording(chunks: Iterator[bytes], path: Path, start: int) -> Iterator[int]:
         for position in store(chunks, path, start):
             written.append(position)
             yield position
 
-    return noting
+    return recording
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -170,7 +170,7 @@ def test_all_files_are_fetched_once_and_nothing_else_is_left(
     assert paths["test"].read_bytes() == TEST
     assert sorted(path.name for path in folder.iterdir()) == ["test.txt", "train.txt"]
     assert fetch_corpus("tiny") == paths
-    assert len(site.seen) == 2
+    assert len(site.requests) == 2
 
 
 def test_only_missing_files_are_fetched(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,13 +179,13 @@ def test_only_missing_files_are_fetched(site: Site, folder: Path, monkeypatch: p
     folder.mkdir(parents=True)
     (folder / "train.txt").write_bytes(TRAIN)
     assert list(fetch_corpus("tiny")) == ["train", "test"]
-    assert site.seen == [("/test", None)]
+    assert site.requests == [("/test", None)]
 
 
-def test_a_download_that_is_cut_off_goes_on_where_it_stopped(site: Site, one: Page) -> None:
+def test_an_interrupted_download_is_resumed(site: Site, one: Page) -> None:
     one.cuts = [CHUNK + 5, 7]
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert [asked for _, asked in site.seen] == [None, f"bytes={CHUNK + 5}-", f"bytes={CHUNK + 12}-"]
+    assert [asked for _, asked in site.requests] == [None, f"bytes={CHUNK + 5}-", f"bytes={CHUNK + 12}-"]
 
 
 def test_an_interrupted_call_is_resumed_by_the_next(site: Site, one: Page, folder: Path) -> None:
@@ -197,10 +197,10 @@ def test_an_interrupted_call_is_resumed_by_the_next(site: Site, one: Page, folde
     assert (folder / "train.txt.part").read_bytes() == TRAIN[:CHUNK]
     assert not (folder / "train.txt").exists()
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert site.seen[1:] == [("/train", f"bytes={CHUNK}-")]
+    assert site.requests[1:] == [("/train", f"bytes={CHUNK}-")]
 
 
-def test_a_server_that_ignores_ranges_sends_it_all_again(one: Page, folder: Path) -> None:
+def test_a_server_without_ranges_sends_the_whole_file_again(one: Page, folder: Path) -> None:
     one.ranges = False
     folder.mkdir(parents=True)
     (folder / "train.txt.part").write_bytes(TRAIN[:100])
@@ -208,51 +208,49 @@ def test_a_server_that_ignores_ranges_sends_it_all_again(one: Page, folder: Path
 
 
 @pytest.mark.parametrize("start", [b"?" * 100, b"?" * len(TRAIN), b"?" * (len(TRAIN) + 1)], ids=["part", "all", "more"])
-def test_a_beginning_of_something_else_is_fetched_anew(site: Site, one: Page, folder: Path, start: bytes) -> None:
+def test_a_wrong_partial_file_is_downloaded_again(site: Site, one: Page, folder: Path, start: bytes) -> None:
     folder.mkdir(parents=True)
     (folder / "train.txt.part").write_bytes(start)
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert site.seen[-1] == ("/train", None)
+    assert site.requests[-1] == ("/train", None)
 
 
-def test_a_complete_part_is_checked_and_kept_without_asking_anybody(site: Site, one: Page, folder: Path) -> None:
+def test_a_complete_partial_file_is_used_without_a_request(site: Site, one: Page, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "train.txt.part").write_bytes(TRAIN)
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert site.seen == []
+    assert site.requests == []
 
 
-def test_the_next_address_is_tried_when_one_is_gone(
+def test_the_next_address_is_used_if_one_fails(
     site: Site, two: tuple[Page, Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del site.pages["/first"]
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert [path for path, _ in site.seen] == ["/first", "/second"]
+    assert [path for path, _ in site.requests] == ["/first", "/second"]
 
 
 @pytest.mark.parametrize("wrong", [TRAIN[::-1], TRAIN + b"!", TRAIN[:-1]], ids=["content", "longer", "shorter"])
-def test_a_wrong_content_is_not_kept_and_the_next_address_is_tried(
-    two: tuple[Page, Page], folder: Path, wrong: bytes
-) -> None:
+def test_wrong_content_is_removed_and_the_next_address_used(two: tuple[Page, Page], folder: Path, wrong: bytes) -> None:
     two[0].content = wrong
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
     assert [path.name for path in folder.iterdir()] == ["train.txt"]
 
 
-def test_a_file_of_another_length_is_not_even_begun(one: Page, folder: Path) -> None:
+def test_a_file_of_another_length_is_not_downloaded(one: Page, folder: Path) -> None:
     one.content = TRAIN + b"!"
     with pytest.raises(MissingFileError, match=r"serves 196,626 bytes where 196,625 are expected"):
         fetch_corpus("tiny")
     assert list(folder.iterdir()) == []
 
 
-def test_a_length_that_is_not_told_is_no_obstacle(one: Page) -> None:
-    one.tells_length = False
+def test_a_response_without_length_is_accepted(one: Page) -> None:
+    one.sends_length = False
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
 
 
-def test_an_endless_file_is_left_once_it_is_too_long(one: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    one.tells_length = False
+def test_an_endless_response_is_aborted_once_it_is_too_long(one: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    one.sends_length = False
     one.content = bytes(5_000_000)
     written: list[int] = []
     monkeypatch.setattr("weft.text.http.store", watched(written))
@@ -261,19 +259,19 @@ def test_an_endless_file_is_left_once_it_is_too_long(one: Page, monkeypatch: pyt
     assert max(written) <= len(TRAIN) + CHUNK
 
 
-def test_what_lay_beyond_the_end_of_a_stored_file_is_gone(tmp_path: Path) -> None:
+def test_a_stored_file_is_truncated_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"you say goodbye")
     assert list(store(iter([b"I ", b"say"]), tmp_path / "file", 4)) == [6, 9]
     assert (tmp_path / "file").read_bytes() == b"you I say"
 
 
-def test_one_address_goes_on_with_what_another_began(site: Site, two: tuple[Page, Page]) -> None:
+def test_a_download_is_resumed_from_another_address(site: Site, two: tuple[Page, Page]) -> None:
     two[0].cuts = [1000, 0]
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert site.seen[-1] == ("/second", "bytes=1000-")
+    assert site.requests[-1] == ("/second", "bytes=1000-")
 
 
-def test_wrong_content_everywhere_is_one_clear_error_and_leaves_nothing(two: tuple[Page, Page], folder: Path) -> None:
+def test_wrong_content_at_all_addresses_is_one_error_and_leaves_no_file(two: tuple[Page, Page], folder: Path) -> None:
     two[0].content = two[1].content = TRAIN[::-1]
     with pytest.raises(MissingFileError, match=r"tiny is not here .*127\.0\.0\.1: wrong content.*by hand") as caught:
         fetch_corpus("tiny")
@@ -281,10 +279,10 @@ def test_wrong_content_everywhere_is_one_clear_error_and_leaves_nothing(two: tup
     assert list(folder.iterdir()) == []
 
 
-def test_offline_it_says_where_to_put_each_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_the_error_says_where_to_put_each_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        nobody = Address(f"http://127.0.0.1:{server.getsockname()[1]}/file")
-    enter(monkeypatch, [nobody], [nobody])
+        unserved = Address(f"http://127.0.0.1:{server.getsockname()[1]}/file")
+    enter(monkeypatch, [unserved], [unserved])
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(MissingFileError) as caught:
         fetch_corpus("tiny")
@@ -293,13 +291,13 @@ def test_offline_it_says_where_to_put_each_missing_file(folder: Path, monkeypatc
     assert "\n" not in str(caught.value)
 
 
-def test_a_server_that_does_not_answer_is_given_up(
+def test_a_server_that_does_not_respond_times_out(
     site: Site, two: tuple[Page, Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("weft.text.http._TIMEOUT", 0.1)
-    two[0].hangs = True
+    two[0].never_responds = True
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert [path for path, _ in site.seen] == ["/first", "/second"]
+    assert [path for path, _ in site.requests] == ["/first", "/second"]
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
@@ -312,7 +310,7 @@ def test_members_of_an_archive_are_fetched_with_one_request(
     paths = fetch_corpus("tiny")
     assert paths["train"].read_bytes() == TRAIN
     assert paths["test"].read_bytes() == TEST
-    assert [asked for _, asked in site.seen] == [None, "bytes=50-"]
+    assert [asked for _, asked in site.requests] == [None, "bytes=50-"]
     assert sorted(path.name for path in folder.iterdir()) == ["test.txt", "train.txt"]
 
 
@@ -328,18 +326,20 @@ def test_members_of_an_archive_are_fetched_with_one_request(
     ],
     ids=["content", "member", "cut zip", "tar member", "cut tar", "no archive"],
 )
-def test_an_archive_without_the_right_file_is_not_kept(
+def test_an_archive_without_the_right_file_is_removed(
     archive: bytes, site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter(monkeypatch, [Address(f"{site.url}/packed", "train"), Address(f"{site.url}/train")])
     site.pages.update({"/packed": Page(archive), "/train": Page(TRAIN)})
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
-    assert [path for path, _ in site.seen] == ["/packed", "/train"]
+    assert [path for path, _ in site.requests] == ["/packed", "/train"]
     assert [path.name for path in folder.iterdir()] == ["train.txt"]
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_member_that_is_far_too_long_is_not_unpacked(pack: Pack, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extraction_of_a_member_that_is_too_long_is_aborted(
+    pack: Pack, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written: list[int] = []
 
     monkeypatch.setattr("weft.text.download.store", watched(written))
@@ -351,7 +351,7 @@ def test_a_member_that_is_far_too_long_is_not_unpacked(pack: Pack, site: Site, m
 
 
 @pytest.mark.parametrize("left", ["packed", "packed.part"])
-def test_an_archive_left_by_an_earlier_call_is_fetched_anew_when_it_is_bad(
+def test_a_damaged_archive_of_an_earlier_call_is_downloaded_again(
     left: str, site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter(monkeypatch, [Address(f"{site.url}/packed", "train")])
@@ -361,7 +361,7 @@ def test_an_archive_left_by_an_earlier_call_is_fetched_anew_when_it_is_bad(
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
 
 
-def test_an_archive_that_was_complete_but_not_yet_renamed_is_no_obstacle(
+def test_a_complete_archive_that_was_not_renamed_is_used(
     site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = zipped({"train": TRAIN})
@@ -372,7 +372,7 @@ def test_an_archive_that_was_complete_but_not_yet_renamed_is_no_obstacle(
     assert fetch_corpus("tiny")["train"].read_bytes() == TRAIN
 
 
-def test_a_data_folder_that_cannot_be_written_gives_way_to_the_cache(
+def test_the_cache_is_used_if_the_data_folder_cannot_be_written(
     one: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -382,7 +382,7 @@ def test_a_data_folder_that_cannot_be_written_gives_way_to_the_cache(
     assert path.read_bytes() == TRAIN
 
 
-def test_two_folders_that_cannot_be_written_are_one_clear_error(
+def test_two_folders_that_cannot_be_written_are_one_error(
     site: Site, one: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -390,10 +390,10 @@ def test_two_folders_that_cannot_be_written_are_one_clear_error(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(InputError, match=re.escape(f"cannot write in {tmp_path / 'file' / 'tiny'} or")):
         fetch_corpus("tiny")
-    assert site.seen == []
+    assert site.requests == []
 
 
-def test_a_full_disk_is_a_clear_error_and_no_fault_of_the_address(
+def test_a_full_disk_is_an_input_error_not_a_failed_address(
     site: Site, two: tuple[Page, Page], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
@@ -402,19 +402,19 @@ def test_a_full_disk_is_a_clear_error_and_no_fault_of_the_address(
     monkeypatch.setattr("weft.text.http.os.fsync", full)
     with pytest.raises(InputError, match=r"cannot write .*train\.txt\.part \(No space left on device\); make room"):
         fetch_corpus("tiny")
-    assert [path for path, _ in site.seen] == ["/first"]
+    assert [path for path, _ in site.requests] == ["/first"]
     assert not (folder / "train.txt").exists()
 
 
 def test_progress_counts_the_bytes_of_all_missing_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     enter(monkeypatch, [Address(f"{site.url}/train")], [Address(f"{site.url}/packed", "test")])
     site.pages.update({"/train": Page(TRAIN), "/packed": Page(zipped({"test": TEST}))})
-    told: list[tuple[int, int]] = []
-    fetch_corpus("tiny", lambda done, total: told.append((done, total)))
-    assert {total for _, total in told} == {len(TRAIN) + len(TEST)}
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[0][0] == CHUNK
-    assert told[-1][0] == len(TRAIN) + len(TEST)
+    reported: list[tuple[int, int]] = []
+    fetch_corpus("tiny", lambda done, total: reported.append((done, total)))
+    assert {total for _, total in reported} == {len(TRAIN) + len(TEST)}
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
+    assert reported[0][0] == CHUNK
+    assert reported[-1][0] == len(TRAIN) + len(TEST)
 
 
 @pytest.mark.parametrize(("url", "kept"), [("http://b/", False), ("https://b/", True)])

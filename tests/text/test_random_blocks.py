@@ -1,3 +1,5 @@
+"""Blocks of random length."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,7 +15,7 @@ def lengths(blocks: RandomBlocks, number: int) -> list[int]:
     return [next(blocks)[0].shape[1] for _ in range(number)]
 
 
-def test_every_stream_goes_on_where_its_last_block_ended() -> None:
+def test_every_stream_continues_where_its_last_block_ended() -> None:
     ids = np.arange(1000)
     blocks = RandomBlocks(ids, 2, 20, seed=1)
     position = 0
@@ -26,7 +28,7 @@ def test_every_stream_goes_on_where_its_last_block_ended() -> None:
         assert blocks.position == position
 
 
-def test_lengths_are_drawn_as_the_paper_says() -> None:
+def test_lengths_follow_the_distribution_of_the_paper() -> None:
     drawn = np.array(lengths(RandomBlocks(np.zeros(10**6, dtype=int), 1, 70, seed=1), 5000))
     short = drawn < 52
     assert abs(short.mean() - 0.05) < 0.01
@@ -36,7 +38,7 @@ def test_lengths_are_drawn_as_the_paper_says() -> None:
 
 
 @pytest.mark.parametrize("block_length", [1, 8, 35])
-def test_an_epoch_has_as_many_blocks_as_one_pass_on_average(block_length: int) -> None:
+def test_an_epoch_has_the_mean_number_of_blocks_of_one_pass(block_length: int) -> None:
     blocks = RandomBlocks(np.zeros(10**6, dtype=int), 10, block_length, seed=2)
     drawn = lengths(blocks, 3000)
     assert min(drawn) >= 5
@@ -44,17 +46,17 @@ def test_an_epoch_has_as_many_blocks_as_one_pass_on_average(block_length: int) -
     assert blocks.blocks_per_epoch == round(10**5 / mean_length(block_length))
 
 
-def test_a_position_is_all_that_is_needed_to_go_on() -> None:
+def test_a_saved_position_is_enough_to_continue() -> None:
     ids = np.arange(5000)
     first = RandomBlocks(ids, 3, 20, seed=7)
     lengths(first, 30)
     again = RandomBlocks(ids, 3, 20, seed=7, position=first.position)
     for _ in range(20):
-        for mine, theirs in zip(next(again), next(first), strict=True):
-            assert np.array_equal(mine, theirs)
+        for resumed, expected in zip(next(again), next(first), strict=True):
+            assert np.array_equal(resumed, expected)
 
 
-def test_another_seed_cuts_elsewhere() -> None:
+def test_another_seed_gives_other_lengths() -> None:
     ids = np.arange(5000)
     drawn = Counter(tuple(lengths(RandomBlocks(ids, 3, 20, seed=seed), 5)) for seed in range(20))
     assert max(drawn.values()) == 1

@@ -1,3 +1,5 @@
+"""The split of a text into training, validation and test part."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -46,7 +48,7 @@ def test_the_parts_are_the_text_in_order_and_none_is_empty(lengths: list[int], v
     assert parts == [text_of(part) for part in split_corpus(corpus, corpus.characters, valid, test)]
 
 
-def test_shares_are_of_the_characters(tmp_path: Path) -> None:
+def test_shares_are_shares_of_the_characters(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("".join(f"line {n:05}\n" for n in range(10_000)) + "last " * 20_000)
     corpus = open_corpus([path])
@@ -62,7 +64,7 @@ def test_shares_are_exact_to_a_line() -> None:
     assert [len(text_of(part)) for part in split_corpus(corpus, 10_000, 0.1, 0.05)] == [850, 100, 50]
 
 
-def test_without_held_out_shares_all_of_the_text_trains() -> None:
+def test_without_held_out_shares_the_whole_text_is_for_training() -> None:
     corpus = Lines(["only\n"])
     split = split_corpus(corpus, 5, 0, 0)
     assert text_of(split.train) == ["only\n"]
@@ -70,7 +72,7 @@ def test_without_held_out_shares_all_of_the_text_trains() -> None:
 
 
 @pytest.mark.parametrize(("lines", "valid", "test"), [(1, 0.1, 0), (1, 0, 0.1), (2, 0.1, 0.1), (1, 0.3, 0.3)])
-def test_too_few_lines_are_refused_saying_how_many_are_needed(lines: int, valid: float, test: float) -> None:
+def test_too_few_lines_are_refused_with_the_number_needed(lines: int, valid: float, test: float) -> None:
     corpus = Lines(["text\n"] * lines)
     with pytest.raises(InputError, match=f"has {lines} lines and needs at least {1 + (valid > 0) + (test > 0)},"):
         split_corpus(corpus, corpus.characters, valid, test)
@@ -82,10 +84,10 @@ def test_impossible_shares_are_refused(valid: float, test: float) -> None:
         split_corpus(Lines(["a\n"] * 9), 18, valid, test)
 
 
-def test_progress_reaches_a_part(tmp_path: Path) -> None:
+def test_a_part_reports_the_bytes_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("text\n" * 10)
-    told: list[int] = []
+    reported: list[int] = []
     split = split_corpus(open_corpus([path]), 50, 0.1)
-    list(split.train.pieces(told.append))
-    assert told == [50]
+    list(split.train.pieces(reported.append))
+    assert reported == [50]

@@ -1,3 +1,5 @@
+"""Statistics of a text."""
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -8,7 +10,7 @@ from weft.text.decoding import BATCH_CHARACTERS
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_the_counts_are_those_of_counting_naively(lines: list[str]) -> None:
+def test_the_counts_equal_naive_counting(lines: list[str]) -> None:
     text = "".join(line + "\n" for line in lines)
     found = text_statistics(line + "\n" for line in lines)
     words = text.split()
@@ -19,7 +21,7 @@ def test_the_counts_are_those_of_counting_naively(lines: list[str]) -> None:
     assert found.distinct_words == len(set(words))
 
 
-def test_the_mean_of_a_sentence_and_of_no_text() -> None:
+def test_the_mean_word_length_of_a_sentence_and_of_an_empty_text() -> None:
     found = text_statistics(["you say goodbye\n", "and i say hello .\n"])
     assert found.mean_word_length == 26 / 8
     assert text_statistics([]).mean_word_length == 0

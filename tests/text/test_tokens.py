@@ -1,3 +1,5 @@
+"""Files of token ids."""
+
 from __future__ import annotations
 
 import tracemalloc
@@ -14,7 +16,7 @@ from weft.text import open_tokens, write_tokens
 
 
 @given(st.lists(st.lists(st.integers(0, 299), max_size=9), max_size=5))
-def test_ids_come_back_in_order(tmp_path_factory: pytest.TempPathFactory, chunks: list[list[int]]) -> None:
+def test_ids_are_read_back_in_order(tmp_path_factory: pytest.TempPathFactory, chunks: list[list[int]]) -> None:
     path = tmp_path_factory.mktemp("tokens") / "ids.safetensors"
     expected = [id for chunk in chunks for id in chunk]
     assert write_tokens(path, (np.array(chunk, dtype=np.int32) for chunk in chunks), 300) == len(expected)
@@ -22,7 +24,7 @@ def test_ids_come_back_in_order(tmp_path_factory: pytest.TempPathFactory, chunks
 
 
 @pytest.mark.parametrize(("vocab_size", "dtype"), [(65_536, np.uint16), (65_537, np.int32)])
-def test_the_library_reads_the_file(tmp_path: Path, vocab_size: int, dtype: type) -> None:
+def test_the_safetensors_library_reads_the_file(tmp_path: Path, vocab_size: int, dtype: type) -> None:
     ids = np.array([0, 5, vocab_size - 1])
     write_tokens(tmp_path / "ids.safetensors", [ids[:1], ids[1:]], vocab_size, "word")
     with safe_open(tmp_path / "ids.safetensors", "numpy") as file:
@@ -32,7 +34,7 @@ def test_the_library_reads_the_file(tmp_path: Path, vocab_size: int, dtype: type
     assert open_tokens(tmp_path / "ids.safetensors").dtype == dtype
 
 
-def test_the_ids_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
+def test_the_ids_are_a_read_only_memory_map(tmp_path: Path) -> None:
     write_tokens(tmp_path / "ids", [np.arange(10)], 10)
     ids = open_tokens(tmp_path / "ids")
     assert isinstance(ids, np.memmap)
@@ -41,7 +43,7 @@ def test_the_ids_are_mapped_and_cannot_be_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, 10, 70_000])
-def test_an_id_outside_the_vocabulary_is_refused_and_the_old_file_stays(tmp_path: Path, wrong: int) -> None:
+def test_an_id_outside_the_vocabulary_is_refused_and_the_old_file_kept(tmp_path: Path, wrong: int) -> None:
     write_tokens(tmp_path / "ids", [np.arange(10)], 10)
     with pytest.raises(InputError, match="from 0 to 9"):
         write_tokens(tmp_path / "ids", [np.arange(3), np.array([wrong])], 10)
@@ -50,7 +52,7 @@ def test_an_id_outside_the_vocabulary_is_refused_and_the_old_file_stays(tmp_path
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, 511, 512, 531])
-def test_a_file_cut_short_is_refused(tmp_path: Path, keep: int) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "ids"
     write_tokens(path, [np.arange(10)], 10)
     path.write_bytes(path.read_bytes()[:keep])
@@ -82,7 +84,7 @@ def test_a_damaged_header_is_refused(tmp_path: Path, old: bytes, new: bytes) -> 
         open_tokens(path)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="ids"):
         open_tokens(tmp_path / "ids")
     with pytest.raises(InputError, match="cannot read"):

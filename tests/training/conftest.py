@@ -24,13 +24,13 @@ MakeTrainer = Callable[..., Trainer]
 
 @pytest.fixture
 def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs leave no curve, which takes longer than all the rest of them."""
+    """Runs plot no curve, which would take most of their time."""
     monkeypatch.setattr(run_writer, "draw_curve", lambda path, metrics: None)
 
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> MakeTrainer:
-    """A function that makes a trainer: settings of the training by name, and `model_seed`, `run`, `held_out`, ..."""
+    """A function that makes a trainer from training settings by name, and `model_seed`, `run`, `held_out`, ..."""
     text = np.cumsum(np.random.default_rng(7).integers(0, 4, 200)) % VOCAB_SIZE
     held_out_text = np.cumsum(np.random.default_rng(8).integers(0, 4, 25)) % VOCAB_SIZE
 

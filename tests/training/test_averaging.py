@@ -1,4 +1,4 @@
-"""Averages of the weights: the numbers of their definitions, and what is validated, kept and shipped."""
+"""Averages of the weights: their values, and which weights are validated and saved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def weights(seed: int) -> dict[str, Floats]:
 
 
 def walk(averaging: Averaging, live: dict[str, Floats], steps: range) -> list[dict[str, Floats]]:
-    """Let the live weights take other values, one set a step; returns them."""
+    """Take steps with random weights; returns the weights of every step."""
     seen = []
     for step in steps:
         for name, array in weights(step).items():
@@ -62,7 +62,7 @@ def test_the_triggered_average_is_the_mean_since_it_began() -> None:
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 4))
-def test_averaging_begins_where_the_algorithm_of_the_paper_says(checks: list[int], n: int) -> None:
+def test_averaging_begins_at_the_check_of_the_published_algorithm(checks: list[int], n: int) -> None:
     averaging = TriggeredAverage(weights(0), n)
     began = [averaging.epoch_ended(float(nats)) for nats in checks]
     expected = [t > n and v > min(checks[: t - n]) for t, v in enumerate(checks)]
@@ -70,7 +70,7 @@ def test_averaging_begins_where_the_algorithm_of_the_paper_says(checks: list[int
     assert began == [t == first for t in range(len(checks))]
 
 
-def test_in_place_the_parameters_are_the_average_and_afterwards_what_they_were() -> None:
+def test_in_place_the_parameters_are_the_average_and_afterwards_restored() -> None:
     live = weights(0)
     averaging = ExponentialAverage(live, 0.5)
     with averaging.in_place():  # before the first step there is none
@@ -91,7 +91,7 @@ SETTINGS: dict[str, dict[str, Any]] = {"exponential": {"ema": 0.9}, "triggered":
 
 @pytest.mark.usefixtures("no_drawing")
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_average_is_validated_and_shipped_and_the_training_goes_on_as_without(
+def test_the_average_is_validated_and_saved_without_effect_on_training(
     make_trainer: MakeTrainer, tmp_path: Path, name: str
 ) -> None:
     scores = [3.0, 2.5, 3.5, 2.0]  # the third is no better than the first: averaging begins
@@ -123,7 +123,7 @@ class Notes(NoProgress):
         self.lines.append(line)
 
 
-def test_the_start_of_averaging_is_told_once(make_trainer: MakeTrainer) -> None:
+def test_the_start_of_averaging_is_reported_once(make_trainer: MakeTrainer) -> None:
     scores, notes = iter([3.0, 2.5, 3.6, 3.7]), Notes()
     make_trainer(run=None, epochs=4, average_after=1, progress=notes, validate=lambda: Loss(next(scores), 1)).train()
     assert notes.lines == ["validation has not improved: the weights are averaged from step 48 on"]
@@ -139,12 +139,12 @@ def test_the_start_of_averaging_is_told_once(make_trainer: MakeTrainer) -> None:
         (weights(0), {"count": "two"}, "not the saved state of the averaging 'exponential'"),
     ],
 )
-def test_what_is_no_saved_average_is_refused(arrays: dict[str, Floats], state: dict[str, Any], words: str) -> None:
+def test_an_invalid_saved_average_is_refused(arrays: dict[str, Floats], state: dict[str, Any], words: str) -> None:
     with pytest.raises(CheckpointError, match=words):
         ExponentialAverage(weights(0), 0.9).load_state(arrays, state)
 
 
-def test_checks_that_are_no_numbers_are_refused() -> None:
+def test_saved_losses_that_are_not_numbers_are_refused() -> None:
     for checks in (None, ["low"], 3.0):
         with pytest.raises(CheckpointError, match="averaging 'triggered'"):
             TriggeredAverage(weights(0), 2).load_state({}, {"count": 0, "checks_nats_per_token": checks})

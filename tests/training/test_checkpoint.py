@@ -1,4 +1,4 @@
-"""Checkpoints: read back what was written, refuse what was damaged, survive what goes wrong."""
+"""Checkpoints: written and read back, refused if damaged, and complete after errors and crashes."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def checkpoint(step: int, size: int = 1) -> Checkpoint:
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
     assert one.training == other.training
-    for ours, theirs in (
+    for array_group, other_group in (
         (one.weights, other.weights),
         (one.optimizer, other.optimizer),
         (one.average, other.average),
     ):
-        assert ours.keys() == theirs.keys()
-        for name in ours:
-            np.testing.assert_array_equal(ours[name], theirs[name], strict=True)
+        assert array_group.keys() == other_group.keys()
+        for name in array_group:
+            np.testing.assert_array_equal(array_group[name], other_group[name], strict=True)
     assert len(one.hidden) == len(other.hidden)
     for state, other_state in zip(one.hidden, other.hidden, strict=True):
         for part, other_part in zip(state, other_state, strict=True):
@@ -85,7 +85,7 @@ def test_a_checkpoint_reads_back_bit_for_bit(tmp_path: Path) -> None:
     assert_same(load_checkpoint(folder, SHAPES), written)
 
 
-def test_a_weight_that_is_a_transposed_view_is_written_as_it_looks(tmp_path: Path) -> None:
+def test_a_transposed_view_is_read_back_unchanged(tmp_path: Path) -> None:
     weights = {"W": np.arange(6.0).reshape(2, 3).T}
     save_best_weights(tmp_path, weights)
     np.testing.assert_array_equal(load_weights(tmp_path / "model.safetensors", {"W": (3, 2)})["W"], weights["W"])
@@ -99,13 +99,13 @@ def test_loaded_weights_can_be_trained_on(tmp_path: Path) -> None:
     assert list(weights) == list(SHAPES)
 
 
-def test_files_are_readable_by_whom_the_umask_lets(tmp_path: Path) -> None:
+def test_file_permissions_follow_the_umask(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     save_best_weights(tmp_path, checkpoint(1).weights)
     assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_only_the_newest_is_kept_and_the_leftovers_of_a_crash_go(tmp_path: Path) -> None:
+def test_older_checkpoints_and_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) is None
     save_checkpoint(tmp_path, checkpoint(9))
     stale = tmp_path / "checkpoints" / ".saving.tmp"
@@ -183,7 +183,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_named(tmp_path: Path, damage: str) -> None:
+def test_damaged_checkpoints_are_refused_with_the_reason(tmp_path: Path, damage: str) -> None:
     folder = save_checkpoint(tmp_path, checkpoint(1))
     inflict, words = DAMAGE[damage]
     inflict(folder)
@@ -220,7 +220,7 @@ def test_an_error_on_writing_leaves_the_previous_checkpoint_valid(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
-def test_a_file_that_the_system_refuses_is_told_and_harms_nothing(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_leaves_the_previous_checkpoint_valid(tmp_path: Path) -> None:
     import resource
 
     save_checkpoint(tmp_path, checkpoint(1))

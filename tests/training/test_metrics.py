@@ -11,15 +11,15 @@ import pytest
 
 from weft.errors import CheckpointError
 from weft.layers import Loss
-from weft.training.curve import draw_curve
 from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_after, read_metrics
+from weft.training.plots import draw_curve
 
 
 def epoch(number: int, valid: Loss | None = None) -> EpochMetrics:
     return EpochMetrics.of(number * 10, 10, Loss(30.0 / number, 10), valid, lr=0.5, seconds=2.0)
 
 
-def test_metrics_are_divided_once_and_by_the_right_things() -> None:
+def test_metrics_are_per_token_and_per_second() -> None:
     metrics = EpochMetrics.of(25, 10, Loss(30.0, 10), Loss(8.0, 4), lr=0.5, seconds=2.0)
     assert metrics == EpochMetrics(
         epoch=2.5,
@@ -46,19 +46,19 @@ def test_every_line_is_one_json_object_and_reads_back(tmp_path: Path) -> None:
     assert lines[0]["valid_perplexity"] is None
 
 
-def test_a_number_beyond_json_is_null(tmp_path: Path) -> None:
+def test_a_number_that_is_not_finite_is_null(tmp_path: Path) -> None:
     append_metrics(tmp_path / "m", EpochMetrics.of(10, 10, Loss(1e6, 10), None, lr=0.5, seconds=2.0))
     assert json.loads((tmp_path / "m").read_text("utf-8"))["train_perplexity"] is None
     assert read_metrics(tmp_path / "m")[0].train_perplexity is None
 
 
-def test_no_file_means_no_epochs(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_epochs(tmp_path: Path) -> None:
     assert read_metrics(tmp_path / "metrics.jsonl") == []
     drop_metrics_after(tmp_path / "metrics.jsonl", 0)
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
-def test_a_line_cut_off_by_a_crash_does_not_count_and_goes_on_resuming(tmp_path: Path) -> None:
+def test_a_line_cut_off_by_a_crash_is_ignored_and_removed_on_resuming(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     for number in (1, 2, 3):
         append_metrics(path, epoch(number))
@@ -82,16 +82,16 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 @pytest.mark.parametrize("epochs", [1, 5])
 @pytest.mark.parametrize("valid", [None, Loss(8.0, 4)])
-def test_the_curve_is_a_picture_however_few_the_epochs(tmp_path: Path, epochs: int, valid: Loss | None) -> None:
+def test_the_curve_is_plotted_for_any_number_of_epochs(tmp_path: Path, epochs: int, valid: Loss | None) -> None:
     pyplot_before = "matplotlib.pyplot" in sys.modules
     path = tmp_path / "curve.png"
     path.write_bytes(b"the old one")
     draw_curve(path, [epoch(number, valid) for number in range(1, epochs + 1)])
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert [file.name for file in tmp_path.iterdir()] == ["curve.png"]
-    assert ("matplotlib.pyplot" in sys.modules) == pyplot_before  # no choice of a backend was made for others
+    assert ("matplotlib.pyplot" in sys.modules) == pyplot_before  # the user's choice of a backend is not affected
 
 
-def test_without_a_perplexity_to_show_there_is_no_curve(tmp_path: Path) -> None:
+def test_without_any_perplexity_no_curve_is_written(tmp_path: Path) -> None:
     draw_curve(tmp_path / "curve.png", [])
     assert not (tmp_path / "curve.png").exists()

@@ -13,9 +13,9 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.training.interfaces import Floats
 from weft.training.optimizer import SGD, AdamW, Momentum, Optimizer, make_optimizer
-from weft.training.row_chunks import PIECE
+from weft.training.row_chunks import CHUNK_ELEMENTS
 
-SHAPES = {"W": (7, 5), "long": (3 * PIECE // 64 + 1, 64), "b": (7,)}
+SHAPES = {"W": (7, 5), "long": (3 * CHUNK_ELEMENTS // 64 + 1, 64), "b": (7,)}
 LRS = (0.1, 0.05, 0.3, 0.01)
 
 CASES: dict[str, tuple[Callable[[Any], Optimizer], Callable[[Any], torch.optim.Optimizer]]] = {
@@ -54,25 +54,25 @@ def arrays(seed: int, dtype: str = "float64") -> dict[str, Floats]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_updates_equal_those_of_torch(name: str) -> None:
+def test_updates_equal_the_updates_of_torch(name: str) -> None:
     make_own, make_torch = CASES[name]
-    own = arrays(0)
-    theirs = {key: torch.tensor(array, requires_grad=True) for key, array in own.items()}
-    optimizer, oracle = make_own(own), make_torch(list(theirs.values()))
+    parameters = arrays(0)
+    tensors = {key: torch.tensor(array, requires_grad=True) for key, array in parameters.items()}
+    optimizer, oracle = make_own(parameters), make_torch(list(tensors.values()))
     for step, lr in enumerate(LRS, start=1):
         gradients = arrays(step)
         for group in oracle.param_groups:
             group["lr"] = lr
-        for key, tensor in theirs.items():
+        for key, tensor in tensors.items():
             tensor.grad = torch.tensor(gradients[key])
         oracle.step()
         optimizer.update(gradients, lr)
-    for key, tensor in theirs.items():
-        np.testing.assert_allclose(own[key], tensor.detach().numpy(), rtol=0, atol=1e-12)
+    for key, tensor in tensors.items():
+        np.testing.assert_allclose(parameters[key], tensor.detach().numpy(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_update_changes_the_parameters_in_place_and_leaves_the_gradients(name: str) -> None:
+def test_an_update_changes_parameters_in_place_and_no_gradients(name: str) -> None:
     parameters, gradients = arrays(0, "float32"), arrays(1, "float32")
     before = dict(parameters)
     CASES[name][0](parameters).update(gradients, 0.1)
@@ -84,7 +84,7 @@ def test_update_changes_the_parameters_in_place_and_leaves_the_gradients(name: s
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_factor_is_that_of_the_gradients(name: str) -> None:
+def test_a_factor_scales_the_gradients(name: str) -> None:
     with_factor, scaled = arrays(0), arrays(0)
     optimizers = CASES[name][0](with_factor), CASES[name][0](scaled)
     for step in (1, 2):
@@ -94,7 +94,7 @@ def test_a_factor_is_that_of_the_gradients(name: str) -> None:
         np.testing.assert_allclose(with_factor[key], scaled[key], rtol=0, atol=1e-14)
 
 
-def test_weight_decay_of_momentum_is_no_part_of_the_velocity() -> None:
+def test_weight_decay_does_not_enter_the_velocity() -> None:
     decayed, plain = arrays(0), arrays(0)
     optimizers = Momentum(decayed, 0.8, weight_decay=0.2), Momentum(plain, 0.8)
     before = arrays(0)
@@ -107,7 +107,7 @@ def test_weight_decay_of_momentum_is_no_part_of_the_velocity() -> None:
         np.testing.assert_allclose(decayed[name], plain[name] - taken_off, atol=1e-14)
 
 
-def test_update_reaches_a_parameter_that_is_a_transposed_view() -> None:
+def test_a_parameter_that_is_a_transposed_view_is_updated() -> None:
     base = np.ones((3, 4))
     SGD({"W": base.T}).update({"W": np.arange(12.0).reshape(4, 3)}, 1.0)
     np.testing.assert_array_equal(base, 1 - np.arange(12.0).reshape(4, 3).T)
@@ -129,7 +129,7 @@ def test_loaded_state_continues_bit_for_bit(name: str) -> None:
         np.testing.assert_array_equal(array, broken_off[key])
 
 
-def test_state_of_another_model_or_optimizer_is_refused_and_changes_nothing() -> None:
+def test_the_state_of_another_model_or_optimizer_is_refused_without_changes() -> None:
     optimizer = Momentum(arrays(0))
     good = {name: np.ones_like(array) for name, array in optimizer.state().items()}
     wrong_shape = good | {"velocity.b": np.ones(8)}
@@ -142,7 +142,7 @@ def test_state_of_another_model_or_optimizer_is_refused_and_changes_nothing() ->
     assert not any(array.any() for array in optimizer.state().values())
 
 
-def test_the_configuration_names_the_optimizer_and_its_numbers() -> None:
+def test_the_configuration_selects_the_optimizer_and_its_parameters() -> None:
     def made(**settings: Any) -> Optimizer:
         config = TrainingConfig(
             batch_size=1, bptt=1, epochs=1, lr=1.0, schedule="constant", kernels="plain", **settings

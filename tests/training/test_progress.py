@@ -1,4 +1,4 @@
-"""Progress, on a terminal and elsewhere."""
+"""Progress as plain lines and as a live display on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from weft.layers import Loss
 from weft.training.live_progress import LiveProgress
 from weft.training.metrics import EpochMetrics
-from weft.training.progress import PlainProgress, Status, duration_text, perplexity_text, progress_on
+from weft.training.progress import PlainProgress, Status, duration_text, perplexity_text
 
 STATUS = Status(
     step=1200,
@@ -35,7 +35,7 @@ class Clock:
         return self.now
 
 
-def test_plain_lines_come_every_ten_seconds_and_at_the_end_of_an_epoch() -> None:
+def test_plain_lines_are_printed_every_ten_seconds_and_at_the_end_of_an_epoch() -> None:
     stream, clock = io.StringIO(), Clock()
     progress = PlainProgress(stream, clock)
     for clock.now in (1001.0, 1009.9, 1010.0, 1010.1, 1019.0):
@@ -52,7 +52,7 @@ def test_plain_lines_come_every_ten_seconds_and_at_the_end_of_an_epoch() -> None
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_of_epochs_shorter_than_a_second_not_each_gets_a_line_but_the_last_one_does(live: bool) -> None:
+def test_short_epochs_get_one_line_a_second_and_one_for_the_last(live: bool) -> None:
     stream, clock = io.StringIO(), Clock()
     console = Console(file=stream, force_terminal=True, width=80, _environ={"TERM": "xterm"})
     progress = LiveProgress(console, clock) if live else PlainProgress(stream, clock)
@@ -61,12 +61,12 @@ def test_of_epochs_shorter_than_a_second_not_each_gets_a_line_but_the_last_one_d
         progress.epoch_ended(replace(EPOCH, epoch=number))
     before_the_end = stream.getvalue()
     progress.close()
-    told = [int(line.split()[1]) for line in stream.getvalue().splitlines() if line.startswith("epoch ")]
-    assert told == [1, 9, 17, 25]
+    printed = [int(line.split()[1]) for line in stream.getvalue().splitlines() if line.startswith("epoch ")]
+    assert printed == [1, 9, 17, 25]
     assert "epoch 24" not in before_the_end
 
 
-def test_an_epoch_is_told_once() -> None:
+def test_an_epoch_is_printed_once() -> None:
     stream, clock = io.StringIO(), Clock()
     progress = PlainProgress(stream, clock)
     for clock.now in (1001.0, 1001.5):
@@ -76,22 +76,7 @@ def test_an_epoch_is_told_once() -> None:
     assert len(stream.getvalue().splitlines()) == 2
 
 
-def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
-    assert isinstance(progress_on(io.StringIO()), PlainProgress)
-
-
-def test_a_terminal_gets_a_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(progress_on(Terminal()), LiveProgress)
-    monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(progress_on(Terminal()), PlainProgress)
-
-
-def test_the_live_line_shows_it_all_and_leaves_the_cursor_visible() -> None:
+def test_the_live_display_shows_all_numbers_and_leaves_the_cursor_visible() -> None:
     stream = io.StringIO()
     progress = LiveProgress(Console(file=stream, force_terminal=True, width=80, _environ={"TERM": "xterm"}), Clock())
     progress.stepped(STATUS)
@@ -106,7 +91,7 @@ def test_the_live_line_shows_it_all_and_leaves_the_cursor_visible() -> None:
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 
-def test_a_live_display_can_be_closed_before_it_started() -> None:
+def test_a_live_display_can_be_closed_before_it_starts() -> None:
     stream = io.StringIO()
     LiveProgress(Console(file=stream, force_terminal=True)).close()
     assert "nats" not in stream.getvalue()
@@ -116,12 +101,12 @@ def test_a_live_display_can_be_closed_before_it_started() -> None:
     ("perplexity", "text"),
     [(1.0, "1.000"), (9.8765, "9.877"), (418.04, "418.0"), (12345.6, "12,345.6"), (1.5e7, "1.5e+07"), (None, "inf")],
 )
-def test_perplexities_stay_readable(perplexity: float | None, text: str) -> None:
+def test_perplexities_are_formatted_in_at_most_nine_characters(perplexity: float | None, text: str) -> None:
     assert perplexity_text(perplexity) == text
     assert perplexity_text(math.inf) == "inf"
 
 
-def test_durations_carry_over() -> None:
+def test_durations_are_formatted_as_hours_minutes_and_seconds() -> None:
     assert [duration_text(seconds) for seconds in (0, 59.6, 3599.4, 3600, 90061)] == [
         "0:00",
         "1:00",

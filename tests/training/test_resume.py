@@ -1,4 +1,4 @@
-"""Interrupted and resumed = never interrupted, bit for bit."""
+"""A run that is interrupted and resumed equals an uninterrupted one, bit for bit."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def resumed(trainer: Trainer, run: Path) -> Trainer:
 
 
 def everything(trainer: Trainer) -> dict[str, Any]:
-    """All that the next step depends on, as bytes and JSON values."""
+    """Everything on which the next step depends, as bytes and JSON values."""
     assert trainer.model.state is not None
     arrays = {**trainer.model.named_parameters(), **trainer.optimizer.state()}
     arrays |= {f"average.{name}": array for name, array in trainer.averaging.arrays().items()}
@@ -137,11 +137,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_run_with_an_option_goes_on_as_if_it_had_never_stopped(
+def test_a_resumed_run_with_an_option_equals_an_uninterrupted_one(
     make_trainer: MakeTrainer, tmp_path: Path, option: str
 ) -> None:
     settings = {"epochs": 6, **OPTIONS[option]}
-    # Averaging begins with the third epoch, at step 48, or with the fourth, and its result is the best of all.
+    # Averaging begins with the third epoch, at step 48, or with the fourth, and gives the best validation loss.
     scores = {1: 2.0, 2: 3.0, 3: 2.5, 4: 2.2, 5: 2.1, 6: 1.9, 7: 2.4, 8: 1.8, 9: 2.0}
 
     def made(run: Path, **more: Any) -> Trainer:
@@ -170,7 +170,7 @@ def test_a_run_with_an_option_goes_on_as_if_it_had_never_stopped(
 
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("locked", [False, True])
-def test_with_every_regularization_too(
+def test_a_resumed_run_with_every_regularization_equals_an_uninterrupted_one(
     make_trainer: MakeTrainer, tmp_path: Path, layer_norm: bool, locked: bool
 ) -> None:
     regularization = replace(REGULARIZED, dropout_locked=locked)
@@ -205,14 +205,14 @@ def test_a_crash_between_metrics_and_checkpoint_does_not_double_an_epoch(
 ) -> None:
     run = tmp_path / "run"
     trainer = make_trainer(save_every=1e-9)
-    save = trainer.record.save
+    save = trainer.writer.save
 
     def save_until_the_second_epoch_ends(checkpoint: Any) -> None:
         if checkpoint.training.step == 32:
             raise RuntimeError("power cut")
         save(checkpoint)
 
-    monkeypatch.setattr(trainer.record, "save", save_until_the_second_epoch_ends)
+    monkeypatch.setattr(trainer.writer, "save", save_until_the_second_epoch_ends)
     with pytest.raises(RuntimeError):
         trainer.train()
     assert [line["step"] for line in metrics_of(run)] == [16, 32]
@@ -245,7 +245,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_checkpoint_before_is_valid(
 
 
 @pytest.mark.parametrize("step", [3, 48])
-def test_signal_handlers_are_put_back(make_trainer: MakeTrainer, step: int) -> None:
+def test_signal_handlers_are_restored(make_trainer: MakeTrainer, step: int) -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     make_trainer(run=None, progress=SignalAt(step)).train()
     with pytest.raises(RuntimeError):
@@ -262,18 +262,16 @@ def test_outside_the_main_thread_training_runs_without_signal_handlers(make_trai
     assert [result.outcome for result in results] == ["finished"]
 
 
-def test_a_finished_run_has_nothing_to_do_and_says_so(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_resuming_a_finished_run_takes_no_step_and_reports_it(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     expected = make_trainer().train()
-    heard = SignalAt(-1)
+    recorder = SignalAt(-1)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    assert resumed(make_trainer(progress=heard), tmp_path / "run").train() == expected
-    assert heard.notes == ["nothing to do: the run finished at step 48 (epoch 3)"]
+    assert resumed(make_trainer(progress=recorder), tmp_path / "run").train() == expected
+    assert recorder.notes == ["nothing to do: the run finished at step 48 (epoch 3)"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == files
 
 
-def test_a_finished_run_goes_on_with_more_epochs_as_if_they_had_been_asked_for(
-    make_trainer: MakeTrainer, tmp_path: Path
-) -> None:
+def test_a_finished_run_resumed_with_more_epochs_equals_a_longer_run(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     straight = make_trainer(run=None, epochs=3, optimizer="momentum", schedule="plateau")
     straight.train()
     make_trainer(epochs=2, optimizer="momentum", schedule="plateau").train()
@@ -282,12 +280,12 @@ def test_a_finished_run_goes_on_with_more_epochs_as_if_they_had_been_asked_for(
     assert everything(longer) == everything(straight)
 
 
-def test_a_longer_cosine_says_that_the_curve_is_another(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_resuming_with_a_longer_cosine_reports_the_new_curve(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     make_trainer(epochs=2, schedule="cosine").train()
-    heard = SignalAt(-1)
-    longer = resumed(make_trainer(epochs=3, schedule="cosine", progress=heard), tmp_path / "run")
-    assert len(heard.notes) == 1
-    assert "was to have 32 steps and now has 48" in heard.notes[0]
+    recorder = SignalAt(-1)
+    longer = resumed(make_trainer(epochs=3, schedule="cosine", progress=recorder), tmp_path / "run")
+    assert len(recorder.notes) == 1
+    assert "was to have 32 steps and now has 48" in recorder.notes[0]
     assert longer.schedule.lr(32) == make_trainer(epochs=3, schedule="cosine").schedule.lr(32)
     assert longer.train().epoch == 3
 
@@ -321,7 +319,7 @@ def test_a_tampered_random_state_is_refused(make_trainer: MakeTrainer, tmp_path:
         make_trainer().resume(checkpoint)
 
 
-def test_a_checkpoint_from_before_there_were_averages_goes_on(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_version_without_averages_can_be_resumed(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     straight = make_trainer(run=None)
     straight.train()
     make_trainer(progress=SignalAt(MID_EPOCH)).train()

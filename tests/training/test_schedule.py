@@ -1,4 +1,4 @@
-"""Learning rates."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def config(**settings: Any) -> TrainingConfig:
     return TrainingConfig(batch_size=1, bptt=1, epochs=1, optimizer="sgd", lr=2.0, kernels="plain", **settings)
 
 
-def test_constant_is_constant() -> None:
+def test_constant_does_not_change_the_rate() -> None:
     schedule = make_schedule(config(schedule="constant"), 10)
     schedule.epoch_ended(5.0)
     schedule.epoch_ended(6.0)
     assert {schedule.lr(step) for step in (0, 5, 100)} == {2.0}
 
 
-def test_plateau_quarters_after_an_epoch_no_better_than_the_best() -> None:
+def test_plateau_quarters_the_rate_after_an_epoch_without_improvement() -> None:
     schedule = make_schedule(config(schedule="plateau"), 10)
     rates = []
     for nats in (5.0, 4.0, 4.5, 4.2, 3.0, 3.0):
@@ -33,7 +33,7 @@ def test_plateau_quarters_after_an_epoch_no_better_than_the_best() -> None:
     assert rates == [2.0, 2.0, 0.5, 0.125, 0.125, 0.03125]
 
 
-def test_cosine_warms_up_in_a_line_and_falls_to_a_fiftieth_at_the_last_step() -> None:
+def test_cosine_warms_up_linearly_and_falls_to_a_fiftieth_at_the_last_step() -> None:
     schedule = make_schedule(config(schedule="cosine", warmup=4), 25)
     rates = [schedule.lr(step) for step in range(25)]
     assert rates[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
@@ -43,7 +43,7 @@ def test_cosine_warms_up_in_a_line_and_falls_to_a_fiftieth_at_the_last_step() ->
     assert all(later < earlier for earlier, later in pairwise(rates[4:]))
 
 
-def test_cosine_holds_the_full_rate_and_ends_where_it_is_told() -> None:
+def test_cosine_holds_the_full_rate_and_ends_at_the_final_share() -> None:
     schedule = make_schedule(config(schedule="cosine", warmup=4, hold=0.5, final_lr=0.25), 24)
     rates = [schedule.lr(step) for step in range(24)]
     assert rates[:15] == pytest.approx([0.5, 1.0, 1.5, 2.0] + [2.0] * 11)
@@ -55,7 +55,7 @@ def test_cosine_holds_the_full_rate_and_ends_where_it_is_told() -> None:
 
 @pytest.mark.parametrize("total_steps", [1, 2, 3, 10])
 @pytest.mark.parametrize("warmup", [0, 1, 100])
-def test_cosine_is_positive_and_reaches_the_full_rate_however_short_the_run(total_steps: int, warmup: int) -> None:
+def test_cosine_is_positive_and_reaches_the_full_rate_in_runs_of_any_length(total_steps: int, warmup: int) -> None:
     rates = [Cosine(2.0, warmup, total_steps).lr(step) for step in range(total_steps)]
     assert max(rates) == pytest.approx(2.0)
     assert min(rates) > 0
@@ -73,7 +73,7 @@ def test_state_survives_json(make: Any) -> None:
     assert [successor.lr(step) for step in range(20)] == [schedule.lr(step) for step in range(20)]
 
 
-def test_plateau_refuses_what_is_not_its_state() -> None:
+def test_plateau_refuses_an_invalid_state() -> None:
     for state in ({}, {"cuts": "many", "best_nats_per_token": 1.0}, {"cuts": 1, "best_nats_per_token": "low"}):
         with pytest.raises(CheckpointError, match="plateau"):
             Plateau(1.0).load_state(state)

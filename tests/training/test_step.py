@@ -1,4 +1,4 @@
-"""The learning rate of a step: that of the schedule, by the length of its blocks."""
+"""The learning rate of a step is that of the schedule, scaled by the length of its blocks."""
 
 from __future__ import annotations
 

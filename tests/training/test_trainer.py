@@ -1,4 +1,4 @@
-"""The training loop, short of stopping and resuming."""
+"""The trainer; stopping and resuming are tested in `test_resume`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def weights_in(run: Path, trainer: Trainer) -> dict[str, np.ndarray[Any, Any]]:
     return load_weights(run / "model.safetensors", shapes(trainer))
 
 
-class Heard(NoProgress):
-    """Keeps what it was told."""
+class Recorder(NoProgress):
+    """Records the events of a run."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
@@ -51,17 +51,17 @@ class Heard(NoProgress):
         self.closed += 1
 
 
-def test_training_lowers_the_loss_and_says_how_it_ended(make_trainer: MakeTrainer) -> None:
-    heard = Heard()
-    result = make_trainer(run=None, progress=heard, epochs=15, optimizer="adamw", lr=0.02).train()
+def test_training_lowers_the_loss_and_returns_the_outcome(make_trainer: MakeTrainer) -> None:
+    recorder = Recorder()
+    result = make_trainer(run=None, progress=recorder, epochs=15, optimizer="adamw", lr=0.02).train()
     assert (result.outcome, result.step, result.epoch) == ("finished", 240, 15)
     assert result.best is not None
     assert result.train is not None
-    first = heard.epochs[0].valid_nats_per_token
+    first = recorder.epochs[0].valid_nats_per_token
     assert first is not None
     assert mean_nats(result.best) < first - 0.1
-    assert heard.steps == list(range(1, 241))
-    assert heard.closed == 1
+    assert recorder.steps == list(range(1, 241))
+    assert recorder.closed == 1
 
 
 def test_a_step_is_loss_backward_clip_and_update(make_trainer: MakeTrainer) -> None:
@@ -78,7 +78,7 @@ def test_a_step_is_loss_backward_clip_and_update(make_trainer: MakeTrainer) -> N
         np.testing.assert_allclose(after[name], before - 0.5 * gradients[name] * (0.05 / norm), rtol=1e-5, atol=1e-7)
 
 
-def test_the_training_loss_of_an_epoch_is_all_its_nats_by_all_its_tokens(make_trainer: MakeTrainer) -> None:
+def test_the_training_loss_of_an_epoch_is_total_nats_by_total_tokens(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(run=None, epochs=2)
     losses: list[Loss] = []
     original = trainer.model.loss
@@ -96,7 +96,7 @@ def test_the_training_loss_of_an_epoch_is_all_its_nats_by_all_its_tokens(make_tr
     assert result.train.nats == pytest.approx(sum(loss.nats for loss in losses[16:]), rel=1e-12)
 
 
-def test_validating_changes_nothing_in_the_training(make_trainer: MakeTrainer) -> None:
+def test_validation_does_not_change_training(make_trainer: MakeTrainer) -> None:
     with_validation, without = make_trainer(run=None), make_trainer(run=None, held_out=False)
     with_validation.train()
     without.train()
@@ -118,7 +118,7 @@ def test_without_a_run_folder_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_leaves_weights_metrics_curve_and_one_checkpoint(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_a_run_writes_weights_metrics_curve_and_one_checkpoint(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     trainer = make_trainer()
     result = trainer.train()
     run = tmp_path / "run"
@@ -129,7 +129,7 @@ def test_a_run_leaves_weights_metrics_curve_and_one_checkpoint(make_trainer: Mak
     assert read_metrics(run / "metrics.jsonl")[-1].train_nats_per_token == mean_nats(result.train)
 
 
-def test_the_best_weights_are_kept_not_the_last(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_the_best_weights_are_saved_not_the_last(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     scores = iter([3.0, 2.0, 2.5, 2.2])
     at_best: dict[str, np.ndarray[Any, Any]] = {}
 
@@ -147,13 +147,13 @@ def test_the_best_weights_are_kept_not_the_last(make_trainer: MakeTrainer, tmp_p
         assert not np.array_equal(trainer.model.named_parameters()[name], array)
 
 
-def test_with_nothing_held_out_the_weights_of_the_last_epoch_are_kept(
+def test_without_held_out_text_the_weights_of_the_last_epoch_are_saved(
     make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     trainer = make_trainer(held_out=False, lr=30.0, clip=30.0, epochs=4)
     trainer.train()
     losses = [metrics.train_nats_per_token or 0.0 for metrics in read_metrics(tmp_path / "run" / "metrics.jsonl")]
-    assert min(losses) < losses[-1]  # else this shows nothing
+    assert min(losses) < losses[-1]  # otherwise the test would prove nothing
     kept = weights_in(tmp_path / "run", trainer)
     for name, array in trainer.model.named_parameters().items():
         np.testing.assert_array_equal(kept[name], array)
@@ -185,9 +185,7 @@ def test_a_run_that_ends_within_an_epoch_is_validated_and_can_be_loaded(
         np.testing.assert_array_equal(kept[name], array)
 
 
-def test_before_the_first_epoch_has_ended_a_checkpoint_already_leaves_weights_to_load(
-    make_trainer: MakeTrainer, tmp_path: Path
-) -> None:
+def test_a_checkpoint_within_the_first_epoch_saves_weights_to_load(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     class Stop(NoProgress):
         def stepped(self, status: Any) -> None:
             if status.step == 4:
@@ -204,7 +202,7 @@ def test_before_the_first_epoch_has_ended_a_checkpoint_already_leaves_weights_to
 
 
 @pytest.mark.parametrize("what", ["loss", "norm of the gradient"])
-def test_divergence_is_noticed_before_the_parameters_are_touched(
+def test_divergence_is_detected_before_the_parameters_are_updated(
     make_trainer: MakeTrainer, tmp_path: Path, what: str
 ) -> None:
     trainer = make_trainer(save_every=1e-9)
@@ -233,12 +231,12 @@ def test_divergence_is_noticed_before_the_parameters_are_touched(
         np.testing.assert_array_equal(array, saved[name])
 
 
-def test_a_real_explosion_ends_in_one_clear_line(make_trainer: MakeTrainer) -> None:
+def test_an_exploding_loss_raises_one_line(make_trainer: MakeTrainer) -> None:
     with pytest.raises(TrainingDivergedError, match="no checkpoints are kept without a run folder"):
         make_trainer(run=None, lr=1e30, clip=1e30, epochs=50).train()
 
 
-def test_parameters_that_exploded_are_never_saved(make_trainer: MakeTrainer, tmp_path: Path) -> None:
+def test_parameters_that_are_not_finite_are_not_saved(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     trainer = make_trainer(save_every=1e-9)
     update = trainer.optimizer.update
 
@@ -253,7 +251,7 @@ def test_parameters_that_exploded_are_never_saved(make_trainer: MakeTrainer, tmp
     assert newest_checkpoint(tmp_path / "run") == tmp_path / "run" / "checkpoints" / "step-00000020"
 
 
-def test_a_validation_loss_that_is_no_number_is_divergence_too(make_trainer: MakeTrainer) -> None:
+def test_a_validation_loss_that_is_not_finite_is_divergence(make_trainer: MakeTrainer) -> None:
     with pytest.raises(TrainingDivergedError, match="validation loss became nan at step 16"):
         make_trainer(validate=lambda: Loss(math.nan, 1)).train()
 
@@ -271,7 +269,7 @@ def test_a_full_disk_ends_the_run_with_the_previous_checkpoint_valid(
     make_trainer: MakeTrainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(save_every=1e-9)
-    save = trainer.record.save
+    save = trainer.writer.save
 
     def fill_the_disk_at_step_20(checkpoint: Any) -> None:
         if checkpoint.training.step == 20:
@@ -281,13 +279,13 @@ def test_a_full_disk_ends_the_run_with_the_previous_checkpoint_valid(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainer.record, "save", fill_the_disk_at_step_20)
+    monkeypatch.setattr(trainer.writer, "save", fill_the_disk_at_step_20)
     with pytest.raises(CheckpointError, match=r"step-00000020 \(No space left.*step-00000019 is still valid"):
         trainer.train()
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000019", shapes(trainer)).training.step == 19
 
 
-def test_configured_totals_are_capped_by_max_steps(make_trainer: MakeTrainer) -> None:
+def test_max_steps_limits_the_total_number_of_steps(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(run=None)
     assert trainer.total_steps == 48
     config = replace(trainer.config, max_steps=1000)

@@ -15,7 +15,7 @@ from weft.backends import Array
 from weft.errors import InputError
 from weft.layers import RowGradient
 from weft.model import RNNLM
-from weft.training.row_chunks import pieces
+from weft.training.row_chunks import row_chunks
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def gradient_sizes(model: RNNLM, blocks: Iterable[tuple[NDArray[Any], NDArray[An
             if isinstance(gradient, RowGradient):
                 squares[name][gradient.rows] += gradient.values**2
                 continue
-            for square, piece in pieces(gradient, squares[name]):
-                square += piece * piece
+            for square, chunk in row_chunks(gradient, squares[name]):
+                square += chunk * chunk
     roots = {name: backend.xp.sqrt(square / max(count, 1)) for name, square in squares.items()}
     total = sum(float(backend.xp.sum(root, dtype=backend.xp.float64)) for root in roots.values())
     if not total > 0:

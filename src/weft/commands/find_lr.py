@@ -18,8 +18,8 @@ from weft.errors import InputError
 from weft.runs.lr_search import WITHOUT_EFFECT
 from weft.runs.lr_search import find_lr as find_rate
 from weft.runs.reporting import OnStream
-from weft.training.lr_curve import draw_sweep, write_sweep
-from weft.training.lr_range_test import HIGHEST, LOWEST, STEPS
+from weft.training.lr_range_test import HIGHEST, LOWEST, STEPS, write_sweep
+from weft.training.plots import draw_sweep
 
 
 @with_settings(without=WITHOUT_EFFECT)

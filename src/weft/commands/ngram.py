@@ -21,7 +21,8 @@ from weft.ngram.kneser_ney import interpolated
 from weft.run_folder import HELD_OUT
 from weft.runs.reporting import OnStream
 from weft.text.corpus import Corpus
-from weft.text.tokenizers.base import Tokenizer, encode_pieces, fit_tokenizer
+from weft.text.tokenizers.base import Tokenizer, encode_pieces
+from weft.text.tokenizers.registry import fit_tokenizer
 from weft.word_ngram import WordNGram, load_arpa
 
 TextArgument = Annotated[list[str], typer.Argument(metavar="TEXT", help=TEXT_HELP, show_default=False)]

@@ -127,7 +127,7 @@ def score(
     adaptation.check(weights, batch_size=batch_size)
     folder = chosen_run(run)
     lm = with_weights(load(folder), weights)
-    wanted = options.wanted(pieces=lm.tokenizer.kind != "word")
+    wanted = options.wanted(pieces=lm.tokenizer.splits_words)
     if html is not None:
         wanted = wanted_for_page(wanted)
     layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)

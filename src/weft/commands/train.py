@@ -18,7 +18,8 @@ from weft.commands.training_summary import final_losses, measured, summary
 from weft.errors import InputError
 from weft.runs.recipes import Recipe, duration, find_recipe
 from weft.runs.reporting import OnStream
-from weft.runs.train import CHANGEABLE, Trained, stated_settings, train_run
+from weft.runs.settings import CHANGEABLE, given_settings
+from weft.runs.train import Trained, train_run
 
 TextArgument = Annotated[
     list[str] | None,
@@ -102,7 +103,7 @@ def stated_on_command_line(
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
     given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    return stated_settings(config, recipe, text or None, given, resume=resume, note=partial(typer.echo, err=True))
+    return given_settings(config, recipe, text or None, given, resume=resume, note=partial(typer.echo, err=True))
 
 
 def default_name(data: tuple[str, ...], resume: bool) -> str:

@@ -18,7 +18,7 @@ from weft.files import sync_folder
 from weft.language_model import LanguageModel, build_model, load
 from weft.run_folder import BASELINES, CHECKPOINTS, CONFIG, TOKENIZER, writing
 from weft.runs.reporting import Reporter
-from weft.runs.train import train_fresh
+from weft.runs.train import train_model
 
 UNFINISHED = ".unfinished"
 
@@ -46,7 +46,7 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
             config,
         )
         try:
-            train_fresh(folder, fresh, reporter, data=run)
+            train_model(folder, fresh, reporter, data=run)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"stopped while training {kept.name}; the same command goes on with it") from None
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

@@ -1,7 +1,8 @@
-"""Settings of a run: their types, bounds, units and help; checks of single values; TOML files."""
+"""Settings of a run: their types, bounds, units and help, the checks of single values, and TOML files."""
 
 from __future__ import annotations
 
+from weft.config.checks import choices_of
 from weft.config.schema import (
     FIELDS,
     SECTIONS,
@@ -26,4 +27,5 @@ __all__ = [
     "TrainingConfig",
     "check_settings",
     "checked",
+    "choices_of",
 ]

@@ -1,4 +1,4 @@
-"""Whether a value can be that of a setting: its type, its bounds, its choices."""
+"""Checks of the value of one setting: its type, bounds and choices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from weft.errors import InputError, nearest
 
 
 def converted(name: str, hint: Any, value: Any) -> Any:
-    """`value` in the type `hint` of the setting `name`; raises InputError if it cannot be one."""
+    """`value` converted to the type `hint` of the setting `name`. Raises InputError if that is impossible."""
     return _CONVERTERS[hint](name, value)
 
 
 def _sources(name: str, value: Any) -> tuple[str, ...]:
-    stated = value if isinstance(value, (tuple, list)) else (value,)
-    sources = tuple(os.fspath(source) if isinstance(source, os.PathLike) else source for source in stated)
+    given = value if isinstance(value, (tuple, list)) else (value,)
+    sources = tuple(os.fspath(source) if isinstance(source, os.PathLike) else source for source in given)
     for source in sources:
         if not isinstance(source, str):
             raise InputError(f"{name} must be a name or path, or a list of them, got {value!r}")
@@ -35,7 +35,7 @@ def _string(name: str, value: Any) -> str:
 
 
 def _is_surrogate(character: str) -> bool:
-    # Python reads file names that are not UTF-8 with these; no TOML file can hold them.
+    # Python represents undecodable bytes of a file name by surrogates, which a TOML file cannot contain.
     return "\ud800" <= character <= "\udfff"
 
 
@@ -52,8 +52,8 @@ def _whole_number(name: str, value: Any) -> int:
 
 
 def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
-    stated = value if isinstance(value, (tuple, list)) else (value,)
-    return tuple(_whole_number(name, number) for number in stated)
+    given = value if isinstance(value, (tuple, list)) else (value,)
+    return tuple(_whole_number(name, number) for number in given)
 
 
 def _finite_number(name: str, value: Any) -> float:
@@ -81,13 +81,20 @@ _CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
 }
 
 
+def choices_of(item: Field[Any]) -> tuple[str, ...]:
+    """The allowed values of the field `item`; empty if all values of its type within its bounds are allowed.
+
+    Choices that can be extended, like the kinds of tokenizers, are a function in the field's metadata.
+    """
+    choices = item.metadata["choices"]
+    return tuple(choices() if callable(choices) else choices)
+
+
 def check_bounds(item: Field[Any], value: Any) -> None:
-    """Raise InputError unless `value` is within the bounds, or among the choices, of the field `item`."""
-    name, bounds = item.name, item.metadata
-    if bounds["choices"] and value not in bounds["choices"]:
-        raise InputError(
-            f"{name} must be one of {', '.join(bounds['choices'])}, got {value!r}{nearest(value, bounds['choices'])}"
-        )
+    """Raise InputError unless `value` is within the bounds and among the choices of the field `item`."""
+    name, bounds, choices = item.name, item.metadata, choices_of(item)
+    if choices and value not in choices:
+        raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}{nearest(value, choices)}")
     if bounds["at_least"] is not None and value < bounds["at_least"]:
         raise InputError(f"{name} must be at least {bounds['at_least']:g}, got {value!r}")
     if bounds["above"] is not None and value <= bounds["above"]:

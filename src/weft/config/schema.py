@@ -1,22 +1,23 @@
-"""What a run is made of: the text, the model and the training, each a frozen dataclass with nothing left open.
+"""The configuration of a run: text, model and training, each a frozen dataclass in which every field has a value.
 
-Every field carries its help, its bounds and its unit, once; the command line, the configuration file and the checks are
-all made from here. A person states only some of them: a plain mapping `key -> value`, in which a key that is absent is
+The metadata of a field contain its help, its bounds and its choices. The command line, the configuration file and the
+checks are generated from them. A person gives only some settings, as a mapping from names to values; the others are
 chosen for the text (`weft.runs.defaults`).
 """
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from weft.config.checks import check_bounds, converted
 from weft.errors import InputError, nearest
+from weft.text.tokenizers.registry import tokenizer_kinds
 
 Settings = Mapping[str, Any]
-"""Stated values by field name; absent means: choose for me."""
+"""Given values by field name. A name that is absent is unset: its value is chosen for the text."""
 
 
 def _setting(
@@ -26,7 +27,7 @@ def _setting(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     only_with: tuple[str, str] | None = None,
 ) -> Any:
     bounds = {"at_least": at_least, "above": above, "below": below, "choices": choices}
@@ -59,22 +60,26 @@ class _Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(_Checked):
-    """Where the text comes from and how it becomes tokens."""
+    """The sources of the text, its split, and its tokenizer."""
 
     data: tuple[str, ...] = _setting(
         "Training text: files, folders, globs, .gz files, '-' for standard input, 'builtin', or a named corpus"
     )
-    valid: tuple[str, ...] = _setting("Validation text, when it is separate", default=())
-    test: tuple[str, ...] = _setting("Test text, when it is separate", default=())
+    valid: tuple[str, ...] = _setting("Separate validation text", default=())
+    test: tuple[str, ...] = _setting("Separate test text", default=())
     train_tokens: int | None = _setting(
-        "Use only this many tokens from the start of the training text (default: all)", default=None, at_least=1
+        "Number of tokens to use from the start of the training text (default: all)", default=None, at_least=1
     )
-    valid_fraction: float = _setting("Share of the text held out for validation", at_least=0, below=1)
-    test_fraction: float = _setting("Share of the text held out for testing", at_least=0, below=1)
-    tokenizer: str = _setting("What a token is", choices=("word", "char", "bpe"))
+    valid_fraction: float = _setting("Share of the training text held out for validation", at_least=0, below=1)
+    test_fraction: float = _setting("Share of the training text held out for testing", at_least=0, below=1)
+    tokenizer: str = _setting("Kind of the tokenizer: what one token is", choices=tokenizer_kinds)
     lowercase: bool = _setting("Lower-case the text first", default=False)
-    vocab_size: int | None = _setting("Most token types to keep (default: no limit)", default=None, at_least=3)
-    min_count: int = _setting("Token types seen less often than this become <unk>", default=1, at_least=1)
+    vocab_size: int | None = _setting(
+        "Largest vocabulary: the most frequent token types are kept (default: no limit)", default=None, at_least=3
+    )
+    min_count: int = _setting(
+        "Smallest count of a token type in the training text; rarer types become <unk>", default=1, at_least=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,51 +92,51 @@ class TextConfig(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(_Checked):
-    """The shape of the language model."""
+    """The architecture and regularization of the language model."""
 
-    cell: str = _setting("Recurrent cell: rnn, lstm or gru; or window, which sees the last few tokens only")
-    window: int = _setting("Tokens that the cell 'window' sees", default=4, at_least=1, only_with=("cell", "window"))
-    embedding_size: int = _setting("Size D of a token's embedding", at_least=1)
-    hidden_size: int = _setting("Size H of a layer's hidden state", at_least=1)
+    cell: str = _setting("Recurrent cell: rnn, lstm or gru; or window, a baseline that sees only the last few tokens")
+    window: int = _setting(
+        "Number of tokens that the cell 'window' sees", default=4, at_least=1, only_with=("cell", "window")
+    )
+    embedding_size: int = _setting("Embedding size D", at_least=1)
+    hidden_size: int = _setting("Hidden size H of every recurrent layer", at_least=1)
     layers: int = _setting("Number of recurrent layers", default=1, at_least=1)
-    residual: bool = _setting("Let every layer as large as the one below it add to what it reads", default=False)
-    layer_norm: bool = _setting("Normalise what reaches the gates of the cell rnn, lstm or gru", default=False)
-    dropout: float = _share("Share of activations dropped after the embedding and every layer")
-    dropout_in: float | None = _share("That after the embedding (default: as dropout)", None)
-    dropout_between: float | None = _share("That between layers (default: as dropout)", None)
-    dropout_out: float | None = _share("That after the last layer (default: as dropout)", None)
-    dropout_locked: bool = _setting("Drop the same activations at all steps of a block", default=False)
-    embedding_dropout: float = _share("Share of words dropped, each wherever it occurs in a block")
-    weight_dropout: float = _share("Share of recurrent weights dropped, for a block at a time")
+    residual: bool = _setting("Residual connections around layers with input and output of one size", default=False)
+    layer_norm: bool = _setting("Layer normalization of the gate inputs of the cell rnn, lstm or gru", default=False)
+    dropout: float = _share("Dropout probability after the embedding and after every layer")
+    dropout_in: float | None = _share("Dropout probability after the embedding (default: as dropout)", None)
+    dropout_between: float | None = _share("Dropout probability between layers (default: as dropout)", None)
+    dropout_out: float | None = _share("Dropout probability after the last layer (default: as dropout)", None)
+    dropout_locked: bool = _setting("Use one dropout mask for all time steps of a block", default=False)
+    embedding_dropout: float = _share("Probability that a token type is dropped everywhere in a block")
+    weight_dropout: float = _share("Probability that a recurrent weight is dropped for a block")
     activation_penalty: float = _setting(
-        "Weight alpha of the mean square of the last layer's output, after dropout", default=0.0, at_least=0
+        "Weight alpha of the penalty on the mean square of the last layer's output", default=0.0, at_least=0
     )
     temporal_penalty: float = _setting(
-        "Weight beta of the mean square of its changes from step to step", default=0.0, at_least=0
+        "Weight beta of the penalty on the mean square change of that output in a time step", default=0.0, at_least=0
     )
-    embedding_std: float = _setting("Standard deviation of the embedding at the start", default=0.1, above=0)
-    tied: bool = _setting(
-        "Use the embedding as the output weights too; the last layer is then of size D", default=False
-    )
+    embedding_std: float = _setting("Standard deviation of the initial embedding", default=0.1, above=0)
+    tied: bool = _setting("Tie the output weights to the embedding; the last layer then has size D", default=False)
     output: str = _setting(
-        "full: a softmax over all tokens; adaptive: rare tokens in clusters of their own, which cost less; sampled: "
-        "full, but trained on a sample of the tokens",
+        "full: a softmax over the vocabulary; adaptive: an adaptive softmax, in which clusters of rare tokens cost "
+        "less; sampled: a full softmax that is trained on a sample of the vocabulary",
         default="full",
         choices=("full", "adaptive", "sampled"),
     )
     cutoffs: tuple[int, ...] = _setting(
-        "Ranks of frequency at which clusters of the output 'adaptive' end (default: by the vocabulary)",
+        "Frequency ranks at which the clusters of the output 'adaptive' end (default: by vocabulary size)",
         default=(),
         only_with=("output", "adaptive"),
     )
     cluster_factor: int = _setting(
-        "How many times fewer numbers each cluster sees than the one before",
+        "Factor by which the input of each cluster is smaller than that of the one before",
         default=4,
         at_least=1,
         only_with=("output", "adaptive"),
     )
     samples: int = _setting(
-        "Tokens that the output 'sampled' is trained on, about",
+        "Approximate number of token types on which the output 'sampled' is trained in each block",
         default=1024,
         at_least=1,
         only_with=("output", "sampled"),
@@ -140,17 +145,17 @@ class ModelConfig(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(_Checked):
-    """How the model is trained."""
+    """The training of the model."""
 
     batch_size: int = _setting("Number N of parallel streams of text", at_least=1)
-    bptt: int = _setting("Block length T: time steps between truncations", at_least=1)
+    bptt: int = _setting("Block length T of truncated back-propagation through time, in time steps", at_least=1)
     epochs: int = _setting("Passes through the training text", at_least=1)
     random_bptt: bool = _setting(
-        "Let the block length vary randomly around bptt, and the learning rate with it", default=False
+        "Vary the block length randomly around bptt, and the learning rate in proportion", default=False
     )
-    accumulate: int = _setting("Blocks whose mean gradient makes one step", default=1, at_least=1)
-    max_steps: int | None = _setting("Stop after this many steps, whatever the epochs", default=None, at_least=1)
-    optimizer: str = _setting("How gradients become updates", choices=("sgd", "momentum", "adamw"))
+    accumulate: int = _setting("Number of blocks whose gradients are averaged for one step", default=1, at_least=1)
+    max_steps: int | None = _setting("Largest number of steps, even if epochs remain", default=None, at_least=1)
+    optimizer: str = _setting("Optimizer", choices=("sgd", "momentum", "adamw"))
     lr: float = _setting("Learning rate", above=0)
     momentum: float = _setting(
         "Momentum of the optimizer 'momentum'",
@@ -170,58 +175,60 @@ class TrainingConfig(_Checked):
         only_with=("optimizer", "adamw"),
     )
     weight_decay: float = _setting(
-        "Share of the matrices that a step takes off, times the learning rate", default=0.0, at_least=0
+        "Decoupled weight decay: every step multiplies the matrices by 1 - lr * weight_decay", default=0.0, at_least=0
     )
     schedule: str = _setting(
-        "Learning rate: constant, plateau (a quarter when validation does not improve), or cosine (after a warm-up)",
+        "Learning rate: constant, plateau (a quarter if validation does not improve), or cosine (after a warm-up)",
         choices=("constant", "plateau", "cosine"),
     )
     warmup: int = _setting(
-        "Steps of linear warm-up of the schedule 'cosine'", default=100, at_least=0, only_with=("schedule", "cosine")
+        "Linear warm-up of the schedule 'cosine', in steps", default=100, at_least=0, only_with=("schedule", "cosine")
     )
     hold: float = _setting(
-        "Share of the steps after the warm-up at the full rate, before the schedule 'cosine' falls",
+        "Share of the steps after the warm-up for which the schedule 'cosine' keeps the full learning rate",
         default=0.0,
         at_least=0,
         below=1,
         only_with=("schedule", "cosine"),
     )
     final_lr: float = _setting(
-        "Share of the rate that the schedule 'cosine' ends with",
+        "Final learning rate of the schedule 'cosine', as a share of lr",
         default=0.02,
         at_least=0,
         below=1,
         only_with=("schedule", "cosine"),
     )
     ema: float = _setting(
-        "Decay of an exponential moving average of the weights, which is kept in their place (0: none)",
+        "Decay of an exponential moving average of the weights, which becomes the trained model (0: no average)",
         default=0.0,
         at_least=0,
         below=1,
     )
     average_after: int | None = _setting(
-        "Average the weights, and keep the average, once validation has not improved for so many epochs (NT-ASGD)",
+        "Epochs without better validation after which the weights are averaged (NT-ASGD; default: never)",
         default=None,
         at_least=1,
     )
-    clip: float = _setting("Largest global norm of the gradient", default=0.25, above=0)
+    clip: float = _setting(
+        "Largest global norm of the gradient, to which larger ones are scaled", default=0.25, above=0
+    )
     patience: int | None = _setting(
-        "Stop after this many epochs without a better validation (default: never)", default=None, at_least=1
+        "Epochs without better validation after which training stops (default: never)", default=None, at_least=1
     )
     kernels: str = _setting(
-        "fused: Numba kernels on all cores; plain: the readable time loop", choices=("fused", "plain")
+        "fused: multi-threaded Numba kernels; plain: NumPy and a loop over time steps", choices=("fused", "plain")
     )
     threads: int | None = _setting(
         "Threads of the fused kernels (default: all cores)", default=None, at_least=1, only_with=("kernels", "fused")
     )
     precision: str = _setting(
-        "Factors of the matrix products: float32, or bfloat16, about twice as fast where the processor has it",
+        "Operands of the matrix products: float32, or bfloat16, about twice as fast if the processor supports it",
         default="float32",
         choices=("float32", "bfloat16"),
         only_with=("kernels", "fused"),
     )
-    seed: int = _setting("Seed of the random numbers", default=1, at_least=0)
-    save_every: float = _setting("Seconds between checkpoints within an epoch", default=60.0, above=0)
+    seed: int = _setting("Seed of the random number generator", default=1, at_least=0)
+    save_every: float = _setting("Time between checkpoints within an epoch, in seconds", default=60.0, above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -236,7 +243,7 @@ class TrainingConfig(_Checked):
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a run needs to be repeated."""
+    """All settings of a run: together with the text they reproduce it."""
 
     text: TextConfig
     model: ModelConfig
@@ -250,7 +257,7 @@ class Config:
             )
 
     def by_name(self) -> dict[str, Any]:
-        """All settings, whatever their section."""
+        """All settings by name, without their sections."""
         return {**vars(self.text), **vars(self.model), **vars(self.training)}
 
 
@@ -269,7 +276,7 @@ TYPES: dict[str, Any] = {
 
 
 def checked(item: Field[Any], value: Any) -> Any:
-    """`value` in the type of the field `item`; raises InputError if it is not of it or out of bounds."""
+    """`value` converted to the type of the field `item`. Raises InputError if it has another type or breaks a bound."""
     if value is None and item.default is None:
         return None
     value = converted(item.name, TYPES[item.name], value)
@@ -278,7 +285,7 @@ def checked(item: Field[Any], value: Any) -> Any:
 
 
 def check_settings(settings: Settings) -> dict[str, Any]:
-    """The same settings with every key known and every value within its bounds; raises InputError otherwise."""
+    """`settings` with every value converted to its type. Raises InputError for unknown names and as `checked` does."""
     for name in settings:
         if name not in FIELDS:
             raise InputError(f"unknown setting {name!r}{nearest(name, FIELDS)}; known: {', '.join(FIELDS)}")

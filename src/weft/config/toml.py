@@ -1,4 +1,4 @@
-"""Configurations as TOML: the file a person writes, and the resolved one that a run folder keeps."""
+"""TOML files: settings that a person writes, and the complete configuration in a run folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from weft.config.schema import FIELDS, SECTIONS, Config, check_settings
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
+from weft.version import __version__
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,15 +19,16 @@ else:
     import tomli as tomllib
 
 FORMAT = 1
-"""Version of the run folder; a weft that knows only lower ones refuses it."""
+"""Version of the run folder. A version of weft that knows only lower ones refuses it."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings stated in a TOML file with tables [text], [model] and [training]; any may be left out.
+    """The settings in a TOML file with the tables [text], [model] and [training], all of them optional.
 
-    A table [recipe], which says what comes out of them, is left to `weft.runs.recipes`.
+    A table [recipe], with the expected result of the settings, is ignored here; see `weft.runs.recipes`.
 
-    Raises MissingFileError, or InputError for what is not TOML, for an unknown table or key, and for a wrong value.
+    Raises MissingFileError if there is no file, and InputError for invalid TOML, an unknown table or key, and a value
+    of the wrong type or out of its bounds.
     """
     return _settings_of(path, read_toml(path))
 
@@ -58,9 +60,7 @@ def _place_of(key: str) -> str:
 
 
 def write_config(path: Path, config: Config) -> None:
-    """Write every value of `config` to a TOML file, replacing it atomically."""
-    from weft import __version__
-
+    """Write every setting of `config` to a TOML file, replacing it atomically."""
     lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
@@ -75,9 +75,9 @@ def write_config(path: Path, config: Config) -> None:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration that `write_config` wrote.
+    """The configuration in a file of `write_config`.
 
-    Raises MissingFileError where there is none, CheckpointError where it is damaged or from a newer version.
+    Raises MissingFileError if there is no file, CheckpointError if it is damaged or from a newer version of weft.
     """
     try:
         tables = read_toml(path)
@@ -99,7 +99,10 @@ def _check_format(path: Path, tables: dict[str, Any]) -> None:
 
 
 def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
-    """A whole configuration from settings that leave no required value open; raises CheckpointError if they do."""
+    """The configuration with the values of `settings`. Raises CheckpointError if a required setting is missing.
+
+    origin  what the settings are from, for the message
+    """
     missing = [name for name, item in FIELDS.items() if name not in settings and item.default is MISSING]
     if missing:
         raise CheckpointError(f"{origin}: {', '.join(missing)} missing")
@@ -111,9 +114,9 @@ def config_of(settings: dict[str, Any], origin: str = "the settings") -> Config:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file states; raises MissingFileError, or InputError for what cannot be read."""
+    """The content of a TOML file. Raises MissingFileError, and InputError if it cannot be read or is not TOML."""
     try:
-        # Some editors begin a file with a byte-order mark, which TOML does not know.
+        # Some editors begin a file with a byte-order mark, which TOML does not allow.
         return tomllib.loads(path.read_bytes().decode("utf-8").removeprefix("\ufeff"))
     except FileNotFoundError:
         raise MissingFileError(f"no configuration file at {path}") from None

@@ -67,7 +67,7 @@ def check_same_tokens(members: Sequence[Member]) -> None:
                 f"{first.name} predicts tokens of the kind {kinds[0]} and {other.name} of the kind {kinds[1]}: only "
                 "models of the same tokens can be mixed"
             )
-        if kinds[0] == "bpe" and first.tokenizer.tokens != other.tokenizer.tokens:
+        if first.tokenizer.unit == "subword" and first.tokenizer.tokens != other.tokenizer.tokens:
             raise InputError(f"{first.name} and {other.name} cut words into different pieces, so they cannot be mixed")
 
 

@@ -1,1 +1,1 @@
-"""A run from text to trained model: settings, preparation, training, reporting."""
+"""A run, from a text to a trained model: settings, preparation, training and reporting."""

@@ -1,4 +1,4 @@
-"""The kernels of a run, switched on and compiled before the first step, so that no step waits for a compiler."""
+"""The kernels of a run: selected, and compiled before the first step, so that no step includes compilation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from weft.training.running_mean import move_towards
 
 @contextmanager
 def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
-    """Within the block, the kernels that the configuration asks for; compiling them is said.
+    """A context manager in which training uses the kernels of `config`, compiled first with a note to `reporter`.
 
-    Raises InputError where they cannot run.
+    Raises InputError if the kernels cannot run on this machine.
     """
     if config.training.kernels == "plain":
         yield
@@ -32,12 +32,12 @@ def kernels_of_run(config: Config, reporter: Reporter) -> Iterator[None]:
 
 
 def exact_kernels(training: TrainingConfig) -> AbstractContextManager[None]:
-    """The kernels of a run in float32: what is reported of a text is exact, whatever the training rounds."""
+    """A context manager in which the kernels of a run compute in float32, so that evaluation is exact."""
     return fused(training.threads) if training.kernels == "fused" else nullcontext()
 
 
 def _small_pass(config: Config) -> None:
-    """One training and one scoring pass of a model just large enough that all kernels it needs are compiled."""
+    """One training and one scoring pass of a small model, which compile all kernels that the run needs."""
     model = config.model
     output = OutputSettings(output=model.output)
     small = RNNLM(300, 144, 144, 2, model.cell, tied=model.tied, layer_norm=model.layer_norm, output=output, seed=0)

@@ -1,5 +1,5 @@
-"""Finding a learning rate: a text is prepared as for a run, and a fresh model swept over all rates, in a folder that is
-removed again."""
+"""Search for a learning rate: prepare a text as for a run, in a temporary folder, and sweep an untrained model over all
+learning rates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from weft.config import Settings
 from weft.errors import InputError
 from weft.run_folder import DATA
 from weft.runs.kernel_warmup import kernels_of_run
+from weft.runs.prepare import prepare, training_blocks, untrained_model
 from weft.runs.reporting import Reporter
+from weft.runs.settings import check_given
 from weft.runs.text_sources import Fetch
-from weft.runs.train import check_stated, fresh_model, prepare
-from weft.runs.training_blocks import training_blocks
 from weft.text.download import fetch_corpus
 from weft.training.lr_range_test import Sweep, sweep_rates
 
@@ -35,22 +35,23 @@ WITHOUT_EFFECT = (
 
 
 def find_lr(
-    stated: Settings, *, lowest: float, highest: float, steps: int, reporter: Reporter, fetch: Fetch = fetch_corpus
+    given: Settings, *, lowest: float, highest: float, steps: int, reporter: Reporter, fetch: Fetch = fetch_corpus
 ) -> Sweep:
-    """Sweep a fresh model of the settings `stated` over the learning rates from `lowest` to `highest`.
+    """Sweep an untrained model of the settings `given` over the learning rates from `lowest` to `highest`.
 
-    No run is read or written. Those of `WITHOUT_EFFECT` are not looked at. Raises InputError for what cannot be used.
+    No run folder is read or written. Settings in WITHOUT_EFFECT are ignored. Raises InputError or MissingFileError for
+    settings and texts that cannot be used, and TrainingDivergedError if the loss explodes in the first steps.
     """
-    if not stated.get("data"):
+    if not given.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
-    check_stated(stated)
-    settings: dict[str, Any] = {name: value for name, value in stated.items() if name not in WITHOUT_EFFECT}
+    check_given(given)
+    settings: dict[str, Any] = {name: value for name, value in given.items() if name not in WITHOUT_EFFECT}
     settings |= {"lr": lowest, "epochs": 1, "max_steps": steps, "schedule": "constant"}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / DATA).mkdir()
         config = prepare(folder, settings, reporter, fetch)
-        model = fresh_model(folder, config).model
+        model = untrained_model(folder, config).model
         blocks = training_blocks(folder, config.training)
         progress = reporter.training()
         try:

@@ -1,21 +1,21 @@
-"""Recipes: settings whose result is known. A TOML file as `--config` takes it, with a table of its own:
+"""Recipes: settings with a known result. A recipe is a TOML file as for `--config`, with one more table:
 
     [recipe]
     about = "The textbook's LSTM"
-    measure = "test perplexity"     or another of MEASURES
-    expected = 136.07
-    tolerance = 4.0                 the same unit; other seeds and processors come out within it
-    minutes = 2.5                   on the machine of its result, see `results`
+    measure = "test perplexity"     one of MEASURES
+    expected = 136.07               the result
+    tolerance = 4.0                 covers other seeds and processors; same unit as the result
+    minutes = 2.5                   training time on the machine of the result; see `results`
 
-    [[recipe.variant]]              any number of them, for a measure of the test text: further evaluations
+    [[recipe.variant]]              optional and repeatable: another evaluation of the trained model on the test text
     name = "in 8 bits"
     options = ["--weights", "int8"] of `weft eval`
-    expected = 136.2                the same measure
+    expected = 136.2                same measure as above
     tolerance = 4.0
 
-All keys are needed. `weft train --recipe` trains, and leaves the variants to `weft eval`.
+All other keys are required. `weft train --recipe` trains the model; variants are evaluated by `weft eval`.
 
-They lie in the folder `recipes` of the source tree, and within the package where it is installed.
+The recipes are in the folder `recipes` of the source tree, or inside the installed package.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ TEST_PERPLEXITY, TEST_BITS, TRAINING_PERPLEXITY = MEASURES = (
     "training perplexity",
 )
 WITHIN_TOLERANCE = ("kernels", "threads", "precision", "save_every", "seed")
-"""Settings that change the result by rounding or chance only."""
+"""Settings that change the result only by rounding or by chance."""
 _KEYS = {"about": str, "measure": str, "expected": float, "tolerance": float, "minutes": float}
 _VARIANT_KEYS = {"name": str, "options": list, "expected": float, "tolerance": float}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The trained model evaluated in another way: options of `weft eval`, and what comes out with them."""
+    """Another evaluation of the trained model: the options of `weft eval`, and the result with them."""
 
     name: str
     options: tuple[str, ...]
@@ -52,17 +52,17 @@ class Variant:
 
     @property
     def result(self) -> str:
-        """What comes out, without its measure, which is the recipe's."""
+        """The expected result and its tolerance, without the measure."""
         return f"{self.expected:g} ± {self.tolerance:g}"
 
     def compared(self, reached: float) -> str:
-        """How the value `reached` compares with what is expected."""
+        """How the value `reached` compares with the expected result."""
         return _compared(reached, self.expected, self.tolerance)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of a run, and what comes out of it."""
+    """The settings of a run, and the expected result."""
 
     path: Path
     about: str
@@ -75,43 +75,45 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the recipe: that of its file."""
         return self.path.stem
 
     @property
     def result(self) -> str:
-        """What comes out."""
+        """The measure, the expected result and its tolerance."""
         return f"{self.measure} {self.expected:g} ± {self.tolerance:g}"
 
     def compared(self, reached: float) -> str:
-        """How the value `reached` of the measure compares with what is expected."""
+        """How the value `reached` of the measure compares with the expected result."""
         return _compared(reached, self.expected, self.tolerance)
 
     def verdict(self, reached: float) -> str:
-        """The same as a line for a person."""
+        """The comparison as a line of text."""
         return f"recipe {self.name}: reached {reached:.4g}, {self.compared(reached)}: {self.result}"
 
-    def changed(self, stated: Mapping[str, Any]) -> list[str]:
-        """The settings among `stated` that make of the recipe another one."""
+    def changed(self, settings: Mapping[str, Any]) -> list[str]:
+        """The names of `settings` that differ from the recipe's and change the result beyond its tolerance."""
         return [
-            name for name, value in stated.items() if name not in WITHIN_TOLERANCE and value != self.settings.get(name)
+            name
+            for name, value in settings.items()
+            if name not in WITHIN_TOLERANCE and value != self.settings.get(name)
         ]
 
 
 def recipes_folder() -> Path:
-    """Where the recipes lie."""
+    """The folder of the recipes: in the installed package, else in the source tree."""
     package = Path(__file__).parents[1]
-    within = package / "recipe_files"
-    return within if within.is_dir() else package.parents[1] / "recipes"
+    installed = package / "recipe_files"
+    return installed if installed.is_dir() else package.parents[1] / "recipes"
 
 
 def recipe_names() -> list[str]:
-    """The names of all recipes, in order."""
+    """The names of all recipes, sorted."""
     return sorted(path.stem for path in recipes_folder().glob("*.toml"))
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe `name`; raises InputError, which lists them, if there is none."""
+    """The recipe `name`. Raises InputError, with the names of all recipes, if there is none."""
     names = recipe_names()
     if name not in names:
         raise InputError(f"there is no recipe {name!r}{nearest(name, names)}; there are {', '.join(names)}")
@@ -119,25 +121,25 @@ def find_recipe(name: str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file; raises InputError for a table [recipe] that is not as described above."""
-    stated = read_toml(path).get("recipe")
-    if not isinstance(stated, dict):
+    """The recipe in a TOML file. Raises InputError if the table [recipe] is missing or not as described above."""
+    table = read_toml(path).get("recipe")
+    if not isinstance(table, dict):
         raise InputError(f"{path} is not a recipe: it has no table [recipe]; give it with --config")
-    stated_variants = stated.pop("variant", [])
-    values = _values(f"{path}: the table [recipe]", stated, _KEYS)
+    variant_tables = table.pop("variant", [])
+    values = _values(f"{path}: the table [recipe]", table, _KEYS)
     if values["measure"] not in MEASURES:
         raise InputError(f"{path}: measure must be one of {', '.join(MEASURES)}, got {values['measure']!r}")
-    variants = _variants(path, stated_variants)
+    variants = _variants(path, variant_tables)
     if variants and values["measure"] == TRAINING_PERPLEXITY:
         raise InputError(f"{path}: a variant is evaluated on the test text, but the measure is {TRAINING_PERPLEXITY}")
     return Recipe(path, **values, settings=read_settings(path), variants=variants)
 
 
-def _variants(path: Path, stated: Any) -> tuple[Variant, ...]:
-    if not isinstance(stated, list):
+def _variants(path: Path, tables: Any) -> tuple[Variant, ...]:
+    if not isinstance(tables, list):
         raise InputError(f"{path}: variants are tables headed [[recipe.variant]], in two brackets")
     variants = []
-    for number, table in enumerate(stated, start=1):
+    for number, table in enumerate(tables, start=1):
         where = f"{path}: [[recipe.variant]] number {number}"
         values = _values(where, table, _VARIANT_KEYS)
         options = values["options"] = tuple(values["options"])
@@ -154,18 +156,18 @@ def _variants(path: Path, stated: Any) -> tuple[Variant, ...]:
     return tuple(variants)
 
 
-def _values(where: str, stated: Any, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """The values of a table that must have these keys and no others, numbers above 0."""
-    if not isinstance(stated, dict):
-        raise InputError(f"{where} is not a table, but {stated!r}")
-    for key in stated:
+def _values(where: str, table: Any, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """The values of a table that must have exactly the keys of `kinds`, of these types; numbers must be above 0."""
+    if not isinstance(table, dict):
+        raise InputError(f"{where} is not a table, but {table!r}")
+    for key in table:
         if key not in kinds:
             raise InputError(f"{where} has an unknown key {key!r}{nearest(key, kinds)}; known: {', '.join(kinds)}")
     values = {}
     for key, kind in kinds.items():
-        if key not in stated:
+        if key not in table:
             raise InputError(f"{where} lacks {key!r}")
-        value = stated[key]
+        value = table[key]
         if kind is list and not isinstance(value, list):
             raise InputError(f"{where}: {key} must be a list of strings, got {value!r}")
         if kind is not list:
@@ -180,14 +182,14 @@ def _values(where: str, stated: Any, kinds: Mapping[str, type]) -> dict[str, Any
 
 
 def _compared(reached: float, expected: float, tolerance: float) -> str:
-    # Of every measure less is better, and what is no number is worse.
+    # For every measure, a lower value is better, and NaN is worse than any number.
     if abs(reached - expected) <= tolerance:
         return "as expected"
     return "better than expected" if reached < expected else "worse than expected"
 
 
 def duration(minutes: float) -> str:
-    """A time for a person, of two digits: 40 seconds, 2.5 minutes, 85 minutes, 3 hours."""
+    """A duration in minutes as text with two digits: 40 seconds, 2.5 minutes, 85 minutes, 3 hours."""
     if minutes < 1.5:
         seconds = math.ceil(round(minutes * 60, 3))
         return f"{seconds} second{'s' * (seconds != 1)}"

@@ -1,4 +1,7 @@
-"""What a person is told while a run is prepared and trained. On standard error: standard output is for results."""
+"""Reporting of a run to the user: notes, progress of reading and training, and a description of the model.
+
+The command line reports to standard error, since standard output is for results.
+"""
 
 from __future__ import annotations
 
@@ -9,45 +12,49 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from weft.config import TrainingConfig
 from weft.model import RNNLM
 from weft.training.optimizer import Optimizer
-from weft.training.progress import NoProgress, Progress, progress_on
+from weft.training.progress import NoProgress, PlainProgress, Progress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 OnBytes = Callable[[int], None]
+"""Called with the number of bytes read so far."""
 
 
 class Reporter(Protocol):
-    """Told of what is chosen, read and trained."""
+    """Receives notes and progress of a run; see `OnStream` and `Silent`."""
 
     def note(self, line: str) -> None:
-        """Something worth a line."""
+        """A message of one line."""
 
     def reading(self, what: str, size_in_bytes: int | None) -> AbstractContextManager[OnBytes | None]:
-        """While a text is read; what the context gives is told of the bytes read so far, if it is not None."""
+        """A context manager around the reading of a text. It yields a function to call with the bytes read, or None.
+
+        size_in_bytes  size of the text, None if unknown
+        """
 
     def training(self) -> Progress:
-        """Told of every training step."""
+        """The receiver of every training step."""
 
 
 def note_skipped(reporter: Reporter, skipped: Sequence[str]) -> None:
-    """Name the files that were met and not read, if any."""
+    """A note with the names of files that were found and not read, if any."""
     if skipped:
         more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
         reporter.note(f"not read, because they are empty or binary: {', '.join(skipped[:3])}{more}")
 
 
 def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -> list[str]:
-    """One line a named parameter, their sum, about how much memory training takes, and what its loss means."""
+    """The size of every parameter and of all parameters, and the approximate memory of training, as lines of text."""
     parameters = model.named_parameters()
     width = max(map(len, parameters))
     lines = [f"  {name:{width}}  {_shape(array.shape):>15}  {array.size:>12,}" for name, array in parameters.items()]
     total = sum(array.size for array in parameters.values())
-    copies = (config.accumulate > 1) + bool(config.ema or config.average_after)  # of mean gradients, of mean weights
-    remembered = sum(array.nbytes for array in optimizer.state().values())
-    remembered += copies * sum(array.nbytes for array in parameters.values())
-    megabytes = (model.training_bytes(config.batch_size, config.bptt) + remembered) / 1e6
-    needed = f"training takes about {max(1, megabytes):,.0f} MB of memory beside Python and its libraries"
+    copies = (config.accumulate > 1) + bool(config.ema or config.average_after)  # mean gradients and mean weights
+    kept = sum(array.nbytes for array in optimizer.state().values())
+    kept += copies * sum(array.nbytes for array in parameters.values())
+    megabytes = (model.training_bytes(config.batch_size, config.bptt) + kept) / 1e6
+    needed = f"training takes about {max(1, megabytes):,.0f} MB of memory, besides Python and its libraries"
     lines = ["parameters:", *lines, f"  {total:,} in all; {needed}"]
     if loss_is_estimated(model):
         lines.append(
@@ -58,7 +65,7 @@ def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -
 
 
 def loss_is_estimated(model: RNNLM) -> bool:
-    """Whether the loss in training is that of a sample of the vocabulary."""
+    """Whether the training loss is estimated from a sample of the vocabulary."""
     return not model.output.exact and model.output_settings.samples < model.vocab_size
 
 
@@ -67,7 +74,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 class Silent:
-    """Says nothing."""
+    """Reports nothing."""
 
     def note(self, line: str) -> None: ...
 
@@ -79,7 +86,7 @@ class Silent:
 
 
 class OnStream:
-    """Lines on a text stream, with bars where it is a terminal."""
+    """Writes lines to a text stream, and progress bars if it is a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -91,14 +98,14 @@ class OnStream:
         return self._bar(what, size_in_bytes, _bytes_read)
 
     def counting(self, what: str, tokens: int) -> AbstractContextManager[Callable[[int], None] | None]:
-        """As `reading`, for a text of so many tokens; what the context gives is told how many have been read so far."""
+        """As `reading`, for a text of `tokens` tokens; the function is called with the number of tokens read."""
         return self._bar(what, tokens, _tokens_read)
 
     @contextmanager
     def _bar(
         self, what: str, total: int | None, amount: Callable[[], list[ProgressColumn]]
     ) -> Iterator[Callable[[int], None] | None]:
-        """A bar while the context lasts, and what moves it; None, and nothing loaded, where there is no terminal."""
+        """A context manager that shows a progress bar and yields a function that moves it; None without a terminal."""
         if not self.stream.isatty():
             yield None
             return
@@ -113,6 +120,18 @@ class OnStream:
 
     def training(self) -> Progress:
         return progress_on(self.stream)
+
+
+def progress_on(stream: TextIO) -> Progress:
+    """Live progress if `stream` is a terminal that can show it, plain lines otherwise."""
+    if not stream.isatty():
+        return PlainProgress(stream)
+    from rich.console import Console
+
+    from weft.training.live_progress import LiveProgress
+
+    console = Console(file=stream)
+    return PlainProgress(stream) if console.is_dumb_terminal else LiveProgress(console)
 
 
 def _bytes_read() -> list[ProgressColumn]:

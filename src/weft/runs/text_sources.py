@@ -1,4 +1,4 @@
-"""From what a person names (files, folders, a corpus) to the three texts of a run: training, validation and test."""
+"""The three texts of a run, training, validation and test, from files, folders or a named corpus."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ from weft.errors import InputError, MissingFileError, nearest
 from weft.text.catalogue import CATALOGUE, named_corpus
 from weft.text.corpus import OnBytes, open_corpus
 from weft.text.split import PieceSource, split_corpus
+from weft.text.tokenizers.registry import tokenizer_class
 
 Fetch = Callable[[str], dict[str, Path]]
-"""Split -> file of a corpus known by name, fetched if it is not here."""
+"""Returns the files of a named corpus by split; downloads those that are not on this machine."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a run reads; `valid` and `test` may be left out."""
+    """The texts of a run; `valid` and `test` are optional."""
 
     train: PieceSource
     valid: PieceSource | None
     test: PieceSource | None
     size_in_bytes: int | None
-    """Bytes of the training source, before anything is split off; None if unknown."""
+    """Bytes of the training text before the split; None if unknown."""
     skipped: tuple[str, ...]
-    """Files met in folders and by patterns that are empty or binary, and are not read."""
+    """Empty and binary files that were found in folders or by patterns, and are not read."""
 
 
 def open_texts(data: Sequence[str], valid: Sequence[str], test: Sequence[str], fetch: Fetch) -> Texts:
-    """Open the texts named; a corpus known by name brings its own validation and test text, unless others are given.
+    """Open the given texts. A named corpus includes its own validation and test text, which `valid` and `test` replace.
 
-    A file or folder of that name goes before the corpus. Raises InputError and MissingFileError as `open_corpus` does.
+    A file or folder with the name of a corpus is used instead of the corpus. Raises InputError and MissingFileError as
+    `open_corpus` and `corpus_files` do.
     """
     files = corpus_files(data, fetch)
     sources: dict[str, Sequence[str | Path]] = {"train": data} if files is None else {k: [v] for k, v in files.items()}
@@ -45,10 +47,10 @@ def open_texts(data: Sequence[str], valid: Sequence[str], test: Sequence[str], f
 
 
 def corpus_files(sources: Sequence[str], fetch: Fetch) -> dict[str, Path] | None:
-    """The files of the named corpus that `sources` is, by split; None where it is files, folders and the like.
+    """The files, by split, of the named corpus that `sources` consists of; None if they are other sources.
 
-    Raises MissingFileError for a bare name that is none of these, with the nearest, and InputError for a corpus among
-    other texts.
+    Raises MissingFileError, with the most similar name, for a name that is neither a path nor a corpus, and InputError
+    for a corpus together with other sources and for an empty name.
     """
     for source in sources:
         if not source:
@@ -67,21 +69,29 @@ def corpus_files(sources: Sequence[str], fetch: Fetch) -> dict[str, Path] | None
 
 
 def split_texts(texts: Texts, config: TextConfig, characters: int) -> Texts:
-    """The same with the shares of the training text held out that the configuration asks for, and cut to its length."""
+    """The texts with shares of the training text held out, and the training text truncated, as `config` says.
+
+    characters  length of the training text in characters
+
+    Raises InputError if the text is too short, and for `train_tokens` with a tokenizer of subwords.
+    """
     train, valid, test = texts.train, texts.valid, texts.test
     if config.valid_fraction or config.test_fraction:
         train, split_valid, split_test = split_corpus(train, characters, config.valid_fraction, config.test_fraction)
         valid, test = valid or split_valid, test or split_test
     if config.train_tokens is not None:
-        if config.tokenizer == "bpe":
-            raise InputError("train_tokens counts words or characters; it cannot be used with the tokenizer bpe")
-        train = FirstTokens(train, config.train_tokens, config.tokenizer == "word")
+        unit = tokenizer_class(config.tokenizer).unit
+        if unit == "subword":
+            raise InputError(
+                f"train_tokens counts words or characters; it cannot be used with the tokenizer {config.tokenizer}"
+            )
+        train = FirstTokens(train, config.train_tokens, of_words=unit == "word")
     return replace(texts, train=train, valid=valid, test=test)
 
 
 @dataclass(frozen=True)
 class FirstTokens:
-    """The first `tokens` tokens of a text, words or characters, the line ends counted."""
+    """The first `tokens` tokens of a text, line ends included. Tokens are words if `of_words`, else characters."""
 
     source: PieceSource
     tokens: int

@@ -73,4 +73,4 @@ class WordPieces:
 
 def word_pieces(tokenizer: Tokenizer) -> WordPieces | None:
     """How the tokens of `tokenizer` make words; None where they are words already."""
-    return None if tokenizer.kind == "word" else WordPieces(tokenizer)
+    return WordPieces(tokenizer) if tokenizer.splits_words else None

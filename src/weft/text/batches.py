@@ -1,10 +1,10 @@
 """Mini-batches for truncated back-propagation through time.
 
-A text of L tokens is read as N parallel streams. Stream i starts at token i * (L // N); block k reads
+A text of L tokens is read as N parallel streams. Stream i starts at token i * (L // N), and block k reads
 
     xs[i, t] = ids[(i * (L // N) + k * T + t) mod L]        ts[i, t] = ids[(i * (L // N) + k * T + t + 1) mod L]
 
-for t = 0 ... T - 1, so that every stream goes on where its last block ended and wraps round at the end of the text.
+for t = 0 ... T - 1. Every stream continues where its last block ended and wraps round at the end of the text.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from weft.errors import InputError
 
 
 class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
-    """The endless iterator of blocks `(xs, ts)`, two int64 arrays of shape (N, T): the tokens and those that follow.
+    """An endless iterator of blocks `(xs, ts)`: tokens and next tokens, each an int64 array of shape (N, T).
 
-    ids           1-D token ids, L of them; of a memory map only the entries needed are read
+    ids           token ids, shape (L,); only the entries that a block needs are read, which matters for a memory map
     batch_size    N, the number of streams
     block_length  T, the time steps in a block
-    position      tokens already read of every stream; pass the `position` of another `Blocks` to go on from there
+    position      tokens of every stream already read; the `position` of another `Blocks` continues from there
 
-    Raises InputError when L < N * T, or when a number is out of range.
+    Raises InputError if L < N * T, if `ids` is not a 1-D array of whole numbers, or if a number is out of range.
     """
 
     def __init__(
         self, ids: NDArray[np.integer[Any]] | Sequence[int], batch_size: int, block_length: int, position: int = 0
     ) -> None:
-        # A plain array over a memory map still reads from it, and drops the cost of the map's own class.
+        # A plain array over a memory map still reads from the file, without the overhead of `np.memmap.__getitem__`.
         self._ids = np.asarray(ids)
         if batch_size < 1 or block_length < 1:
             raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
@@ -56,12 +56,12 @@ class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
     def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         length = self._ids.size
         steps = np.arange(self._length_at(self.position), dtype=np.int64)
-        places = (self._starts + (self.position + steps)) % length
-        xs = self._ids[places].astype(np.int64)
-        ts = self._ids[(places + 1) % length].astype(np.int64)
+        indices = (self._starts + (self.position + steps)) % length
+        xs = self._ids[indices].astype(np.int64)
+        ts = self._ids[(indices + 1) % length].astype(np.int64)
         self.position += steps.size
         return xs, ts
 
     def _length_at(self, position: int) -> int:
-        """The time steps of the block that begins at `position`."""
+        """The number of time steps in the block that begins at `position`."""
         return self._block_length

@@ -1,4 +1,4 @@
-"""The text that every Python carries: its own language reference, as `help()` shows it."""
+"""The built-in text: the language reference that is part of Python, as `help()` shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weft.errors import InputError
 def builtin_text() -> str:
     """CPython's language reference, chapters sorted by name: about 465,000 characters, 65,000 words.
 
-    The text is that of the running Python's version. Raises InputError when this Python was built without it.
+    The text depends on the version of Python. Raises InputError if this Python was built without it.
     """
     try:
         from pydoc_data.topics import topics

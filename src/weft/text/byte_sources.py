@@ -1,4 +1,4 @@
-"""Where the bytes of a text come from: files, gzip files, standard input and the built-in text, again and again."""
+"""Sources of bytes that can be read repeatedly: files, gzip files, standard input and the built-in text."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ from weft.files import opened, reading
 from weft.text.builtin import builtin_text
 
 BLOCK_BYTES = 1 << 16
+"""Most bytes in a block."""
 
 
 class ByteSource(Protocol):
-    """Bytes under a name."""
+    """Named bytes that can be read repeatedly."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def size(self) -> int | None:
-        """Bytes that `blocks` gives; None while unknown."""
+        """Size in bytes, decompressed; None if unknown."""
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes from the beginning, in blocks of BLOCK_BYTES."""
+        """The bytes from the beginning, in blocks of up to BLOCK_BYTES.
+
+        Raises MissingFileError or InputError if the source cannot be read.
+        """
 
 
 def file_source(path: Path) -> ByteSource:
-    """The source for a path: a gzip file by its ending, anything that cannot be read twice spooled."""
+    """The source for a path: `.gz` files are decompressed, and pipes and the like are spooled."""
     if path.suffix == ".gz":
         return GzipSource(path)
     return FileSource(path) if path.is_file() else SpooledSource(str(path), lambda: path.open("rb"))
@@ -59,7 +63,7 @@ class FileSource:
 
 
 class GzipSource(FileSource):
-    """A file whose name ends in `.gz`; its bytes are the decompressed ones."""
+    """A gzip file, read decompressed."""
 
     @property
     def size(self) -> None:
@@ -85,7 +89,10 @@ class BuiltinSource:
 
 
 class SpooledSource:
-    """What can be read only once: kept in a temporary file, which goes when this object does."""
+    """A stream that can be read only once, such as standard input or a pipe.
+
+    The first reading copies it into a temporary file, which is deleted with this object.
+    """
 
     def __init__(self, name: str, open_stream: Callable[[], AbstractContextManager[BinaryIO]]) -> None:
         self.name = name
@@ -95,10 +102,10 @@ class SpooledSource:
 
     def blocks(self) -> Iterator[bytes]:
         with reading(self.name):
-            spool = self._spool or self._filled()
+            spool = self._spool or self._copied()
             position = 0
             while True:
-                # Several readers share the file, so each says where it is.
+                # Several readers share the file and its position.
                 spool.seek(position)
                 block = spool.read(BLOCK_BYTES)
                 if not block:
@@ -106,7 +113,7 @@ class SpooledSource:
                 yield block
                 position += len(block)
 
-    def _filled(self) -> BinaryIO:
+    def _copied(self) -> BinaryIO:
         spool = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 (closed by the finalizer)
         weakref.finalize(self, spool.close)
         with self._open_stream() as stream:
@@ -117,7 +124,7 @@ class SpooledSource:
 
 
 def standard_input() -> AbstractContextManager[BinaryIO]:
-    """The bytes of standard input; raises InputError when it is closed."""
+    """The bytes of standard input. Raises InputError if it is closed."""
     if sys.stdin is None or sys.stdin.closed:
         raise InputError("standard input is closed")
     return nullcontext(sys.stdin.buffer)

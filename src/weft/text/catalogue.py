@@ -1,7 +1,7 @@
-"""The named corpora: what they are, where their files lie, and whether those are the right ones.
+"""The catalogue of named corpora: their files, addresses and hashes, and the check of local files against it.
 
-A corpus `ptb` lies in the folder `ptb` of the data folder: the one named by the environment variable WEFT_DATA, else
-the user's cache folder. No file is used before its size and SHA-256 are those of the catalogue below.
+The files of a corpus `ptb` are in the subfolder `ptb` of the data folder, which is the value of the environment
+variable WEFT_DATA or the user's cache folder. A file is used only if its size and SHA-256 are those of the catalogue.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from weft.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Address:
-    """A place that serves a file: by itself, or as the member `member` of a zip or tar.gz archive."""
+    """A URL that serves a file, or a zip or tar.gz archive with the file as its member `member`."""
 
     url: str
     member: str | None = None
@@ -26,7 +26,7 @@ class Address:
 
 @dataclass(frozen=True)
 class NamedFile:
-    """One file of a corpus: its name, size in bytes and SHA-256, and the addresses that serve this very content."""
+    """One file of a corpus: its name, size in bytes and SHA-256, and the addresses that serve this content."""
 
     name: str
     bytes: int
@@ -36,7 +36,7 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class NamedCorpus:
-    """A corpus that is known by name; `files` maps a split ('train', perhaps 'valid' and 'test') to its file."""
+    """A corpus of the catalogue. `files` maps each split ('train', possibly 'valid' and 'test') to a file."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class NamedCorpus:
 
     @property
     def size_bytes(self) -> int:
-        """Size of all files together, in bytes."""
+        """Size of all files in bytes."""
         return sum(file.bytes for file in self.files.values())
 
 
@@ -154,12 +154,12 @@ CATALOGUE: dict[str, NamedCorpus] = {
 
 
 def named_corpus(name: str) -> NamedCorpus | None:
-    """The corpus of this name; None when the name is not one of the catalogue."""
+    """The corpus with this name; None if the catalogue has none."""
     return CATALOGUE.get(name)
 
 
 def known_corpus(name: str) -> NamedCorpus:
-    """The corpus of this name; raises InputError, with the nearest name, when there is none."""
+    """The corpus with this name. Raises InputError, with the most similar name, if there is none."""
     corpus = named_corpus(name)
     if corpus is None:
         raise InputError(
@@ -170,15 +170,15 @@ def known_corpus(name: str) -> NamedCorpus:
 
 
 def data_folders() -> list[Path]:
-    """Where corpora are looked for, in this order: the folder WEFT_DATA, when it is set, then the cache folder."""
-    stated = os.environ.get("WEFT_DATA")
-    return ([Path(stated).expanduser().absolute()] if stated else []) + [_cache_folder()]
+    """The folders that can contain corpora, in order of search: WEFT_DATA, if it is set, then the cache folder."""
+    given = os.environ.get("WEFT_DATA")
+    return ([Path(given).expanduser().absolute()] if given else []) + [_cache_folder()]
 
 
 def locate(name: str) -> dict[str, Path] | None:
-    """Split -> path of the files of a named corpus when all are here and right; None when one is missing.
+    """The local files of a named corpus, by split; None if any of them is missing.
 
-    Raises InputError for an unknown name and for a file that is here and has another content.
+    Raises InputError for an unknown name and for a file with other content.
     """
     corpus = known_corpus(name)
     here = local_files(corpus)
@@ -186,7 +186,7 @@ def locate(name: str) -> dict[str, Path] | None:
 
 
 def local_files(corpus: NamedCorpus) -> dict[str, Path]:
-    """Split -> path of those files of `corpus` that are here; raises InputError if one has another content."""
+    """The files of `corpus` that are on this machine, by split. Raises InputError for a file with other content."""
     here: dict[str, Path] = {}
     for split, file in corpus.files.items():
         for folder in data_folders():
@@ -205,7 +205,7 @@ def local_files(corpus: NamedCorpus) -> dict[str, Path]:
 
 
 def mismatch(path: Path, file: NamedFile) -> str | None:
-    """How the content of `path` differs from `file`, in a few words; None when it is that very content."""
+    """How the content of `path` differs from `file`, in a few words; None if it is the same."""
     try:
         size = path.stat().st_size
         if size != file.bytes:
@@ -225,13 +225,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        return False  # a folder on the way that may not be searched
+        return False  # no permission to search one of the folders
 
 
 def _cache_folder() -> Path:
-    stated = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(stated).is_absolute():
-        return Path(stated) / "weft"
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(given).is_absolute():
+        return Path(given) / "weft"
     try:
         home = Path.home()
     except RuntimeError as error:

@@ -1,7 +1,7 @@
-"""A corpus: text from files, folders, patterns, gzip files, standard input or the built-in text, read as pieces.
+"""A corpus: text from files, folders, glob patterns, gzip files, standard input or the built-in text, read in pieces.
 
 A piece is a line with its "\\n", or a part of a very long line. Only "\\n" and "\\r\\n" end a line. The text is read
-lazily, again and again, in constant memory.
+lazily and in constant memory, and can be read repeatedly.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from weft.text.byte_sources import BuiltinSource, ByteSource, SpooledSource, fil
 from weft.text.decoding import decoded, pieces_of
 
 OnBytes = Callable[[int], None]
-"""Told the bytes read so far, of all sources together, decompressed."""
+"""Called with the decompressed bytes read so far, over all sources."""
 
 
 class Corpus:
-    """An ordered set of sources, made by `open_corpus`.
+    """An ordered set of sources; see `open_corpus`.
 
-    names    what is read, in order
-    skipped  files met in folders and by patterns that are empty or binary, and are not read
+    names    names of the sources, in order
+    skipped  empty and binary files that were found in folders or by patterns, and are not read
     """
 
     def __init__(self, sources: Sequence[ByteSource], skipped: Sequence[str] = ()) -> None:
@@ -35,18 +35,18 @@ class Corpus:
 
     @property
     def size_in_bytes(self) -> int | None:
-        """Bytes of text; None while unknown: compressed, or standard input before it was read."""
+        """Size of the text in bytes. None if unknown, as for gzip files, and for standard input before it is read."""
         sizes = [source.size for source in self._sources]
         return None if None in sizes else sum(cast("list[int]", sizes))
 
     def pieces(self, on_bytes: OnBytes | None = None) -> Iterator[str]:
         """The text from its beginning, in pieces of at most LONGEST_PIECE characters and a "\\n".
 
-        A long line is cut before a white-space character where there is one, and only its last piece ends in "\\n".
-        "\\r\\n" becomes "\\n", and the last line of every source gets its "\\n" if it has none.
+        A longer line is cut, before white space if possible, and only its last piece ends in "\\n". "\\r\\n" becomes
+        "\\n". The last line of every source gets a "\\n" if it has none.
 
-        Raises InputError for a source that is empty, binary, not UTF-8 or cannot be read, and when all sources together
-        hold only white space; MissingFileError for one that is gone.
+        Raises InputError for a source that is empty, binary, not UTF-8 or cannot be read, and if all sources together
+        contain only white space; MissingFileError for a source that no longer exists.
         """
         read = 0
 
@@ -72,14 +72,14 @@ class Corpus:
 
 
 def open_corpus(sources: str | Path | Sequence[str | Path]) -> Corpus:
-    """The corpus of `sources` in the order given.
+    """The corpus of `sources`, in the order given.
 
-    A source is a file, a `.gz` file, a folder (its text files and those of its folders, sorted by path), a pattern such
-    as "texts/**/*.txt", "-" (standard input) or "builtin"; a `Path` is always a file or folder. Hidden files in folders
-    are left out, and so are empty and binary ones there, which `Corpus.skipped` lists.
+    A source is a file, a `.gz` file, a folder (its text files and those of its subfolders, sorted by path), a glob
+    pattern, for example "texts/**/*.txt", "-" (standard input) or "builtin". A `Path` is always a file or folder.
+    Hidden files in folders are ignored. Empty and binary files in folders are skipped and listed in `Corpus.skipped`.
 
-    Raises MissingFileError for a file or folder that is not there or a pattern that nothing matches, and InputError for
-    what holds no text.
+    Raises MissingFileError for a file or folder that does not exist and a pattern without matches, and InputError for
+    no source, a folder or pattern without text files, and standard input given twice.
     """
     sources = [sources] if isinstance(sources, (str, Path)) else list(sources)
     if not sources:
@@ -137,5 +137,5 @@ def _files_under(folder: Path) -> list[Path]:
 
 def _looks_like_text(source: ByteSource) -> bool:
     first = next(source.blocks(), b"").removeprefix(codecs.BOM_UTF8)
-    # UTF-16 is full of zero bytes, but somebody's text: reading it says what to do, so it is not left out silently.
+    # UTF-16 has zero bytes but is text. It is not skipped silently: reading it raises an error that says what to do.
     return bool(first) and (b"\0" not in first or first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)))

@@ -1,4 +1,4 @@
-"""From bytes to pieces: UTF-8 decoding, line ends, and the cutting of very long lines."""
+"""Decoding: from UTF-8 bytes to pieces of text, that is lines and parts of very long lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from weft.errors import InputError
 from weft.text.byte_sources import ByteSource, GzipSource
 
 LONGEST_PIECE = 1 << 12
-"""Most characters in a piece, its "\\n" not counted."""
+"""Most characters in a piece, not counting its "\\n"."""
 
 BATCH_CHARACTERS = 1 << 18
-"""Characters in a batch of pieces, about."""
+"""Approximate number of characters in a batch of pieces."""
 
 
 def decoded(source: ByteSource, blocks: Iterator[bytes]) -> Iterator[str]:
-    """Blocks of bytes as text, whatever characters they cut."""
+    """Blocks of bytes as text. A block may end within a character.
+
+    Raises InputError, with the byte offset, for bytes that are not UTF-8, a zero byte, and text in another encoding.
+    """
     name = source.name
     where = "of the decompressed text" if isinstance(source, GzipSource) else ""
     data, start = b"", 0
@@ -59,10 +62,10 @@ def _refuse_other_encodings(name: str, first: bytes) -> None:
 
 
 def pieces_of(texts: Iterator[str]) -> Iterator[str]:
-    """Text in blocks as pieces: lines with their "\\n", and parts of lines longer than LONGEST_PIECE."""
+    """Blocks of text as pieces: lines with their "\\n", and parts of lines longer than LONGEST_PIECE."""
     rest = ""
     for text in texts:
-        # A "\r" at the end stays in `rest`, where the "\n" of the next text meets it.
+        # A "\r" at the end stays in `rest` until the next block shows whether a "\n" follows.
         *lines, rest = (rest + text).replace("\r\n", "\n").split("\n")
         for line in lines:
             if len(line) <= LONGEST_PIECE:
@@ -77,7 +80,7 @@ def pieces_of(texts: Iterator[str]) -> Iterator[str]:
 
 
 def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
-    """The same pieces in batches, thousands of lines at a time: a few calls a line would take longer than the work."""
+    """The pieces in batches of about BATCH_CHARACTERS, since a few function calls a line would dominate the time."""
     batch: list[str] = []
     size = 0
     for piece in pieces:
@@ -91,7 +94,7 @@ def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _cut(line: str) -> Iterator[str]:
-    """A line in parts of at most LONGEST_PIECE characters, not counting its "\\n"; no word is cut if it fits in one."""
+    """A line in parts of at most LONGEST_PIECE characters, not counting its "\\n". Only longer words are cut."""
     length = len(line.removesuffix("\n"))
     start = 0
     while length - start > LONGEST_PIECE:

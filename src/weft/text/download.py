@@ -1,7 +1,7 @@
-"""Fetching named corpora: from the next address when one fails, and never kept unchecked.
+"""Download of named corpora: if one address fails, the next one is used, and every file is checked.
 
-A file arrives in `NAME.part` beside its place and takes the place once its size and SHA-256 are right. Every address of
-a file serves the same content, so what one address began is continued from another.
+A file is downloaded as `NAME.part` in the folder of the corpus, and renamed once its size and SHA-256 are right. All
+addresses of a file serve the same content, so a download from one address is continued from another.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from urllib.parse import unquote, urlsplit
 
 from weft.errors import InputError, MissingFileError
 from weft.text.catalogue import Address, NamedCorpus, NamedFile, data_folders, known_corpus, local_files, mismatch
-from weft.text.http import CHUNK, AddressError, OnBytes, receive, store, take_place
+from weft.text.http import CHUNK, AddressError, OnBytes, move_into_place, receive, store
 
 OnProgress = Callable[[int, int], None]
-"""Called with the bytes so far and the total, over all files that are fetched."""
+"""Called with the bytes received so far and the total, over all files to download."""
 
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
@@ -35,11 +35,11 @@ _ARCHIVE_ERRORS = (
 
 
 def fetch_corpus(name: str, on_progress: OnProgress | None = None) -> dict[str, Path]:
-    """Split -> path of every file of the corpus `name`, fetching those that are not here yet.
+    """The files of the corpus `name`, by split; those that are not on this machine are downloaded.
 
-    An interrupted call leaves `.part` files and the next call goes on from them. Raises InputError for an unknown name,
-    for a file that is here with another content and for folders that cannot be written; MissingFileError, saying where
-    to put the files by hand, when no address serves them.
+    An interrupted call leaves `.part` files, from which the next call continues. Raises InputError for an unknown name,
+    for a local file with other content and for folders that cannot be written; MissingFileError, naming the paths to
+    put the files in by hand, if no address serves them.
     """
     corpus = known_corpus(name)
     paths = local_files(corpus)
@@ -47,12 +47,12 @@ def fetch_corpus(name: str, on_progress: OnProgress | None = None) -> dict[str, 
     if not missing:
         return paths
     folder = _writable_folder(corpus)
-    tell = on_progress or (lambda done, total: None)
+    report = on_progress or (lambda done, total: None)
     total = sum(file.bytes for file in missing.values())
     done = 0
     for split, file in missing.items():
         try:
-            _fetch_file(file, folder, _scaled(tell, done, file.bytes, total))
+            _fetch_file(file, folder, _scaled(report, done, file.bytes, total))
         except AddressError as error:
             by_hand = ", ".join(str(folder / other.name) for key, other in missing.items() if key not in paths)
             raise MissingFileError(
@@ -60,7 +60,7 @@ def fetch_corpus(name: str, on_progress: OnProgress | None = None) -> dict[str, 
             ) from error
         paths[split] = folder / file.name
         done += file.bytes
-        tell(done, total)
+        report(done, total)
     _remove_leftovers(missing.values(), folder)
     return {split: paths[split] for split in corpus.files}
 
@@ -75,18 +75,18 @@ def _writable_folder(corpus: NamedCorpus) -> Path:
     raise InputError(f"cannot write in {' or '.join(map(str, folders))}; set WEFT_DATA to a folder that can be written")
 
 
-def _scaled(tell: OnProgress, done: int, size: int, total: int) -> OnBytes:
-    """Progress of one file, or of the archive it comes in, as progress of all files."""
+def _scaled(on_progress: OnProgress, done: int, size: int, total: int) -> OnBytes:
+    """Progress of one file, or of the archive that contains it, as progress of all files."""
 
     def report(position: int, length: int | None) -> None:
         if length:
-            tell(done + min(size, size * position // length), total)
+            on_progress(done + min(size, size * position // length), total)
 
     return report
 
 
 def _fetch_file(file: NamedFile, folder: Path, on_bytes: OnBytes) -> None:
-    """Bring `file` into `folder` from the first address that serves it; AddressError tells what failed at each."""
+    """Download `file` into `folder` from the first address that serves it. Raises AddressError with all failures."""
     failures: list[str] = []
     for address in file.addresses:
         try:
@@ -96,7 +96,7 @@ def _fetch_file(file: NamedFile, folder: Path, on_bytes: OnBytes) -> None:
                 _fetch_member(address, address.member, file, folder, on_bytes)
         except AddressError as error:
             if mismatch(folder / file.name, file) is None:
-                return  # another process brought it meanwhile
+                return  # another process has downloaded it meanwhile
             failures.append(f"{urlsplit(address.url).hostname}: {error}")
         else:
             return
@@ -110,12 +110,12 @@ def _fetch_plain(url: str, file: NamedFile, folder: Path, on_bytes: OnBytes) -> 
         receive(url, part, file.bytes, on_bytes)
         wrong = mismatch(part, file)
         if wrong is None:
-            take_place(part, folder / file.name)
+            move_into_place(part, folder / file.name)
             return
         part.unlink(missing_ok=True)
         if not resumed:
             raise AddressError(f"wrong content, {wrong}")
-        resumed = False  # the old beginning may be to blame: once more, all of it
+        resumed = False  # the old beginning may be wrong: download all of it once more
 
 
 def _fetch_member(address: Address, member: str, file: NamedFile, folder: Path, on_bytes: OnBytes) -> None:
@@ -126,7 +126,7 @@ def _fetch_member(address: Address, member: str, file: NamedFile, folder: Path, 
         if not archive.exists():
             fresh = not part.exists()
             receive(address.url, part, None, on_bytes)
-            take_place(part, archive)
+            move_into_place(part, archive)
         try:
             _extract(archive, member, file, folder)
         except AddressError:
@@ -145,18 +145,18 @@ def _extract(archive: Path, member: str, file: NamedFile, folder: Path) -> None:
         wrong = mismatch(extracted, file)
         if wrong is not None:
             raise AddressError(f"wrong content, {wrong}")
-        take_place(extracted, folder / file.name)
+        move_into_place(extracted, folder / file.name)
     finally:
         extracted.unlink(missing_ok=True)
 
 
 def _member_chunks(archive: Path, member: str, size: int) -> Iterator[bytes]:
-    """The content of one member of an archive, and never more than a chunk beyond `size` bytes of it."""
-    taken = 0
+    """The chunks of one member of an archive, at most one chunk beyond `size` bytes."""
+    read_bytes = 0
     try:
         with _opened(archive) as opened, _content(opened, member) as content:
-            while taken <= size and (chunk := content.read(CHUNK)):
-                taken += len(chunk)
+            while read_bytes <= size and (chunk := content.read(CHUNK)):
+                read_bytes += len(chunk)
                 yield chunk
     except _ARCHIVE_ERRORS as error:
         raise AddressError(f"{archive.name} has no readable {member}") from error
@@ -184,7 +184,7 @@ def _part_of(path: Path) -> Path:
 
 
 def _remove_leftovers(files: Iterable[NamedFile], folder: Path) -> None:
-    """Remove what failed addresses left, and the archives, now that every file is in its place."""
+    """Remove archives and partial downloads, once every file is complete."""
     for file in files:
         archives = [folder / _archive_name(address) for address in file.addresses if address.member is not None]
         for path in (_part_of(folder / file.name), *archives, *map(_part_of, archives)):

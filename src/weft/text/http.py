@@ -1,6 +1,6 @@
-"""One address to one file over HTTP: placed byte by byte, resumed with Range when the connection was cut off.
+"""Download of one file from one address over HTTP, resumed with a Range request after an interruption.
 
-What arrives is not yet trusted; whoever asked for it checks its hash.
+The content is not checked here: the caller compares its hash.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from urllib.parse import urlsplit
 from weft.errors import InputError
 
 CHUNK = 1 << 16
-"""Bytes that are read at once."""
+"""Bytes in one read."""
 
 OnBytes = Callable[[int, "int | None"], None]
-"""Called with the bytes of the file so far and its length, None when nobody said it."""
+"""Called with the bytes of the file received so far and the length of the file, None if unknown."""
 
-_TIMEOUT = 20.0  # seconds without an answer
-_CUTS = 20  # how often one address may be cut off and resumed
+_TIMEOUT = 20.0  # seconds without a response
+_CUTS = 20  # most interruptions of one download that are resumed
 
 
 class AddressError(Exception):
-    """An address does not serve the file; the text says why in a few words."""
+    """An address does not serve the file. The message gives the reason in a few words."""
 
 
 class CutOffError(AddressError):
@@ -38,10 +38,12 @@ class CutOffError(AddressError):
 
 
 def receive(url: str, part: Path, size: int | None, on_bytes: OnBytes) -> None:
-    """Complete the file `part`, whose beginning may be there, from `url`; `size` is its length in bytes if known.
+    """Download `url` into the file `part`, continuing after the bytes that it contains.
 
-    Goes on after every cut that brought something new. Raises AddressError when the address fails, with all that
-    arrived left in `part`, and InputError when `part` cannot be written.
+    size  length of the file in bytes, None if unknown
+
+    After an interruption the download is resumed, provided that new bytes had arrived. Raises AddressError if the
+    address fails, with all received bytes left in `part`, and InputError if `part` cannot be written.
     """
     for _ in range(_CUTS):
         before = size_of(part)
@@ -56,10 +58,11 @@ def receive(url: str, part: Path, size: int | None, on_bytes: OnBytes) -> None:
 
 
 def store(chunks: Iterator[bytes], path: Path, start: int) -> Generator[int, None, None]:
-    """Write `chunks` into `path` from the byte `start` on, yield the position after each, and let the file end there.
+    """Write `chunks` into the file `path` from byte `start` on; yields the position after each chunk.
 
-    Bytes are placed, not appended, and the end is set only when it was reached: two processes that fetch the same file
-    at the same time write the same bytes to the same places. Raises InputError when `path` cannot be written.
+    The file is truncated at the end of the last chunk, not before. Bytes are written at their positions, not appended,
+    so two processes that download the same file at the same time write the same bytes at the same positions. Raises
+    InputError if `path` cannot be written.
     """
     try:
         path.touch()
@@ -75,8 +78,8 @@ def store(chunks: Iterator[bytes], path: Path, start: int) -> Generator[int, Non
         raise _cannot_write(path, error) from error
 
 
-def take_place(part: Path, path: Path) -> None:
-    """Rename the complete `part` to `path`; no error if another process did so first."""
+def move_into_place(part: Path, path: Path) -> None:
+    """Rename the complete file `part` to `path`. It is no error if another process has done so."""
     try:
         part.replace(path)
     except OSError as error:
@@ -85,7 +88,7 @@ def take_place(part: Path, path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Length of the file in bytes; 0 when there is none."""
+    """Size of the file in bytes; 0 if there is no file."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -102,7 +105,7 @@ def _receive_rest(url: str, part: Path, size: int | None, on_bytes: OnBytes) -> 
         error.close()
         if error.code != 416 or not have:
             raise AddressError(f"HTTP {error.code}") from error
-        part.unlink()  # nothing lies beyond it, so it is not the beginning of this file
+        part.unlink()  # the server has no bytes after it, so it is not the beginning of this file
         _receive_rest(url, part, size, on_bytes)
         return
     except (OSError, http.client.HTTPException) as error:
@@ -129,7 +132,7 @@ def _open(url: str, start: int) -> http.client.HTTPResponse:
 
 
 def _extent(status: int, headers: Message) -> tuple[int, int | None]:
-    """Where in the file the body of an answer begins, and the length of the whole file if the server says it."""
+    """The position in the file at which the body of a response begins, and the length of the file, None if unknown."""
     if status == 206:
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", "").strip())
         if found is None:
@@ -140,7 +143,7 @@ def _extent(status: int, headers: Message) -> tuple[int, int | None]:
 
 
 def _body(response: http.client.HTTPResponse, start: int, length: int | None, size: int | None) -> Iterator[bytes]:
-    """The chunks of an answer, and never more than a chunk beyond `size`; raises CutOffError where it ends early."""
+    """The chunks of a response, at most one chunk beyond `size`. Raises CutOffError if the response ends early."""
     position = start
     while size is None or position <= size:
         try:
@@ -166,12 +169,12 @@ def _in_short(error: Exception) -> str:
 
 
 class NeverLeaveHttps(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not from HTTPS to an address without it."""
+    """Follows redirects, but not from HTTPS to another scheme."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
-        """The request that follows the redirect; raises URLError when it would leave HTTPS."""
+        """The request that follows the redirect. Raises URLError if it would leave HTTPS."""
         if req.type == "https" and urlsplit(newurl).scheme != "https":
             fp.close()
             raise urllib.error.URLError("redirected to an address without HTTPS")

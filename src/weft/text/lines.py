@@ -1,4 +1,4 @@
-"""Lines of a file or of standard input as they come, for what is answered line by line."""
+"""Lines of a file or of standard input, each available as soon as it has been read."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from weft.files import opened, reading
 from weft.text.byte_sources import standard_input
 
 LONGEST_LINE = 1 << 22
-"""Most bytes in a line, so that a text without line ends is refused and does not fill the memory."""
+"""Most bytes in a line: a text without line ends is refused before it fills the memory."""
 
 
 def read_lines(source: str) -> Iterator[str]:
-    """The lines of the file `source`, or of standard input for "-", without their ends; empty lines stay in place.
+    """The lines of the file `source`, or of standard input for "-", without their line ends. Empty lines are included.
 
-    A file whose name ends in `.gz` is decompressed; byte offsets are of the decompressed text.
+    A file whose name ends in `.gz` is decompressed.
 
-    Raises MissingFileError, and InputError for what is not a file of UTF-8 text, with the line and byte offset.
+    Raises MissingFileError, and InputError for a file that is not UTF-8 text, with the number of the line and the byte
+    offset in the decompressed text.
     """
     for line in lines_or_faults(source):
         if isinstance(line, InputError):
@@ -28,7 +29,10 @@ def read_lines(source: str) -> Iterator[str]:
 
 
 def lines_or_faults(source: str) -> Iterator[str | InputError]:
-    """As `read_lines`, with what is wrong with a line in its place. Raises where the source cannot be read on."""
+    """As `read_lines`, but a line that cannot be decoded is replaced by its error, and reading continues.
+
+    Raises MissingFileError, and InputError if the source cannot be read any further.
+    """
     name = "standard input" if source == "-" else source
     with reading(name), standard_input() if source == "-" else opened(Path(source)) as file:
         number = offset = 0

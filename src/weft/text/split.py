@@ -1,4 +1,4 @@
-"""One text in three contiguous parts: the beginning trains, then comes validation, and the end of the text tests."""
+"""Splits a text into three contiguous parts: training at the beginning, then validation, then test at the end."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from weft.text.decoding import LONGEST_PIECE
 
 
 class PieceSource(Protocol):
-    """A text that can be read again and again: a `Corpus` or a part of one."""
+    """A text that can be read repeatedly: a `Corpus` or a part of one."""
 
     def pieces(self, on_bytes: OnBytes | None = None) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True)
 class Part:
-    """The pieces of `source` that begin at the characters from `start` to `stop`, `stop` not included."""
+    """The pieces of `source` that begin at a character from `start` to `stop` - 1."""
 
     source: PieceSource
     start: int
     stop: int
 
     def pieces(self, on_bytes: OnBytes | None = None) -> Iterator[str]:
-        """The part from its beginning; `on_bytes` is told of the bytes read before it as well."""
-        for place, piece in _placed(self.source.pieces(on_bytes)):
-            if place >= self.stop:
+        """The pieces of the part. `on_bytes` also counts the bytes of the source before the part."""
+        for first, piece in _with_positions(self.source.pieces(on_bytes)):
+            if first >= self.stop:
                 return
-            if place >= self.start:
+            if first >= self.start:
                 yield piece
 
 
 class Split(NamedTuple):
-    """The parts of a text; one whose share is 0 is None."""
+    """The parts of a text. A part whose share is 0 is None."""
 
     train: Part
     valid: Part | None
@@ -48,11 +48,11 @@ class Split(NamedTuple):
 def split_corpus(
     corpus: PieceSource, total_characters: int, valid_fraction: float, test_fraction: float = 0.0
 ) -> Split:
-    """Hold out the shares `valid_fraction` and `test_fraction` of the text's characters, at its end.
+    """Hold out the shares `valid_fraction` and `test_fraction` of the text's characters, at the end of the text.
 
-    The cuts are at the first pieces that begin at or after the exact shares, moved where that would leave a part empty.
+    Each cut is at the first piece that begins at or after the exact share. It is moved if a part would be empty.
 
-    Raises InputError when the fractions are out of range or the text has fewer pieces than parts.
+    Raises InputError if the fractions are out of range or the text has fewer pieces than parts.
     """
     if not (valid_fraction >= 0 and test_fraction >= 0 and valid_fraction + test_fraction < 1):
         raise InputError(
@@ -61,11 +61,11 @@ def split_corpus(
         )
     shares = [1 - valid_fraction - test_fraction, *(share for share in (valid_fraction, test_fraction) if share > 0)]
     cuts = [round(total_characters * sum(shares[:number])) for number in range(1, len(shares))]
-    # A span that is longer than any piece has a piece beginning in it; only shorter ones need a look at the text.
+    # In a part that is longer than any piece, a piece begins. Only for shorter parts must the text be read.
     if min(shares) * total_characters <= LONGEST_PIECE + 2:
-        cuts = _moved(corpus, cuts, total_characters)
-    borders = [0, *cuts, total_characters]
-    train, *held_out = (Part(corpus, start, stop) for start, stop in pairwise(borders))
+        cuts = _without_empty_parts(corpus, cuts, total_characters)
+    limits = [0, *cuts, total_characters]
+    train, *held_out = (Part(corpus, start, stop) for start, stop in pairwise(limits))
     return Split(
         train,
         valid=held_out[0] if valid_fraction > 0 else None,
@@ -73,25 +73,26 @@ def split_corpus(
     )
 
 
-def _moved(corpus: PieceSource, cuts: Sequence[int], total_characters: int) -> list[int]:
-    """The places where pieces begin that are next to `cuts`, with at least one piece before, between and after them."""
-    places = array("q", (place for place, _ in _placed(corpus.pieces())))
+def _without_empty_parts(corpus: PieceSource, cuts: Sequence[int], total_characters: int) -> list[int]:
+    """The beginnings of pieces closest to `cuts` that leave at least one piece before, between and after them."""
+    begins = array("q", (first for first, _ in _with_positions(corpus.pieces())))
     parts = len(cuts) + 1
-    if len(places) < parts:
+    if len(begins) < parts:
         raise InputError(
-            f"the text ({total_characters:,} characters) is too short to be split: it has {len(places)} lines and "
+            f"the text ({total_characters:,} characters) is too short to be split: it has {len(begins)} lines and "
             f"needs at least {parts}, one for each part; give more text or separate files, or hold nothing out"
         )
     moved: list[int] = []
     index = 0
     for number, cut in enumerate(cuts, start=1):
-        index = min(max(bisect_left(places, cut), index + 1), len(places) - parts + number)
-        moved.append(places[index])
+        index = min(max(bisect_left(begins, cut), index + 1), len(begins) - parts + number)
+        moved.append(begins[index])
     return moved
 
 
-def _placed(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
-    place = 0
+def _with_positions(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Every piece after the position of its first character in the text."""
+    position = 0
     for piece in pieces:
-        yield place, piece
-        place += len(piece)
+        yield position, piece
+        position += len(piece)

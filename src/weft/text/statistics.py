@@ -1,4 +1,4 @@
-"""The size and shape of a text, from one cheap pass: what defaults are chosen by."""
+"""Statistics of a text from one pass. The defaults of a run depend on them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from weft.text.decoding import batches_of
 from weft.text.tokenizers.base import UNK
 
 MOST_DISTINCT_WORDS = 1 << 18
+"""Counting of distinct words stops at about this number."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,9 @@ class TextStatistics:
 
     characters      Unicode code points, line ends included
     lines           line ends
-    words           white-space separated
+    words           sequences of characters between white space
     letters         characters that are not white space
-    distinct_words  different words; counting stops at about MOST_DISTINCT_WORDS
+    distinct_words  different words, at most about MOST_DISTINCT_WORDS
     has_unk         whether some word is a literal `<unk>`
     """
 
@@ -32,12 +33,12 @@ class TextStatistics:
 
     @property
     def mean_word_length(self) -> float:
-        """Characters a word; large (above 15, say) for scripts written without spaces. 0 without words."""
+        """Letters a word; above about 15 for scripts written without spaces. 0 for a text without words."""
         return self.letters / self.words if self.words else 0.0
 
 
 def text_statistics(pieces: Iterable[str]) -> TextStatistics:
-    """The statistics of a text that is read once, in constant memory."""
+    """The statistics of a text, which is read once, in constant memory."""
     characters = lines = words = letters = 0
     distinct_words: set[str] = set()
     has_unk = False

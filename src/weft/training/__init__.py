@@ -1,10 +1,10 @@
-"""Truncated back-propagation through time: the trainer, and what it is made of."""
+"""Training by truncated back-propagation through time: the trainer and its parts."""
 
 from __future__ import annotations
 
 from weft.training.checkpoint import load_checkpoint, newest_checkpoint
 from weft.training.metrics import EpochMetrics, read_metrics
-from weft.training.progress import NoProgress, PlainProgress, Progress, progress_on
+from weft.training.progress import NoProgress, PlainProgress, Progress
 from weft.training.safetensors_io import load_weights
 from weft.training.trainer import Trainer, TrainingResult
 
@@ -18,6 +18,5 @@ __all__ = [
     "load_checkpoint",
     "load_weights",
     "newest_checkpoint",
-    "progress_on",
     "read_metrics",
 ]

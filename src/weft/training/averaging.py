@@ -1,16 +1,16 @@
-"""Averages of the weights over the course of training: smoother than any one step's, and what is kept of a run.
+"""Averages of the weights over the steps of training, which vary less than the weights of a single step.
 
-The optimizer goes on with the weights w as they are. Their average is what is validated, kept as the best and shipped.
-With k counting updates, w_k the weights after the k-th:
+The optimizer updates the weights w. Their average is validated and saved as the trained model. With w_k the weights
+after update k:
 
-    exponential    a_k = Σ_i d^(k-i) w_i / Σ_i d^(k-i)        i = 1 … k, the decay d; by a running mean
+    exponential    a_k = Σ_i d^(k-i) w_i / Σ_i d^(k-i)        i = 1 … k, d the decay; computed as a running mean
                    a_k = a_{k-1} + (1 - d) / (1 - d^k) (w_k - a_{k-1})
 
-    triggered      a_k = Σ_i w_i / (k - K + 1)                i = K … k, since the update K at which it began
+    triggered      a_k = Σ_i w_i / (k - K + 1)                i = K … k, K the update at which averaging began
 
-The second is NT-ASGD (Merity, Keskar and Socher 2018): averaged stochastic gradient descent (Polyak and Juditsky 1992)
-that begins once the validation loss v_t of the check t (the end of an epoch, t = 0, 1, …) has been no improvement for n
-checks, t > n and v_t > min(v_0 … v_{t-n-1}). Until then the weights themselves take the place of their average.
+The second is NT-ASGD (Merity, Keskar and Socher 2018), a form of averaged stochastic gradient descent (Polyak and
+Juditsky 1992). With v_t the validation loss at the end of epoch t = 0, 1, …, averaging begins when there has been no
+improvement for n epochs: t > n and v_t > min(v_0 … v_{t-n-1}). Before that, the weights are used without averaging.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from weft.training.running_mean import move_towards
 
 
 class Averaging:
-    """No average: the weights are kept as they are. What averages them derives from this."""
+    """No averaging: the trained model has the weights of the last step. Base class of the averages."""
 
     name: ClassVar[str] = "none"
 
@@ -38,15 +38,15 @@ class Averaging:
         self._count = 0
 
     def stepped(self) -> None:
-        """Take in the weights after an update."""
+        """Update the average by the weights after an update."""
 
     def epoch_ended(self, nats_per_token: float) -> bool:
-        """Take note of an epoch's validation loss; whether averaging begins with the weights as they are now."""
+        """Record the validation loss of an epoch. Returns whether averaging begins with the current weights."""
         return False
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within the block the parameters hold their average, where there is one; afterwards what they held before."""
+        """A context manager in which the parameters have the values of their averages, if there are any."""
         self._exchange()
         try:
             yield
@@ -54,25 +54,26 @@ class Averaging:
             self._exchange()
 
     def arrays(self) -> dict[str, Floats]:
-        """The live averages by the parameters' names; none before the first."""
+        """The averages by name of the parameter, not copied; empty before averaging begins."""
         return dict(self._average)
 
     def state(self) -> dict[str, Any]:
-        """What must be saved beside the arrays to continue, as JSON values."""
+        """JSON values that must be saved with the arrays to continue."""
         return {}
 
     def load_state(self, arrays: NamedArrays, state: Mapping[str, Any]) -> None:
-        """Continue from saved `arrays()` and `state()`; raises CheckpointError if they are of another model."""
+        """Continue from saved `arrays()` and `state()`. Raises CheckpointError if they do not fit."""
         if arrays and arrays.keys() != self._parameters.keys():
             raise CheckpointError(f"the saved averages are of {', '.join(arrays)}, not of all parameters")
         for name, array in arrays.items():
-            own = self._parameters[name]
-            if (array.shape, array.dtype) != (own.shape, own.dtype):
+            expected = self._parameters[name]
+            if (array.shape, array.dtype) != (expected.shape, expected.dtype):
                 raise CheckpointError(
-                    f"the saved average of {name!r} is {array.dtype} {array.shape}, expected {own.dtype} {own.shape}"
+                    f"the saved average of {name!r} is {array.dtype} {array.shape}, "
+                    f"expected {expected.dtype} {expected.shape}"
                 )
         if arrays:
-            self._average = {name: np.zeros_like(own) for name, own in self._parameters.items()}
+            self._average = {name: np.zeros_like(parameter) for name, parameter in self._parameters.items()}
             for name, average in self._average.items():
                 average[...] = arrays[name]
 
@@ -84,9 +85,9 @@ class Averaging:
             return
         for name, average in self._average.items():
             parameter = self._parameters[name]
-            held = parameter.copy()
+            weights = parameter.copy()
             parameter[...] = average
-            average[...] = held
+            average[...] = weights
 
     def _load_count(self, state: Mapping[str, Any]) -> None:
         count = state.get("count")
@@ -96,7 +97,7 @@ class Averaging:
 
 
 class ExponentialAverage(Averaging):
-    """The average of the last 1 / (1 - decay) steps, about; the older, the lighter."""
+    """An exponential average of the weights, over about the last 1 / (1 - decay) steps."""
 
     name = "exponential"
 
@@ -106,7 +107,7 @@ class ExponentialAverage(Averaging):
 
     def stepped(self) -> None:
         if not self._average:
-            self._average = {name: np.zeros_like(own) for name, own in self._parameters.items()}
+            self._average = {name: np.zeros_like(parameter) for name, parameter in self._parameters.items()}
         self._count += 1
         self._move((1 - self.decay) / (1 - self.decay**self._count))
 
@@ -119,7 +120,7 @@ class ExponentialAverage(Averaging):
 
 
 class TriggeredAverage(Averaging):
-    """NT-ASGD: the plain average since validation had not improved for `patience` checks."""
+    """NT-ASGD: the mean of the weights since validation has not improved for `patience` epochs."""
 
     name = "triggered"
 
@@ -138,7 +139,7 @@ class TriggeredAverage(Averaging):
         begins = not self._count and bool(earlier) and nats_per_token > min(earlier)
         self._checks.append(nats_per_token)
         if begins:
-            self._average = {name: own.copy("K") for name, own in self._parameters.items()}
+            self._average = {name: parameter.copy("K") for name, parameter in self._parameters.items()}
             self._count = 1
         return begins
 
@@ -155,7 +156,7 @@ class TriggeredAverage(Averaging):
 
 
 def make_averaging(config: TrainingConfig, parameters: NamedArrays) -> Averaging:
-    """The averaging that `config` asks for, of `parameters`."""
+    """The averaging of `parameters` that `config` selects."""
     if config.ema:
         return ExponentialAverage(parameters, config.ema)
     if config.average_after is not None:
@@ -164,5 +165,5 @@ def make_averaging(config: TrainingConfig, parameters: NamedArrays) -> Averaging
 
 
 def averaging_name(config: TrainingConfig) -> str:
-    """What a checkpoint calls the averaging that `config` asks for."""
+    """The name, in a checkpoint, of the averaging that `config` selects."""
     return make_averaging(config, {}).name

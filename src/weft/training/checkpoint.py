@@ -1,14 +1,15 @@
-"""The state of a run on disk: at every instant at least one complete checkpoint exists.
+"""Checkpoints: the state of a run on disk, written so that after the first one a complete checkpoint always exists.
 
     RUN/model.safetensors                 weights of the best model so far, by name
-    RUN/checkpoints/step-00001234/        everything to continue as if nothing had happened:
+    RUN/checkpoints/step-00001234/        the state from which a run continues bit for bit:
         model.safetensors                 weights by name
-        training.safetensors              optimizer.NAME ..., average.NAME ..., the average of the weights, and
-                                          state.LAYER.INDEX, the hidden state, each (N, H)
-        training.json                     step, position, random generator, schedule, scores
+        training.safetensors              optimizer.NAME: optimizer state; average.NAME: average of the weights;
+                                          state.LAYER.INDEX: hidden state, each (N, H)
+        training.json                     step, position, random generator, schedule, losses
 
-A checkpoint is written to a folder with a temporary name (it starts with a dot), synced and renamed; only then are
-the older ones removed. What a crash leaves under a temporary name is ignored, and removed by the next checkpoint.
+A checkpoint is written to a folder with a temporary name, which starts with a dot, then synced to disk and renamed.
+Older checkpoints are removed only after that. Temporary folders left by a crash are ignored, and removed when the next
+checkpoint is written.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ import numpy as np
 from safetensors import SafetensorError
 
 from weft.backends import State
+from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.files import sync_folder, write_text_atomically
-from weft.training.interfaces import Floats, NamedArrays
+from weft.training.averaging import averaging_name
+from weft.training.interfaces import BlockSource, Floats, NamedArrays, Trainable
 from weft.training.safetensors_io import Shapes, load_weights, read_tensors, write_tensors
 from weft.training.training_state import TrainingState
 
@@ -40,7 +43,7 @@ STATE = "training.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One moment of a run."""
+    """The state of a run after a step."""
 
     weights: NamedArrays
     optimizer: Mapping[str, np.ndarray[Any, Any]]
@@ -50,9 +53,9 @@ class Checkpoint:
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write `checkpoint` into the run folder `run` and remove the older ones; returns the new one's folder.
+    """Write `checkpoint` into the run folder `run` and remove older ones. Returns the folder of the checkpoint.
 
-    Raises CheckpointError if it cannot be written (a full disk, say); what was there before is then still valid.
+    Raises CheckpointError if it cannot be written, for example on a full disk; older checkpoints are then still valid.
     """
     target = checkpoint_folder(run, checkpoint.training.step)
     with _writing(run, f"the checkpoint {target.name}") as folder:
@@ -60,7 +63,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         write_tensors(folder / ARRAYS, _to_arrays(checkpoint))
         write_text_atomically(folder / STATE, json.dumps(checkpoint.training.to_json(), indent=1) + "\n")
         sync_folder(folder)
-        if target.exists():  # only a run that goes on from an older checkpoint comes by a step again
+        if target.exists():  # a run that continues from an older checkpoint reaches the same step again
             shutil.rmtree(target)
         folder.rename(target)
         sync_folder(target.parent)
@@ -71,7 +74,7 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
 
 
 def save_best_weights(run: Path, weights: NamedArrays) -> None:
-    """Replace the weights that `weft.load` reads by `weights`, all at once; raises CheckpointError as above."""
+    """Replace atomically the weights that `weft.load` reads. Raises CheckpointError if they cannot be written."""
     with _writing(run, f"the best weights, {WEIGHTS}") as folder:
         write_tensors(folder / WEIGHTS, weights)
         (folder / WEIGHTS).replace(run / WEIGHTS)
@@ -79,9 +82,9 @@ def save_best_weights(run: Path, weights: NamedArrays) -> None:
 
 
 def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
-    """Read the checkpoint in the folder `path`, of a model with the parameters `expected`, shapes by name.
+    """The checkpoint in the folder `path`, of a model whose parameters have the shapes `expected`, by name.
 
-    Raises CheckpointError, naming the file, if any of it is missing, damaged, from a newer version or of another model.
+    Raises CheckpointError, naming the file, if a file is missing, damaged, from a newer version or of another model.
     """
     try:
         training = TrainingState.from_json(json.loads((path / STATE).read_text("utf-8")))
@@ -101,13 +104,35 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
     )
 
 
+def check_same_run(
+    path: Path, checkpoint: Checkpoint, model: Trainable, blocks: BlockSource, config: TrainingConfig
+) -> None:
+    """Raise CheckpointError, naming the first difference, if training could not continue bit for bit."""
+    saved = checkpoint.training
+    differences = (
+        ("optimizer", saved.optimizer, config.optimizer),
+        ("schedule", saved.schedule, config.schedule),
+        ("averaging of the weights", saved.averaging, averaging_name(config)),
+        ("number of blocks a step", saved.accumulate, config.accumulate),
+        ("number of blocks in an epoch", saved.blocks_per_epoch, blocks.blocks_per_epoch),
+        ("type of numbers", _types(checkpoint.weights), _types(model.named_parameters())),
+        ("hidden state", _shapes(checkpoint.hidden), _shapes(model.zero_state(config.batch_size))),
+        ("random generator", saved.random_state.get("bit_generator"), model.rng.bit_generator.state["bit_generator"]),
+    )
+    for what, before, now in differences:
+        if before != now:
+            raise CheckpointError(
+                f"{path}: the {what} was {before} and would now be {now}; resume with the same text and settings"
+            )
+
+
 def checkpoint_folder(run: Path, step: int) -> Path:
-    """Where the checkpoint of a run at a step is kept."""
+    """The folder of the checkpoint of a run at a step."""
     return run / CHECKPOINTS / f"step-{step:08d}"
 
 
 def newest_checkpoint(run: Path) -> Path | None:
-    """The folder of the complete checkpoint with most steps, or None when there is none yet."""
+    """The folder of the complete checkpoint with the most steps; None if there is no checkpoint."""
     return max(_complete(run), key=_step, default=None)
 
 
@@ -121,7 +146,7 @@ def _step(path: Path) -> int:
 
 @contextmanager
 def _writing(run: Path, what: str) -> Iterator[Path]:
-    """Yield a fresh temporary folder; at the end nothing is left of it, nor of those that a crash left."""
+    """A context manager that yields an empty temporary folder and removes all temporary folders at the end."""
     folder = run / CHECKPOINTS / ".saving.tmp"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -160,3 +185,11 @@ def _hidden(path: Path, arrays: Mapping[str, Floats]) -> tuple[State, ...]:
             raise CheckpointError(f"{path} has an unexpected tensor {'state.' + name!r}")
         layers.setdefault(int(match[1]), {})[int(match[2])] = array
     return tuple(tuple(state[index] for index in sorted(state)) for _, state in sorted(layers.items()))
+
+
+def _types(weights: NamedArrays) -> str:
+    return ", ".join(sorted({str(array.dtype) for array in weights.values()}))
+
+
+def _shapes(hidden: tuple[State, ...]) -> str:
+    return ", ".join(str(tuple(array.shape)) for state in hidden for array in state)

@@ -1,4 +1,4 @@
-"""What the trainer needs of a model and of the text, so that it depends on neither."""
+"""The interfaces of the model and of the source of blocks, as far as the trainer needs them."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ Floats = NDArray[Any]
 Integers = NDArray[Any]
 
 NamedArrays = Mapping[str, Floats]
-"""Arrays by name; the arrays themselves are updated in place."""
-
+"""Arrays by name, not copied: the arrays are updated in place."""
 
 Gradient = Floats | RowGradient
+"""The gradient of a parameter: an array of the same shape, or only the rows that are not zero."""
 
 NamedGradients = Mapping[str, Gradient]
 
 
 class Trainable(Protocol):
-    """A language model with parameters, gradients, and a hidden state that runs on from block to block."""
+    """A language model with parameters, gradients, and a hidden state that is carried from block to block."""
 
     @property
     def rng(self) -> np.random.Generator:
-        """The source of dropout's random numbers; its state is part of a checkpoint."""
+        """The random generator of dropout and sampling, whose state is saved in a checkpoint."""
 
     @property
     def state(self) -> tuple[State, ...] | None:
-        """Each layer's hidden state, arrays (N, H), after the last `loss`; None before any."""
+        """Hidden state of each layer after the last `loss`, arrays (N, H); None before the first."""
 
     def set_state(self, state: tuple[State, ...]) -> None:
-        """Continue from `state`; raises InputError if it is of another model."""
+        """Set the hidden state. Raises InputError if its shapes are not those of the model."""
 
     def zero_state(self, streams: int) -> tuple[State, ...]:
-        """The state of `streams` streams that have read nothing."""
+        """The initial hidden state of `streams` streams: zeros."""
 
     def named_parameters(self) -> dict[str, Floats]:
-        """The live parameters by name."""
+        """The parameters by name, not copied."""
 
     def named_gradients(self) -> dict[str, Gradient]:
-        """The gradients of the last `backward`: the same names in the same order."""
+        """The gradients of the last `backward`, with the names of the parameters in the same order."""
 
     def loss(self, xs: Integers, ts: Integers) -> Loss:
-        """Training pass over a block: token ids xs (N, T), next tokens ts (N, T) -> nats and tokens."""
+        """Forward pass in training: token ids xs (N, T) and next tokens ts (N, T) -> nats and number of tokens."""
 
     def backward(self) -> None:
-        """Gradient of the block's mean nats per token, into `named_gradients`."""
+        """Backward pass: the gradient of the mean nats per token of the last `loss`; see `named_gradients`."""
 
 
 class BlockSource(Protocol):
-    """An endless iterator of blocks (xs, ts), each (N, T) token ids, with a position that can be saved."""
+    """An endless iterator of blocks (xs, ts), token ids and next tokens, each (N, T), with a position to save."""
 
     position: int
-    """Set to a value read earlier, the blocks go on as they did from there."""
+    """Position of the next block. Setting it to an earlier value repeats the blocks from there."""
 
     @property
     def blocks_per_epoch(self) -> int:
-        """How many blocks make one pass through the text."""
+        """The number of blocks in one pass through the text."""
 
     def __next__(self) -> tuple[Integers, Integers]:
-        """The next block of every stream."""
+        """The next block."""

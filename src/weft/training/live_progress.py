@@ -1,4 +1,4 @@
-"""Progress on a terminal: two lines that change in place while an epoch runs, a lasting one when it has ended."""
+"""Progress on a terminal: two lines, updated in place during an epoch, and one line for every epoch that has ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weft.training.progress import EpochLines, Status, duration_text, loss_text
 
 
 class LiveProgress:
-    """Redrawn at most ten times a second, however short the steps."""
+    """A progress bar that is redrawn at most ten times a second."""
 
     SECONDS_BETWEEN_UPDATES = 0.1
 

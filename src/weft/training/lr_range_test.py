@@ -1,11 +1,10 @@
 """The learning-rate range test (Smith 2017): the loss while the learning rate grows from far too low to far too high.
 
-    eta_i = eta_0 (eta_S / eta_0)^(i / S)        i = 0 … S, a step of training each
+    eta_i = eta_0 (eta_S / eta_0)^(i / S)        one training step for each i = 0 … S
 
-Too low, the loss stays; then it falls, faster and faster; then it stalls and explodes, which ends the test. What the
-losses would be without the noise of single blocks is estimated by local lines in x = ln eta: about every point a
-straight line is fitted to all losses, weighted by a normal curve in x (Cleveland 1979); its height is the smoothed loss
-and its slope how fast that falls.
+At low rates the loss hardly changes, then it falls increasingly fast, then it stalls and finally explodes, which ends
+the test. The losses are smoothed by local linear regression in x = ln eta (Cleveland 1979): at every point, a line is
+fitted to all losses, weighted by a Gaussian around the point. The value of the line is the smoothed loss.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from weft.config import TrainingConfig
 from weft.errors import TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats
+from weft.files import write_text_atomically
 from weft.loss import NOTHING, Loss
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.optimizer import make_optimizer
@@ -28,16 +29,19 @@ from weft.training.step import Stepper
 
 LOWEST, HIGHEST, STEPS = 1e-5, 100.0, 300
 EXPLODED = 1.5
-"""Times the loss before the first step: beyond it a model is far worse off than one that knows nothing."""
+"""Factor of the loss before the first step above which the loss has exploded. The untrained model is better then."""
 
 SAFETY = 3.0
-"""The rate at which the loss is lowest is borne for some steps only; a whole run needs this many times less."""
+"""The suggested rate is lower by this factor than the rate of the lowest loss, which diverges in a whole run."""
 
 LEAST_FALL = 0.01
-"""Share of the first loss that the loss must have fallen by for a suggestion."""
+"""Smallest decrease of the loss, as a share of the first loss, for which a rate is suggested."""
 
 BANDWIDTH = 0.15 * math.log(10)
-"""Standard deviation of the weights of the local lines, in x: 0.15 decades."""
+"""Standard deviation of the Gaussian weights, in x: 0.15 decades."""
+
+COLUMNS = ("learning_rate", "nats_per_token", "smoothed_nats_per_token")
+"""Columns of the table of `write_sweep`."""
 
 
 class _NotFiniteError(Exception):
@@ -46,36 +50,36 @@ class _NotFiniteError(Exception):
 
 @dataclass(frozen=True)
 class Sweep:
-    """What came out: `losses[i]`, in nats per token, is of the block that followed the step of `rates[i]`."""
+    """The result: `losses[i]`, in nats per token, is the loss of the block after the step with the rate `rates[i]`."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     start: float
     """Nats per token before the first step."""
     exploded: bool
-    """Whether the loss exploded before the highest rate was reached."""
+    """Whether the loss exploded before the highest rate."""
 
     @property
     def smoothed(self) -> list[float]:
-        """The losses without the noise of single blocks."""
+        """The smoothed losses, in nats per token."""
         heights, _slopes = local_lines(np.log(self.rates), np.array(self.losses), BANDWIDTH)
         return [float(height) for height in heights]
 
     @property
     def lowest(self) -> int:
-        """The index at which the smoothed loss is lowest."""
+        """The index of the lowest smoothed loss."""
         smoothed = self.smoothed
         return min(range(len(smoothed)), key=smoothed.__getitem__)
 
     @property
     def suggestion(self) -> float | None:
-        """A learning rate to train with: the one at which the loss is lowest over `SAFETY`; None if it never fell."""
+        """The suggested learning rate: that of the lowest loss divided by SAFETY; None if the loss did not fall."""
         if self.smoothed[self.lowest] > (1 - LEAST_FALL) * self.start:
             return None
         return self.rates[self.lowest] / SAFETY
 
     def explanation(self) -> list[str]:
-        """What came out, in lines for a person."""
+        """The result in lines of text."""
         if self.suggestion is None:
             return [f"the loss began at {self.start:.2f} nats per token and never fell"]
         lowest = self.rates[self.lowest]
@@ -99,10 +103,10 @@ def sweep_rates(
     steps: int,
     progress: Progress,
 ) -> Sweep:
-    """Train `model`, which is spoilt by it, with rates from `lowest` to `highest` in `steps` steps, as `config` says.
+    """Train `model` with learning rates from `lowest` to `highest` in `steps` steps, by the optimizer of `config`.
 
-    It ends sooner when the loss explodes: when it is no longer finite, or beyond `EXPLODED` times that at the start.
-    Raises TrainingDivergedError when it does so at once.
+    The model is useless afterwards. The sweep ends early if the loss explodes: if it is no longer finite, or above
+    EXPLODED times the first loss. Raises TrainingDivergedError if that happens in the first two steps.
     """
     optimizer = make_optimizer(config, model.named_parameters())
     stepper = Stepper(model, blocks, config, optimizer, _check_finite)
@@ -125,8 +129,15 @@ def sweep_rates(
     return Sweep(tuple(rates[: len(losses) - 1]), tuple(losses[1:]), losses[0], exploded)
 
 
+def write_sweep(path: Path, sweep: Sweep) -> None:
+    """Write one row a step into the TSV file at `path`, replaced atomically; the first row names the columns."""
+    rows = zip(sweep.rates, sweep.losses, sweep.smoothed, strict=True)
+    lines = ["\t".join(COLUMNS), *(f"{rate:.6g}\t{loss:.6f}\t{smoothed:.6f}" for rate, loss, smoothed in rows)]
+    write_text_atomically(path, "\n".join(lines) + "\n")
+
+
 def _loss_or_none(stepper: Stepper, rate: float) -> Loss | None:
-    """The loss of a step; None if it is no longer finite."""
+    """The loss of a step; None if it is not finite."""
     try:
         return stepper.take(rate)
     except _NotFiniteError:
@@ -141,7 +152,7 @@ def _check_finite(what: str, value: float) -> None:
 def local_lines(
     x: NDArray[np.float64], y: NDArray[np.float64], bandwidth: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The height and slope (M,), at every x (M,), of the line fitted to all y (M,) under a normal curve about x."""
+    """Value and slope (M,) at every x (M,) of the line fitted to all y (M,) with Gaussian weights around x."""
     offsets = x[None, :] - x[:, None]
     weights = np.exp(-0.5 * (offsets / bandwidth) ** 2)
     weights /= weights.sum(axis=1, keepdims=True)

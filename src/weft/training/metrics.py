@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: one JSON object a line for every epoch, to be read by anything."""
+"""Metrics of every epoch in `metrics.jsonl`, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from weft.loss import Loss
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """How an epoch went. A number that is not finite, or that there is none of, is null in the file and None here."""
+    """Metrics of one epoch. A number that is missing or not finite is null in the file and None here."""
 
     epoch: float
-    """Passes through the text so far; whole, unless the run ended within one."""
+    """Passes through the text so far; not a whole number if the run ended within an epoch."""
     step: int
     """Updates so far."""
     train_nats_per_token: float | None
@@ -27,17 +27,17 @@ class EpochMetrics:
     valid_nats_per_token: float | None
     valid_perplexity: float | None
     lr: float
-    """The schedule's learning rate at the last step, before it is scaled by the length of a random block."""
+    """Learning rate of the schedule at the last step, before scaling by the length of a random block."""
     tokens_per_second: float
-    """Tokens trained on, by the seconds below."""
+    """Tokens trained on, divided by `seconds`."""
     seconds: float
-    """Spent training in this epoch, without validation and saving."""
+    """Time spent on training in this epoch, without validation and saving."""
 
     @classmethod
     def of(
         cls, step: int, steps_per_epoch: int, train: Loss, valid: Loss | None, lr: float, seconds: float
     ) -> EpochMetrics:
-        """The metrics of an epoch with the loss `train` in training and `valid` on the text held out."""
+        """The metrics of an epoch from its training loss `train` and its validation loss `valid`, if any."""
         return cls(
             epoch=step / steps_per_epoch if step % steps_per_epoch else step // steps_per_epoch,
             step=step,
@@ -51,7 +51,7 @@ class EpochMetrics:
         )
 
     def to_json(self) -> str:
-        """One line, without its end."""
+        """One line of the file, without its line end."""
         finite = {
             name: value if not isinstance(value, float) or math.isfinite(value) else None
             for name, value in asdict(self).items()
@@ -60,16 +60,16 @@ class EpochMetrics:
 
 
 def append_metrics(path: Path, metrics: EpochMetrics) -> None:
-    """Add a line to the file, and see it written."""
+    """Append a line to the file and close it."""
     with path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(metrics.to_json() + "\n")
 
 
 def read_metrics(path: Path) -> list[EpochMetrics]:
-    """Every epoch in the file, in order; none if there is no file.
+    """The metrics of all epochs in the file, in order; none if there is no file.
 
-    A last line without its end was cut off by a crash and does not count; any other line that is not an epoch's
-    metrics raises CheckpointError with its number.
+    A last line without line end was cut off by a crash and is ignored. Raises CheckpointError, with the number of the
+    line, for any other line that is not the metrics of an epoch.
     """
     if not path.exists():
         return []
@@ -78,7 +78,7 @@ def read_metrics(path: Path) -> list[EpochMetrics]:
 
 
 def drop_metrics_after(path: Path, step: int) -> None:
-    """Remove the epochs that ended after `step`, and a cut-off last line: a run that goes on from there writes anew."""
+    """Remove the epochs that ended after `step`, and a cut-off last line: a resumed run writes them again."""
     if path.exists():
         kept = [metrics for metrics in read_metrics(path) if metrics.step <= step]
         write_text_atomically(path, "".join(metrics.to_json() + "\n" for metrics in kept))

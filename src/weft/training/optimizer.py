@@ -1,13 +1,13 @@
-"""How gradients become updates: SGD, SGD with momentum, AdamW.
+"""Optimizers: SGD, SGD with momentum, AdamW.
 
-An optimizer is made on the model's named parameters and changes these arrays in place. In the equations w is a
-parameter, g its gradient, eta the learning rate. Weight decay lambda is decoupled from the gradient in all of them, as
+An optimizer holds the named parameters of a model and updates these arrays in place. In the equations w is a parameter,
+g its gradient and eta the learning rate. In all optimizers the weight decay lambda is decoupled from the gradient, as
 in AdamW (Loshchilov and Hutter 2019): before the update
 
     w <- w - eta lambda w
 
-of matrices only: a bias, having one dimension, is left out. For plain SGD that is the gradient of lambda |w|^2 / 2,
-untouched by clipping.
+for matrices only, not for biases, which have one dimension. For plain SGD this is the gradient of lambda |w|^2 / 2,
+without clipping.
 """
 
 from __future__ import annotations
@@ -24,77 +24,82 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.layers.sparse_gradient import RowGradient
 from weft.training.interfaces import Floats, NamedArrays, NamedGradients
-from weft.training.row_chunks import LARGE_PIECE, PIECE, pieces
+from weft.training.row_chunks import CHUNK_ELEMENTS, KERNEL_CHUNK_ELEMENTS, row_chunks
 
 
 class Optimizer(ABC):
-    """Parameters, and whatever arrays the update rule remembers from one step to the next."""
+    """The parameters, and the arrays that the update rule keeps from one step to the next."""
 
     def __init__(self, parameters: NamedArrays, weight_decay: float = 0.0) -> None:
         self.parameters = dict(parameters)
         self.weight_decay = weight_decay
-        self._memory: dict[str, np.ndarray[Any, Any]] = {}
+        self._state: dict[str, np.ndarray[Any, Any]] = {}
 
     @abstractmethod
     def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
-        """One step: change every parameter in place by `factor` times its gradient, with learning rate `lr`.
+        """One step: update every parameter in place by `factor` times its gradient, with learning rate `lr`.
 
-        The factor is that of clipping (see `gradients`). The gradients are left as they are.
+        factor  the factor of clipping; see `weft.training.gradients`
+
+        The gradients are not changed.
         """
 
     def state(self) -> dict[str, np.ndarray[Any, Any]]:
-        """What must be saved to continue: the live arrays by name, not copies."""
-        return dict(self._memory)
+        """The arrays that must be saved to continue, by name, not copied."""
+        return dict(self._state)
 
     def load_state(self, state: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Continue from a saved `state()`, bit for bit; raises CheckpointError if it is of another model or optimizer.
+        """Continue from a saved `state()`, bit for bit.
 
-        Nothing is changed unless all of it fits.
+        Raises CheckpointError, without any change, if the state is of another model or optimizer.
         """
-        for name in self._memory.keys() | state.keys():
+        for name in self._state.keys() | state.keys():
             if name not in state:
                 raise CheckpointError(f"the optimizer's saved state lacks {name!r}")
-            if name not in self._memory:
+            if name not in self._state:
                 raise CheckpointError(f"the optimizer's saved state has an unexpected array {name!r}")
-            _check_alike(name, state[name], self._memory[name])
-        for name, array in self._memory.items():
+            _check_same_shape(name, state[name], self._state[name])
+        for name, array in self._state.items():
             array[...] = state[name]
 
     def _kernel(self) -> UpdateKernel | None:
         return update_kernel(next(iter(self.parameters.values())))
 
     def _decay(self, lr: float) -> None:
-        """w <- w - eta lambda w, of all matrices."""
+        """w <- w - eta lambda w, for all matrices."""
         if not self.weight_decay:
             return
         matrices = [parameter for parameter in self.parameters.values() if parameter.ndim > 1]
-        kernel, kept = self._kernel(), 1 - lr * self.weight_decay
+        kernel, factor = self._kernel(), 1 - lr * self.weight_decay
         if kernel:
-            kernel.scale(matrices, kept)
+            kernel.scale(matrices, factor)
             return
         for matrix in matrices:
-            matrix *= kept
+            matrix *= factor
 
-    def _groups(self, gradients: NamedGradients, *memories: dict[str, Floats]) -> Iterator[tuple[list[Floats], ...]]:
-        """Lists of parameters, gradients and what is remembered of them, alike: all whole arrays at once for a kernel,
-        else piece by piece; the gradient of few rows always in pieces, so that it is never written out whole."""
+    def _groups(self, gradients: NamedGradients, *states: dict[str, Floats]) -> Iterator[tuple[list[Floats], ...]]:
+        """Lists of arrays to update together: parameters, gradients and the arrays of `states`, at equal indices.
+
+        A kernel gets all whole arrays at once. Otherwise, and for a `RowGradient`, which is never expanded as a whole,
+        the arrays come in row chunks.
+        """
         whole: list[tuple[Floats, ...]] = []
         for name, gradient in gradients.items():
-            parameter, own = self.parameters[name], [memory[name] for memory in memories]
+            parameter, kept = self.parameters[name], [state[name] for state in states]
             if not isinstance(gradient, RowGradient) and self._kernel():
-                whole.append((parameter, gradient, *own))
+                whole.append((parameter, gradient, *kept))
                 continue
-            size = LARGE_PIECE if self._kernel() else PIECE
-            for piece in pieces(gradient, parameter, *own, size=size):
-                yield tuple([array] for array in piece)
+            elements = KERNEL_CHUNK_ELEMENTS if self._kernel() else CHUNK_ELEMENTS
+            for chunk in row_chunks(gradient, parameter, *kept, elements=elements):
+                yield tuple([array] for array in chunk)
         if whole:
             yield tuple(list(arrays) for arrays in zip(*whole, strict=True))
 
-    def _remember(self, prefix: str) -> dict[str, Floats]:
-        """An array of zeros for every parameter, by the parameter's name."""
-        memory = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
-        self._memory.update({f"{prefix}.{name}": array for name, array in memory.items()})
-        return memory
+    def _new_state(self, prefix: str) -> dict[str, Floats]:
+        """New state arrays: zeros of the shape of every parameter, by name of the parameter."""
+        arrays = {name: np.zeros_like(parameter) for name, parameter in self.parameters.items()}
+        self._state.update({f"{prefix}.{name}": array for name, array in arrays.items()})
+        return arrays
 
 
 class SGD(Optimizer):
@@ -115,7 +120,7 @@ class SGD(Optimizer):
                 ws.append(parameter)
                 gs.append(gradient)
             else:
-                for w, g in pieces(gradient, parameter):
+                for w, g in row_chunks(gradient, parameter):
                     w -= rate * g
         if kernel:
             kernel.sgd(ws, gs, rate)
@@ -124,13 +129,13 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """v <- mu v + g,  w <- w - eta v, with v = 0 at first.
 
-    The heavy-ball method (Polyak 1964), with eta outside the sum, so that a change of it acts at once.
+    The heavy-ball method (Polyak 1964). eta is outside the sum, so that a new learning rate takes effect at once.
     """
 
     def __init__(self, parameters: NamedArrays, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
         super().__init__(parameters, weight_decay)
         self.momentum = momentum
-        self._velocity = self._remember("velocity")
+        self._velocity = self._new_state("velocity")
 
     def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         self._decay(lr)
@@ -152,8 +157,8 @@ class AdamW(Optimizer):
         v <- beta2 v + (1 - beta2) g^2          v' = v / (1 - beta2^t)
         w <- w - eta lambda w - eta m' / (sqrt(v') + eps)
 
-    at step t = 1, 2, ..., with m = v = 0 at first. beta2 is 0.99 rather than the customary 0.999: blocks of text
-    are small and their gradients change quickly.
+    at step t = 1, 2, ..., with m = v = 0 at first. The default of beta2 is 0.99, not the usual 0.999, since blocks of
+    text are small and their gradients change quickly.
     """
 
     def __init__(
@@ -166,9 +171,9 @@ class AdamW(Optimizer):
         super().__init__(parameters, weight_decay)
         self.betas = betas
         self.eps = eps
-        self._mean = self._remember("mean")
-        self._square = self._remember("square")
-        self._steps = self._memory["steps"] = np.zeros(1, dtype=np.int64)
+        self._mean = self._new_state("mean")
+        self._square = self._new_state("square")
+        self._steps = self._state["steps"] = np.zeros(1, dtype=np.int64)
 
     def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         beta1, beta2 = self.betas
@@ -199,7 +204,7 @@ class AdamW(Optimizer):
 
 
 def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer:
-    """The optimizer that `config` names, on `parameters`."""
+    """The optimizer of `parameters` that `config` selects."""
     if config.optimizer == "momentum":
         return Momentum(parameters, config.momentum, config.weight_decay)
     if config.optimizer == "adamw":
@@ -207,8 +212,8 @@ def make_optimizer(config: TrainingConfig, parameters: NamedArrays) -> Optimizer
     return SGD(parameters, config.weight_decay)
 
 
-def _check_alike(name: str, saved: np.ndarray[Any, Any], own: np.ndarray[Any, Any]) -> None:
-    if saved.shape != own.shape or saved.dtype != own.dtype:
+def _check_same_shape(name: str, saved: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    if saved.shape != expected.shape or saved.dtype != expected.dtype:
         raise CheckpointError(
-            f"the optimizer's saved {name!r} is {saved.dtype} {saved.shape}, expected {own.dtype} {own.shape}"
+            f"the optimizer's saved {name!r} is {saved.dtype} {saved.shape}, expected {expected.dtype} {expected.shape}"
         )

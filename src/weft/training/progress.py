@@ -1,4 +1,4 @@
-"""What a person sees while a model trains. Progress goes to standard error; standard output is for results."""
+"""Progress of a training run: what is reported, and plain lines for files and logs."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from weft.training.metrics import EpochMetrics
 
 @dataclass(frozen=True)
 class Status:
-    """A run between two steps."""
+    """The state of a run after a step."""
 
     step: int
     total_steps: int
     epoch: int
-    """The epoch under way, counted from 1."""
+    """The current epoch, counted from 1."""
     epochs: int
     loss: Loss
-    """Of the epoch so far."""
+    """Training loss of the epoch so far."""
     lr: float
     tokens_per_second: float
     seconds_left: float
 
 
 class Progress(Protocol):
-    """Told of everything that happens in a run."""
+    """Receives the events of a run."""
 
     def stepped(self, status: Status) -> None:
-        """An update was made."""
+        """A step has been taken."""
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
-        """An epoch is over, and validated."""
+        """An epoch has ended, validation included."""
 
     def note(self, line: str) -> None:
-        """Something worth a line of its own."""
+        """A message of one line."""
 
     def close(self) -> None:
-        """The run is over, however it ended."""
+        """The run has ended, possibly by an error."""
 
 
 class NoProgress:
-    """Says nothing."""
+    """Prints nothing."""
 
     def stepped(self, status: Status) -> None: ...
 
@@ -58,7 +58,7 @@ class NoProgress:
 
 
 class EpochLines:
-    """A line an epoch; of epochs that are over sooner than a second, not each is worth one, but always the last."""
+    """One line an epoch, but at most one a second. The line of the last epoch is always printed."""
 
     SECONDS_BETWEEN_LINES = 1.0
 
@@ -66,23 +66,23 @@ class EpochLines:
         self._note = note
         self._clock = clock
         self._last = -math.inf
-        self._held: EpochMetrics | None = None
+        self._kept: EpochMetrics | None = None
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
-        """Tell of an epoch, or hold it back for a moment."""
-        self._held = metrics
+        """Print the line of an epoch, or keep it if the last line is less than a second old."""
+        self._kept = metrics
         if self._clock() - self._last >= self.SECONDS_BETWEEN_LINES:
             self.flush()
 
     def flush(self) -> None:
-        """Tell of the epoch that is held back, if there is one."""
-        if self._held is not None:
-            self._note(epoch_line(self._held))
-            self._held, self._last = None, self._clock()
+        """Print the line that was kept, if any."""
+        if self._kept is not None:
+            self._note(epoch_line(self._kept))
+            self._kept, self._last = None, self._clock()
 
 
 class PlainProgress:
-    """Whole lines without control codes, for a file or a log: one every ten seconds, and `EpochLines`."""
+    """Lines without control codes, for a file or a log: one every ten seconds, and `EpochLines`."""
 
     SECONDS_BETWEEN_LINES = 10.0
 
@@ -108,20 +108,8 @@ class PlainProgress:
         self._epochs.flush()
 
 
-def progress_on(stream: TextIO) -> Progress:
-    """Live progress if `stream` is a terminal that can show it, plain lines if not."""
-    if not stream.isatty():
-        return PlainProgress(stream)
-    from rich.console import Console
-
-    from weft.training.live_progress import LiveProgress
-
-    console = Console(file=stream)
-    return PlainProgress(stream) if console.is_dumb_terminal else LiveProgress(console)
-
-
 def status_line(status: Status) -> str:
-    """One line on where a run is."""
+    """One line on the state of a run."""
     return (
         f"epoch {status.epoch}/{status.epochs}, step {status.step:,}/{status.total_steps:,}: {loss_text(status.loss)}, "
         f"lr {status.lr:.3g}, {status.tokens_per_second:,.0f} tokens/s, {duration_text(status.seconds_left)} left"
@@ -129,7 +117,7 @@ def status_line(status: Status) -> str:
 
 
 def epoch_line(metrics: EpochMetrics) -> str:
-    """One line on how an epoch went."""
+    """One line with the metrics of an epoch."""
     valid = "" if metrics.valid_perplexity is None else f", validation {perplexity_text(metrics.valid_perplexity)}"
     return (
         f"epoch {metrics.epoch:.4g} done: perplexity training {perplexity_text(metrics.train_perplexity)}{valid}, "
@@ -143,14 +131,14 @@ def loss_text(loss: Loss) -> str:
 
 
 def perplexity_text(value: float | None) -> str:
-    """A perplexity in at most nine characters, precise where it is small; None is one beyond any number."""
+    """A perplexity in at most nine characters, with more decimals if it is small. None: too large for a number."""
     if value is None or value >= 1e6:
         return f"{math.inf if value is None else value:.1e}"
     return f"{value:,.3f}" if value < 10 else f"{value:,.1f}"
 
 
 def duration_text(seconds: float) -> str:
-    """Hours, minutes and seconds, as 1:02:03 or 2:03."""
+    """A duration as hours, minutes and seconds: 1:02:03 or 2:03."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

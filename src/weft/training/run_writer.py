@@ -1,4 +1,4 @@
-"""What a run writes into its folder, in the order in which a crash does no harm."""
+"""Writing of a run: metrics, best weights, checkpoints and the learning curve, in an order that survives a crash."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from typing import Protocol
 
 from weft.errors import InputError
 from weft.training.checkpoint import Checkpoint, newest_checkpoint, save_best_weights, save_checkpoint
-from weft.training.curve import draw_curve
 from weft.training.interfaces import NamedArrays
 from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_after, read_metrics
+from weft.training.plots import draw_curve
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
-SECONDS_BETWEEN_DRAWINGS = 2.0
-"""Drawing takes a tenth of a second: of many short epochs, not each is drawn, but always the last."""
+SECONDS_BETWEEN_PLOTS = 2.0
+"""Plotting takes a tenth of a second, so the curve is not plotted after every short epoch, but when the run ends."""
 
 
-class Record(Protocol):
-    """Where a run leaves what it finds out."""
+class RunWriter(Protocol):
+    """Stores the results of a run."""
 
     def begin(self, step: int) -> None:
-        """The run starts, or goes on, after `step` updates."""
+        """The run starts or continues after `step` updates."""
 
     def epoch_ended(self, metrics: EpochMetrics) -> None:
-        """Keep how an epoch went. Comes before the checkpoint of that step, which would drop it when resumed."""
+        """Store the metrics of an epoch. Must precede the checkpoint of that step: after a crash between the two, the
+        resumed run writes the metrics again."""
 
     def keep_best(self, weights: NamedArrays) -> None:
-        """Keep the weights of the best model so far. Comes before the checkpoint that holds its score."""
+        """Store the weights of the best model so far. Must precede the checkpoint that contains its loss."""
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep everything that is needed to continue."""
+        """Store a checkpoint."""
 
     def last_checkpoint(self) -> str:
-        """A few words on what a person can go back to."""
+        """Which checkpoint is available, for an error message."""
 
     def close(self) -> None:
-        """The run is over, however it ended."""
+        """The run has ended, possibly by an error."""
 
 
-class RunRecord:
-    """A run folder; every error on writing becomes an InputError that says what is still valid."""
+class RunFolderWriter:
+    """Writes to a run folder. An error on writing raises InputError with the checkpoint that is still valid."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self._drawn = -math.inf
-        self._curve_is_old = False
+        self._plotted_at = -math.inf
+        self._curve_is_outdated = False
 
     def begin(self, step: int) -> None:
         with self._writing(METRICS):
@@ -59,8 +60,8 @@ class RunRecord:
     def epoch_ended(self, metrics: EpochMetrics) -> None:
         with self._writing(METRICS):
             append_metrics(self.run / METRICS, metrics)
-        self._curve_is_old = True
-        if time.monotonic() - self._drawn >= SECONDS_BETWEEN_DRAWINGS:
+        self._curve_is_outdated = True
+        if time.monotonic() - self._plotted_at >= SECONDS_BETWEEN_PLOTS:
             self.close()
 
     def keep_best(self, weights: NamedArrays) -> None:
@@ -74,11 +75,11 @@ class RunRecord:
         return f"the checkpoint {newest} is kept" if newest else "no checkpoint had been saved yet"
 
     def close(self) -> None:
-        if self._curve_is_old:
+        if self._curve_is_outdated:
             with self._writing(CURVE):
                 draw_curve(self.run / CURVE, read_metrics(self.run / METRICS))
-            self._drawn = time.monotonic()
-            self._curve_is_old = False
+            self._plotted_at = time.monotonic()
+            self._curve_is_outdated = False
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:
@@ -90,8 +91,8 @@ class RunRecord:
             ) from error
 
 
-class NoRecord:
-    """Nothing is written."""
+class NoWriter:
+    """Stores nothing."""
 
     def begin(self, step: int) -> None: ...
 

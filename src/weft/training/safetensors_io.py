@@ -1,4 +1,4 @@
-"""Arrays by name in a safetensors file, written so that they last and read with every doubt put into words."""
+"""Arrays by name in safetensors files: synced to disk when written, and checked when read."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from weft.errors import CheckpointError, nearest
 from weft.training.interfaces import Floats, NamedArrays
 
 FORMAT = 1
-"""Version of everything in a run folder that training writes; a reader refuses what is newer."""
+"""Version of the files that training writes. A file with a higher version is refused."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def write_tensors(path: Path, tensors: NamedArrays) -> None:
-    """Write a new file of arrays by name and sync it; raises OSError or SafetensorError if it cannot be written."""
+    """Write arrays by name to a new file and sync it to disk. Raises OSError or SafetensorError if that fails."""
     path.touch()
     mode = path.stat().st_mode
     save_file(
@@ -30,22 +30,23 @@ def write_tensors(path: Path, tensors: NamedArrays) -> None:
         path,
         metadata={"weft_format": str(FORMAT)},
     )
-    path.chmod(mode)  # safetensors makes a private file; a run folder is as readable as anything else
+    path.chmod(mode)  # safetensors makes the file private; here the umask decides
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Every array of the file; raises CheckpointError if it is missing, damaged or from a newer version."""
+    """All arrays of a file, by name. Raises CheckpointError if it is missing, damaged or from a newer version."""
     with _opened(path) as file:
         return {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
 
 
 def load_weights(path: Path, expected: Shapes) -> dict[str, Floats]:
-    """The weights of a model, writable arrays by name, with exactly the names and shapes of `expected`.
+    """The weights of a model: writable arrays by name, with the names and shapes of `expected`.
 
-    Raises CheckpointError, naming the file, the tensor and both shapes, if the file is missing, truncated or not
-    safetensors, is from a newer version of weft, lacks a tensor, has one too many, or one of another shape.
+    Raises CheckpointError, naming the file, the tensor and both shapes, if the file is missing, truncated, not a
+    safetensors file or from a newer version of weft, or if it lacks a tensor or has an additional one or one of another
+    shape.
     """
     with _opened(path) as file:
         found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118

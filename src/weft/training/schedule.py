@@ -1,4 +1,4 @@
-"""The learning rate over the course of a run."""
+"""Learning-rate schedules: constant, plateau and cosine."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from weft.errors import CheckpointError
 
 
 class Schedule(Protocol):
-    """A learning rate for every step, which may depend on how the epochs went."""
+    """A learning rate for every step, which may depend on the losses of earlier epochs."""
 
     def lr(self, step: int) -> float:
-        """The learning rate of the update that follows `step` earlier ones."""
+        """The learning rate of a step after `step` earlier ones."""
 
     def epoch_ended(self, nats_per_token: float) -> None:
-        """Take note of an epoch's validation loss, or of its training loss when nothing is held out."""
+        """Record the validation loss of an epoch, or its training loss if no text is held out."""
 
     def state(self) -> dict[str, Any]:
-        """What must be saved to continue, as JSON values."""
+        """JSON values that must be saved to continue."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from a saved `state()`; raises CheckpointError if it is not one."""
+        """Continue from a saved `state()`. Raises CheckpointError if it is invalid."""
 
 
 class _StepsOnly:
-    """A schedule that depends on the step and nothing else."""
+    """A schedule that depends on the step only."""
 
     def epoch_ended(self, nats_per_token: float) -> None: ...
 
@@ -48,7 +48,7 @@ class Constant(_StepsOnly):
 
 
 class Plateau:
-    """lr(step) = eta / 4^k, where k counts the epochs that ended no better than the best before them."""
+    """lr(step) = eta / 4^k, where k is the number of epochs without improvement over the best epoch before."""
 
     FACTOR = 4
 
@@ -77,15 +77,15 @@ class Plateau:
 
 
 class Cosine(_StepsOnly):
-    """Linear warm-up, the full rate for a while, then half a cosine down (Loshchilov and Hutter 2017).
+    """Linear warm-up, then the full rate, then a decrease along half a cosine (Loshchilov and Hutter 2017).
 
         lr(s) = eta (s + 1) / W                              s < W, the warm-up
         lr(s) = eta                                          W <= s < C, with C = W + hold (S - W)
         lr(s) = eta (f + (1 - f) (1 + cos(pi p)) / 2)        p = (s - C) / (S - 1 - C), from 0 to 1
 
-    over S steps in all, f the final share of eta; after them it stays at f eta. A warm-up longer than half of the run
-    is cut to half of it. The curve depends on S alone: a finished run that goes on with more epochs follows the longer
-    run's curve from where it is, so its learning rate jumps up.
+    for a run of S steps and the final share f of eta; after S steps the rate stays at f eta. The warm-up takes at most
+    half of the run. The rate depends on S: if a run is resumed with more epochs, its learning rate jumps to the curve
+    of the longer run.
     """
 
     def __init__(self, lr: float, warmup: int, total_steps: int, hold: float = 0.0, final: float = 0.02) -> None:
@@ -103,7 +103,7 @@ class Cosine(_StepsOnly):
 
 
 def make_schedule(config: TrainingConfig, total_steps: int) -> Schedule:
-    """The schedule that `config` names, for a run of `total_steps` updates."""
+    """The schedule that `config` selects, for a run of `total_steps` steps."""
     if config.schedule == "plateau":
         return Plateau(config.lr)
     if config.schedule == "cosine":

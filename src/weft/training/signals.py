@@ -1,4 +1,4 @@
-"""Stopping when asked to: the first Ctrl-C is a request, the second an order."""
+"""Handling of SIGINT (Ctrl-C) and SIGTERM: the first asks to stop after the current step, the second stops at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether SIGINT or SIGTERM has come."""
+    """`made`: whether SIGINT or SIGTERM has been received."""
 
     def __init__(self) -> None:
         self.made = False
@@ -23,10 +23,10 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """Yield a request that the first SIGINT or SIGTERM makes; the second raises KeyboardInterrupt at once.
+    """A context manager that yields a request, which the first SIGINT or SIGTERM makes.
 
-    Only the main thread of a program may handle signals; elsewhere nothing is installed and no request is ever made.
-    The handlers of before are put back at the end.
+    The second signal raises KeyboardInterrupt at once. Only the main thread can handle signals: in other threads the
+    request is never made. The previous handlers are restored at the end.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -39,5 +39,5 @@ def stop_on_signal() -> Iterator[StopRequest]:
         yield request
     finally:
         for number, handler in before.items():
-            # None stands for a handler that was not installed from Python and cannot be put back from it.
+            # None: the handler was not installed by Python, which cannot restore it.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,7 +1,7 @@
-"""One step of training: blocks are read, their mean gradient is clipped, the parameters are updated once.
+"""One training step: read blocks, compute their mean gradient, clip it, and update the parameters.
 
-The learning rate is that of the schedule times l / (k T), for k blocks of l time steps together where k of length T are
-expected: where the length of blocks varies, every token keeps its weight (Merity, Keskar and Socher 2018).
+The learning rate is that of the schedule times l / (k T), for k blocks with l time steps in total and T the configured
+block length. So every token has the same weight if the length of the blocks varies (Merity, Keskar and Socher 2018).
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from weft.config import TrainingConfig
 from weft.errors import InputError
 from weft.evaluation.perplexity import perplexity
 from weft.loss import NOTHING, Loss
-from weft.training.gradients import clip_factor, global_norm
+from weft.training.gradients import MeanGradient, clip_factor, global_norm
 from weft.training.interfaces import BlockSource, Trainable
-from weft.training.mean_gradient import MeanGradient
 from weft.training.optimizer import Optimizer
 
 Check = Callable[[str, float], None]
-"""Told of a number by its name; raises if it is not finite."""
+"""Called with the name of a number and its value; raises if the value is not finite."""
 
 
 class Stepper:
-    """Takes the steps of a run: `model` on `config.accumulate` of the next `blocks`, then `optimizer`."""
+    """Takes the steps of a run: each trains `model` on the next `config.accumulate` blocks."""
 
     def __init__(
         self, model: Trainable, blocks: BlockSource, config: TrainingConfig, optimizer: Optimizer, check: Check
@@ -31,9 +30,9 @@ class Stepper:
         self._gradient = MeanGradient(config.accumulate)
 
     def take(self, lr: float) -> Loss:
-        """One step with the learning rate `lr`; returns what its blocks cost before it.
+        """One step with the learning rate `lr` of the schedule. Returns the loss of its blocks before the update.
 
-        `check` sees every number that must be finite before the parameters are touched.
+        Every number that must be finite is passed to `check` before the parameters are updated.
         """
         loss, length = NOTHING, 0
         for _ in range(self.config.accumulate):
@@ -44,7 +43,7 @@ class Stepper:
             self.model.backward()
             self._gradient.add(self.model.named_gradients(), of_block.tokens)
             loss, length = loss.plus(of_block), length + xs.shape[1]
-        gradients = self._gradient.taken()
+        gradients = self._gradient.pop()
         norm = global_norm(gradients)
         self.check("norm of the gradient", norm)
         lr *= length / (self.config.accumulate * self.config.bptt)
@@ -53,7 +52,7 @@ class Stepper:
 
 
 def steps_per_epoch(blocks: BlockSource, config: TrainingConfig) -> int:
-    """Whole steps in one pass through the text; raises InputError if it has too few blocks for one."""
+    """Whole steps in one pass through the text. Raises InputError if the text has too few blocks for one step."""
     if config.accumulate > blocks.blocks_per_epoch:
         raise InputError(
             f"a step is to accumulate {config.accumulate:,} blocks, but the text has only {blocks.blocks_per_epoch:,}: "

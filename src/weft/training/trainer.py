@@ -1,7 +1,6 @@
-"""Truncated back-propagation through time, from the first block to the last.
+"""The trainer: truncated back-propagation through time, with validation, checkpoints and early stopping.
 
-For each step: loss, gradients, clipping, learning rate, update. The hidden state goes on from block to block and
-from epoch to epoch; gradients end at the block's edge.
+The hidden state is carried from block to block and from epoch to epoch. Gradients end at the first step of a block.
 """
 
 from __future__ import annotations
@@ -20,50 +19,49 @@ from weft.errors import CheckpointError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import NOTHING, Loss
 from weft.training.averaging import make_averaging
-from weft.training.checkpoint import Checkpoint, load_checkpoint
+from weft.training.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.metrics import EpochMetrics
 from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
-from weft.training.run_writer import NoRecord, Record, RunRecord
-from weft.training.same_run import check_same_run
+from weft.training.run_writer import NoWriter, RunFolderWriter, RunWriter
 from weft.training.schedule import make_schedule
 from weft.training.signals import StopRequest, stop_on_signal
 from weft.training.step import Stepper, steps_per_epoch
 from weft.training.training_state import TrainingState
 
 SECONDS_BETWEEN_EPOCH_SAVES = 1.0
-"""Epochs that are over sooner are not each worth a checkpoint; resuming from the one before gives the same bits."""
+"""Shorter epochs are not each followed by a checkpoint. Resuming from an earlier checkpoint gives the same weights."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a run ended."""
+    """The result of a run."""
 
     outcome: str
-    """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted'."""
+    """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted' (by a signal)."""
     step: int
-    """Updates made."""
+    """Number of updates."""
     epoch: int
-    """Whole passes through the text."""
+    """Number of whole passes through the text."""
     best: Loss | None
-    """Best loss at the end of an epoch: validation, or training when nothing is held out; None before the first."""
+    """Best loss at the end of an epoch: validation, or training if no text is held out; None before the first."""
     train: Loss | None
     """Training loss of the last epoch that ended."""
 
 
 class Trainer:
-    """Trains `model` on `blocks` as `config` says.
+    """Trains `model` on `blocks` according to `config`.
 
-    run       folder for checkpoints, metrics and the curve; None: nothing is written
-    validate  the loss on held-out text; called at the end of each epoch, it must leave the model as it is
-    progress  told of every step
+    run       folder for checkpoints, metrics and the learning curve; None: nothing is written
+    validate  returns the loss on held-out text without changing the model; called at the end of each epoch
+    progress  receives every step and every epoch
 
-    The model with the best validation loss is kept as `run/model.safetensors`; with nothing held out, that of the last
-    epoch. Until the first epoch has ended it is that of the last checkpoint. Where the weights are averaged, it is the
-    average that is validated and kept. A run that `max_steps` ends within an
-    epoch is validated there too, of which learning rate and patience take no note.
+    The weights with the best validation loss are saved as `run/model.safetensors`; if no text is held out, the weights
+    of the last epoch. Before the end of the first epoch, those of the last checkpoint are saved. If the weights are
+    averaged, the average is validated and saved. A run that ends within an epoch because of `max_steps` is validated
+    there too, without effect on the learning rate and on early stopping.
     """
 
     def __init__(
@@ -78,7 +76,7 @@ class Trainer:
     ) -> None:
         self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
         self.progress: Progress = progress or NoProgress()
-        self.record: Record = RunRecord(run) if run else NoRecord()
+        self.writer: RunWriter = RunFolderWriter(run) if run else NoWriter()
         self.steps_per_epoch = steps_per_epoch(blocks, config)
         steps = config.epochs * self.steps_per_epoch
         self.total_steps = steps if config.max_steps is None else min(steps, config.max_steps)
@@ -94,11 +92,11 @@ class Trainer:
         self.best: Loss | None = None
 
     def resume(self, checkpoint: Path) -> None:
-        """Continue from the checkpoint in the folder `checkpoint` as if the run had never stopped, bit for bit.
+        """Continue from the checkpoint in the folder `checkpoint`, bit for bit as if the run had not stopped.
 
-        More epochs than before may be asked for; under the schedule 'cosine' the learning rate then goes on along the
-        longer run's curve. Raises CheckpointError if the checkpoint is damaged or of another run: another model,
-        optimizer, schedule, batch size or length of the text.
+        The number of epochs may differ. With the schedule 'cosine', the learning rate then follows the curve of the
+        new length. Raises CheckpointError if the checkpoint is damaged, or of a run with another model, optimizer,
+        schedule, batch size or length of the text.
         """
         parameters = self.model.named_parameters()
         saved = load_checkpoint(checkpoint, {name: array.shape for name, array in parameters.items()})
@@ -123,13 +121,14 @@ class Trainer:
             )
 
     def train(self) -> TrainingResult:
-        """Train until the epochs are done, nothing improves any more, or a signal asks to stop.
+        """Train until all epochs are done, the validation loss stops improving, or a signal asks to stop.
 
-        On the first SIGINT or SIGTERM the step is finished and a checkpoint saved; the second raises KeyboardInterrupt
-        at once. Raises TrainingDivergedError when the loss or the gradient is no longer finite, before the parameters
-        are touched, and InputError when the run folder cannot be written. The last checkpoint is valid after each.
+        On the first SIGINT or SIGTERM the current step is finished and a checkpoint saved. The second raises
+        KeyboardInterrupt at once. Raises TrainingDivergedError, before the parameters are updated, if the loss or the
+        gradient is not finite, and InputError if the run folder cannot be written. After each of these errors the last
+        checkpoint is valid.
         """
-        # What overflows is found by `_check_finite`, and told in our own words.
+        # `_check_finite` detects overflow and raises an error of weft instead of a warning of NumPy.
         with stop_on_signal() as stop, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             try:
                 outcome = self._outcome(stop)
@@ -139,11 +138,11 @@ class Trainer:
                     self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
             finally:
                 self.progress.close()
-                self.record.close()
+                self.writer.close()
         return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
 
     def _train(self, stop: StopRequest) -> str:
-        self.record.begin(self.step)
+        self.writer.begin(self.step)
         first, began = self.step, time.perf_counter()
         saved = began
         outcome = None
@@ -164,7 +163,7 @@ class Trainer:
         return outcome
 
     def _outcome(self, stop: StopRequest) -> str | None:
-        """Why the run is over, or None if it is not."""
+        """Why the run ends after this step; None if it continues."""
         if self.step >= self.total_steps:
             return "finished"
         if self.config.patience is not None and self.epochs_without_improvement >= self.config.patience:
@@ -172,7 +171,7 @@ class Trainer:
         return "interrupted" if stop.made else None
 
     def _take_step(self) -> float:
-        """One step; returns the schedule's learning rate at it."""
+        """Take one step. Returns the learning rate of the schedule for it."""
         began = time.perf_counter()
         lr = self.schedule.lr(self.step)
         loss = self.stepper.take(lr)
@@ -192,7 +191,7 @@ class Trainer:
         self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
 
     def _evaluate(self, lr: float) -> tuple[Loss, bool]:
-        """Validate, and keep what came out; returns the loss that counts, and whether it is the best so far."""
+        """Validate, and store the results. Returns the decisive loss, and whether it is the best so far."""
         train = self.train_loss = self.epoch_loss
         with self.averaging.in_place():
             valid = self.validate() if self.validate else None
@@ -204,9 +203,9 @@ class Trainer:
             if improved:
                 self.best = score
             if improved or valid is None:
-                self.record.keep_best(self.model.named_parameters())
+                self.writer.keep_best(self.model.named_parameters())
         metrics = EpochMetrics.of(self.step, self.steps_per_epoch, train, valid, lr, self.epoch_seconds)
-        self.record.epoch_ended(metrics)
+        self.writer.epoch_ended(metrics)
         self.progress.epoch_ended(metrics)
         return score, improved
 
@@ -214,8 +213,8 @@ class Trainer:
         self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
         if self.best is None:
             with self.averaging.in_place():
-                self.record.keep_best(self.model.named_parameters())
-        self.record.save(self._checkpoint())
+                self.writer.keep_best(self.model.named_parameters())
+        self.writer.save(self._checkpoint())
 
     def _checkpoint(self) -> Checkpoint:
         training = TrainingState(
@@ -256,7 +255,7 @@ class Trainer:
         if not math.isfinite(value):
             raise TrainingDivergedError(
                 f"training diverged: the {what} became {value} at step {step:,}; "
-                f"{self.record.last_checkpoint()}; try a lower --lr or a lower --clip"
+                f"{self.writer.last_checkpoint()}; try a lower --lr or a lower --clip"
             )
 
 

@@ -1,4 +1,4 @@
-"""Where a run is, apart from its arrays: what a checkpoint keeps as JSON."""
+"""The training state of a checkpoint that is stored as JSON: everything except the arrays."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from weft.training.safetensors_io import FORMAT
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingState:
-    """A run between two steps."""
+    """The state of a run after a step, without its arrays."""
 
     step: int
     """Updates made so far."""
     epoch: int
     """Whole passes through the text so far."""
     position: int
-    """Of the block source, before the next block."""
+    """Position of the block source, before the next block."""
     blocks_per_epoch: int
     accumulate: int
     """Blocks a step."""
     total_steps: int
-    """Steps that the run was to have, which the schedule 'cosine' depends on."""
+    """Planned number of steps, on which the schedule 'cosine' depends."""
     optimizer: str
     schedule: str
     schedule_state: Mapping[str, Any]
@@ -38,13 +38,13 @@ class TrainingState:
     epoch_seconds: float
     """Seconds spent training in the unfinished epoch so far."""
     train: Loss | None
-    """Training loss of the epoch before."""
+    """Training loss of the last epoch that has ended."""
     best: Loss | None
-    """Best loss at the end of an epoch: validation, or training when nothing is held out."""
+    """Best loss at the end of an epoch: validation, or training if no text is held out."""
     epochs_without_improvement: int
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values, each loss as its nats and tokens, with the format version."""
+        """JSON values of all fields and the format version; a loss is its nats and tokens."""
         values = asdict(self)
         for name in ("epoch_loss", "train", "best"):
             loss = getattr(self, name)
@@ -53,14 +53,14 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, values: Any) -> TrainingState:
-        """Read `to_json()` back; raises CheckpointError if it is from a newer version, incomplete or of other types."""
+        """The state of a saved `to_json()`. Raises CheckpointError if it is from a newer version or not valid."""
         if not isinstance(values, dict) or not isinstance(values.get("format"), int):
             raise CheckpointError("it is not a training state with a format version")
         if values["format"] > FORMAT:
             raise CheckpointError(
                 f"it has format version {values['format']}, this weft reads up to {FORMAT}: install a newer weft"
             )
-        values = OF_EARLIER_RUNS | values
+        values = DEFAULTS | values
         return cls(
             **{name: _whole_number(values, name) for name in WHOLE_NUMBERS},
             **{name: _typed(values, name, str) for name in ("optimizer", "schedule", "averaging")},
@@ -80,8 +80,8 @@ WHOLE_NUMBERS = (
     "total_steps",
     "epochs_without_improvement",
 )
-OF_EARLIER_RUNS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_state": {}}
-"""What checkpoints lack that were written before there was a choice."""
+DEFAULTS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_state": {}}
+"""Values of fields that are missing in checkpoints of earlier versions."""
 
 
 def _typed(values: Mapping[str, Any], name: str, expected: type) -> Any:

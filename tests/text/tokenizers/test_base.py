@@ -1,4 +1,4 @@
-"""What holds for every kind of tokenizer."""
+"""Properties of every kind of tokenizer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.errors import CheckpointError, InputError, MissingFileError
-from weft.text import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer
+from weft.text import Tokenizer, encode_pieces, fit_tokenizer, load_tokenizer, tokenizer_kinds
 from weft.text.decoding import BATCH_CHARACTERS
 
-KINDS = ["word", "char", "bpe"]
+KINDS = tokenizer_kinds()
 TEXT = [
     "you say goodbye and i say hello .\n",
     "Ты говоришь привет\n",
@@ -41,19 +41,19 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
 
 
 @pytest.mark.parametrize("kind", ["char", "bpe"])
-def test_training_text_comes_back_exactly(kind: str) -> None:
+def test_decoding_restores_the_training_text(kind: str) -> None:
     text = "".join(TEXT)
     assert FITTED[kind].decode(FITTED[kind].encode(text)) == text
 
 
-def test_words_come_back_with_single_spaces() -> None:
+def test_decoding_words_separates_them_by_single_spaces() -> None:
     expected = "\n".join(" ".join(line.split()) for line in TEXT) + "\n"
     assert FITTED["word"].decode(FITTED["word"].encode("".join(TEXT))) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=ANY_TEXT)
-def test_every_line_end_is_one_eos_and_encoding_goes_line_by_line(kind: str, text: str) -> None:
+def test_every_line_end_is_one_eos_and_lines_are_encoded_separately(kind: str, text: str) -> None:
     tokenizer = FITTED[kind]
     expected: list[int] = []
     for number, line in enumerate(text.split("\n")):
@@ -66,7 +66,7 @@ def test_every_line_end_is_one_eos_and_encoding_goes_line_by_line(kind: str, tex
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(pieces=st.lists(ANY_TEXT))
-def test_many_pieces_are_encoded_as_one_after_the_other(kind: str, pieces: list[str]) -> None:
+def test_encoding_many_pieces_equals_encoding_each(kind: str, pieces: list[str]) -> None:
     expected = [id for piece in pieces for id in FITTED[kind].encode(piece)]
     assert FITTED[kind].encode_many(pieces).tolist() == expected
     assert [id for chunk in encode_pieces(FITTED[kind], pieces) for id in chunk.tolist()] == expected
@@ -74,7 +74,7 @@ def test_many_pieces_are_encoded_as_one_after_the_other(kind: str, pieces: list[
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=ANY_TEXT)
-def test_oov_flags_go_with_the_same_ids(kind: str, text: str) -> None:
+def test_encoding_with_oov_marks_gives_the_same_ids(kind: str, text: str) -> None:
     tokenizer = FITTED[kind]
     ids, oov = tokenizer.encode_with_oov(text)
     assert ids == tokenizer.encode(text)
@@ -89,7 +89,7 @@ def test_a_long_text_is_encoded_in_bounded_chunks(tokenizer: Tokenizer) -> None:
     assert np.concatenate(chunks).tolist() == tokenizer.encode(pieces[0]) * len(pieces)
 
 
-def test_no_text_is_no_chunk(tokenizer: Tokenizer) -> None:
+def test_an_empty_text_gives_no_ids(tokenizer: Tokenizer) -> None:
     assert list(encode_pieces(tokenizer, [])) == []
     assert tokenizer.encode("") == []
     assert tokenizer.decode([]) == ""
@@ -103,7 +103,7 @@ def test_counts_are_those_of_encoding_the_training_text(tokenizer: Tokenizer) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lowercase", [False, True])
-def test_saved_and_loaded_is_the_same(tmp_path: Path, kind: str, lowercase: bool) -> None:
+def test_a_loaded_tokenizer_equals_the_saved_one(tmp_path: Path, kind: str, lowercase: bool) -> None:
     tokenizer = fitted(kind, lowercase)
     path = tmp_path / "tokenizer.json"
     tokenizer.save(path)
@@ -117,7 +117,7 @@ def test_saved_and_loaded_is_the_same(tmp_path: Path, kind: str, lowercase: bool
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 
 
-def test_the_file_can_be_read_by_a_person(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_the_file_has_one_readable_line_a_token(tokenizer: Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path / "tokenizer.json")
     text = (tmp_path / "tokenizer.json").read_text(encoding="utf-8")
     saved = json.loads(text)
@@ -132,7 +132,7 @@ def test_fitting_twice_gives_the_same_file(tokenizer: Tokenizer, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lower_casing_is_remembered(kind: str) -> None:
+def test_lower_casing_is_applied_to_every_text(kind: str) -> None:
     tokenizer = fit_tokenizer(kind, ["Hello hello ÉTÉ\n"], lowercase=True)
     assert tokenizer.encode("HELLO Été") == tokenizer.encode("hello été")
     assert tokenizer.decode(tokenizer.encode("HELLO Été")) == "hello été"
@@ -161,7 +161,7 @@ def test_a_text_is_read_once_and_may_be_an_iterator(tokenizer: Tokenizer) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pieces", [[], ["\n", "\n"]])
-def test_no_text_cannot_be_fitted(kind: str, pieces: list[str]) -> None:
+def test_a_text_without_tokens_is_refused(kind: str, pieces: list[str]) -> None:
     with pytest.raises(InputError, match="empty"):
         fit_tokenizer(kind, pieces)
 
@@ -199,7 +199,7 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize(("text", "message"), DAMAGE)
-def test_damaged_files_are_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+def test_damaged_files_are_refused_with_path_and_reason(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(text)
     with pytest.raises(CheckpointError, match=message) as caught:
@@ -207,7 +207,7 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, text: str, message: s
     assert str(path) in str(caught.value)
 
 
-def test_a_token_listed_twice_or_left_out_is_damage(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_a_file_with_a_repeated_token_is_refused(tokenizer: Tokenizer, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     tokenizer.save(path)
     saved = json.loads(path.read_text(encoding="utf-8"))
@@ -217,7 +217,7 @@ def test_a_token_listed_twice_or_left_out_is_damage(tokenizer: Tokenizer, tmp_pa
         load_tokenizer(path)
 
 
-def test_a_file_that_is_not_utf8_or_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_or_missing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_bytes(b'{"format": "\xff"}')
     with pytest.raises(CheckpointError, match="damaged"):
         load_tokenizer(tmp_path / "bad.json")
@@ -239,5 +239,5 @@ def test_any_text_can_be_fitted_saved_and_loaded(
     ids, oov = loaded.encode_with_oov("".join(pieces))
     assert not any(oov)
     assert len(ids) == sum(tokenizer.counts)
-    if kind != "word":
+    if tokenizer.splits_words:
         assert loaded.decode(ids) == "".join(pieces)

@@ -1,3 +1,5 @@
+"""The byte-pair tokenizer."""
+
 from __future__ import annotations
 
 import sys
@@ -17,7 +19,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(ANY_TEXT)
-def test_any_text_comes_back_whatever_was_trained_on(text: str) -> None:
+def test_decoding_restores_any_text(text: str) -> None:
     assert FITTED.decode(FITTED.encode(text)) == text
 
 
@@ -28,7 +30,7 @@ def test_nothing_is_out_of_vocabulary(text: str) -> None:
 
 
 @given(ANY_TEXT)
-def test_pushing_ids_one_by_one_never_shows_half_a_character(text: str) -> None:
+def test_decoding_one_by_one_never_shows_an_incomplete_character(text: str) -> None:
     decoder = FITTED.decoder()
     shown = ""
     for id in FITTED.encode(text):
@@ -38,7 +40,7 @@ def test_pushing_ids_one_by_one_never_shows_half_a_character(text: str) -> None:
     assert decoder.flush() == ""
 
 
-def test_a_character_that_never_ends_is_replaced() -> None:
+def test_an_incomplete_character_is_replaced() -> None:
     decoder = FITTED.decoder()
     first, *_ = FITTED.encode("😀")
     assert decoder.push(first) == ""
@@ -46,13 +48,13 @@ def test_a_character_that_never_ends_is_replaced() -> None:
     assert FITTED.decode([first, *FITTED.encode("a\n")]) == "\ufffda\n"
 
 
-def test_frequent_words_are_one_token_with_their_space_and_none_is_added_in_front() -> None:
+def test_frequent_words_are_one_token_with_their_leading_space() -> None:
     assert [FITTED.token(id) for id in FITTED.encode("say say")][-1] == " say"
     assert FITTED.token(FITTED.encode(" say")[0]) == " say"
     assert FITTED.encode("say") != FITTED.encode(" say")
 
 
-def test_bytes_that_are_no_character_are_shown_as_numbers() -> None:
+def test_bytes_that_are_not_characters_are_shown_in_hexadecimal() -> None:
     assert [FITTED.token(id) for id in FITTED.encode("😀")] == ["\\xf0", "\\x9f", "\\x98", "\\x80"]
 
 
@@ -67,7 +69,7 @@ def test_the_name_of_eos_in_a_text_is_ordinary_text(tmp_path: Path) -> None:
         assert one.counts[one.eos_id] == 50
 
 
-def test_the_vocabulary_is_as_large_as_asked_or_fits_the_text() -> None:
+def test_the_vocabulary_has_the_given_size_or_one_that_depends_on_the_text() -> None:
     pieces = [f"word{n} and number {n * n}\n" for n in range(3000)]
     assert fit_tokenizer("bpe", pieces, vocab_size=400).vocab_size == 400
     characters = sum(len(piece) - 1 for piece in pieces)
@@ -82,12 +84,12 @@ def test_pairs_seen_less_often_than_min_count_are_not_merged() -> None:
     assert len(often.encode(" bb")) == 1
 
 
-def test_half_a_character_from_a_bad_command_line_is_refused() -> None:
+def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(InputError, match="cannot be written in UTF-8"):
         FITTED.encode("a\udcff")
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     FITTED.save(tmp_path / "tokenizer.json")
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(InputError, match=r"pip install 'weft\[bpe\]'"):

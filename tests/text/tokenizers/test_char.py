@@ -1,3 +1,5 @@
+"""The character tokenizer."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -32,13 +34,13 @@ def test_names_of_special_tokens_in_the_text_are_ordinary_characters() -> None:
     assert tokenizer.decode(tokenizer.encode("<unk> <eos>")) == "<unk> <eos>"
 
 
-def test_half_a_character_from_a_bad_command_line_is_unknown() -> None:
+def test_a_lone_surrogate_is_unknown() -> None:
     tokenizer = fit_tokenizer("char", ["a\n"])
     assert tokenizer.encode("a\udcff") == tokenizer.encode_many(["a\udcff"]).tolist() == [2, 0]
 
 
 @given(st.lists(st.text(ANY_CHARACTER, min_size=1), min_size=1))
-def test_counts_are_those_of_counting_characters(lines: list[str]) -> None:
+def test_counts_equal_naive_counting(lines: list[str]) -> None:
     tokenizer = fit_tokenizer("char", [line + "\n" for line in lines])
     expected = Counter("".join(lines))
     assert dict(zip(tokenizer.tokens[2:], tokenizer.counts[2:], strict=True)) == expected
@@ -46,7 +48,7 @@ def test_counts_are_those_of_counting_characters(lines: list[str]) -> None:
 
 
 @given(st.lists(st.text(ANY_CHARACTER, min_size=1), min_size=1))
-def test_lower_casing_many_pieces_is_lower_casing_each(lines: list[str]) -> None:
+def test_many_pieces_are_lower_cased_separately(lines: list[str]) -> None:
     tokenizer = fit_tokenizer("char", ["abc ς σ i\n"], lowercase=True)
     lines.append("ΑΣ")  # in lower case, a sigma looks different at the end of a word
     pieces = [*lines, "Α"]

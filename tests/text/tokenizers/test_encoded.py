@@ -1,4 +1,4 @@
-"""Tokens and their places in the text as written."""
+"""Tokens and their spans in the original text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from weft.text import Tokenizer, fit_tokenizer
+from weft.text import Tokenizer, fit_tokenizer, tokenizer_kinds
 from weft.text.tokenizers.base import EOS
 from weft.text.tokenizers.encoded import encode_with_spans
 
 TEXT = ["you say goodbye and i say hello .\n", "我喜欢你 😀\n"] * 3
 TOKENIZERS = {
     (kind, lowercase): fit_tokenizer(kind, TEXT, lowercase=lowercase)
-    for kind in ("word", "char", "bpe")
+    for kind in tokenizer_kinds()
     for lowercase in (False, True)
 }
 ANY_TEXT = st.text(
@@ -26,7 +26,7 @@ ANY_TEXT = st.text(
 @pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=lambda t: f"{t.kind}-{t.lowercase}")
 @given(text=ANY_TEXT)
 @example("you <eos> <EOS>\n")
-def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Tokenizer, text: str) -> None:
+def test_tokens_equal_those_of_encode_and_spans_are_ordered(tokenizer: Tokenizer, text: str) -> None:
     encoded = encode_with_spans(tokenizer, text)
     ids, oov = tokenizer.encode_with_oov(text.replace("\r\n", "\n"))
     assert (encoded.ids, encoded.oov) == (ids, oov)
@@ -35,7 +35,7 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
     assert all(first[0] <= second[0] and first[1] <= second[1] for first, second in pairwise(encoded.spans))
     for id, (start, end) in zip(ids, encoded.spans, strict=True):
         assert (id == tokenizer.eos_id) == is_end_of_line(text[start:end], tokenizer)
-    if tokenizer.kind == "word":
+    if not tokenizer.splits_words:
         assert [text[start:end] for start, end in encoded.spans if text[start] != "\n"] == [
             *filter(None, (word for line in text.split("\n") for word in line.split()))
         ] or "\r\n" in text
@@ -45,21 +45,21 @@ def test_the_tokens_are_those_of_encode_and_stand_in_their_order(tokenizer: Toke
 
 
 def is_end_of_line(written: str, tokenizer: Tokenizer) -> bool:
-    """A line end itself, or, among words, the token's own name."""
+    """Whether the span is a line end, or for a word tokenizer a literal `<eos>`."""
     name = written.lower() if tokenizer.lowercase else written
-    return written in ("\n", "\r\n") or (tokenizer.kind == "word" and name == EOS)
+    return written in ("\n", "\r\n") or (not tokenizer.splits_words and name == EOS)
 
 
-def test_a_letter_that_is_two_in_lower_case_is_found_for_both() -> None:
+def test_two_lower_case_letters_of_one_letter_have_the_same_span() -> None:
     tokenizer = TOKENIZERS["char", True]
     assert encode_with_spans(tokenizer, "yİs").spans == [(0, 1), (1, 2), (1, 2), (2, 3)]
 
 
-def test_the_bytes_of_a_character_all_have_the_whole_character() -> None:
+def test_every_byte_of_a_character_has_the_span_of_the_character() -> None:
     encoded = encode_with_spans(TOKENIZERS["bpe", False], "y\u20ac")
     assert encoded.spans == [(0, 1), (1, 2), (1, 2), (1, 2)]
 
 
-def test_line_ends_are_tokens_with_places() -> None:
+def test_line_ends_are_tokens_with_spans() -> None:
     encoded = encode_with_spans(TOKENIZERS["word", False], "say\r\n\nyou\n")
     assert encoded.spans == [(0, 3), (3, 5), (5, 6), (6, 9), (9, 10)]

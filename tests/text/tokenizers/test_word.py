@@ -1,3 +1,5 @@
+"""The word tokenizer."""
+
 from __future__ import annotations
 
 import os
@@ -7,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.paths import ROOT
 from weft.text import encode_pieces, fit_tokenizer, open_corpus
 from weft.text.tokenizers import word as word_tokenizer
 
-BESIDE = ROOT / ".." / "shared" / "data"
-PTB = Path(os.environ.get("WEFT_DATA", BESIDE)) / "ptb"
+PTB = Path(os.environ.get("WEFT_DATA", "")) / "ptb"
 
 
 def test_special_tokens_come_first_then_types_by_count_then_alphabet() -> None:
@@ -52,14 +52,14 @@ def test_a_literal_eos_is_a_line_end() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from(["you", "say", "<unk>", "好", "."])), min_size=1))
-def test_pushing_ids_one_by_one_gives_the_words_with_single_spaces(lines: list[list[str]]) -> None:
+def test_decoding_one_by_one_separates_words_by_single_spaces(lines: list[list[str]]) -> None:
     tokenizer = fit_tokenizer("word", ["you say <unk> 好 .\n"])
     text = "\n".join(" ".join(line) for line in lines)
     decoder = tokenizer.decoder()
     assert "".join(decoder.push(id) for id in tokenizer.encode(text)) == text
 
 
-def test_counting_forgets_rare_types_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rare_types_are_dropped_while_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_tokenizer, "MOST_TYPES_COUNTED", 50)
     pieces = [f"often now{n} often {'even' if n % 2 else 'odd'}\n" for n in range(1000)]
     tokenizer = fit_tokenizer("word", pieces)
@@ -70,7 +70,7 @@ def test_counting_forgets_rare_types_when_there_are_too_many(monkeypatch: pytest
     assert tokenizer.counts[2] == 2000
 
 
-@pytest.mark.skipif(not PTB.is_dir(), reason="Penn Treebank is not here (WEFT_DATA)")
+@pytest.mark.skipif(not PTB.is_dir(), reason="WEFT_DATA has no folder ptb")
 def test_penn_treebank_has_ten_thousand_types() -> None:
     train = open_corpus([PTB / "ptb.train.txt"])
     tokenizer = fit_tokenizer("word", train.pieces())
@@ -82,7 +82,7 @@ def test_penn_treebank_has_ten_thousand_types() -> None:
     assert not any(any(tokenizer.encode_with_oov(piece)[1]) for piece in test.pieces())
 
 
-@pytest.mark.skipif(not PTB.is_dir(), reason="Penn Treebank is not here (WEFT_DATA)")
+@pytest.mark.skipif(not PTB.is_dir(), reason="WEFT_DATA has no folder ptb")
 def test_the_first_thousand_tokens_of_penn_treebank_have_418_types() -> None:
     words = [
         word

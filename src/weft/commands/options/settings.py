@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from weft.commands.options.types import number, whole_number
-from weft.config import SECTIONS, TYPES
+from weft.config import SECTIONS, TYPES, choices_of
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -67,7 +67,7 @@ def _parameter(section: str, item: Field[Any]) -> inspect.Parameter:
     elif hint in (float, float | None):
         options |= {"metavar": "X", "parser": number}
     elif hint is not bool:
-        options["metavar"] = "|".join(item.metadata["choices"]) or ("TEXT" if hint == tuple[str, ...] else "NAME")
+        options["metavar"] = "|".join(choices_of(item)) or ("TEXT" if hint == tuple[str, ...] else "NAME")
     several = {tuple[str, ...]: list[str], tuple[int, ...]: list[int]}
     if hint in several:
         options["help"] += "; may be repeated"

@@ -1,21 +1,23 @@
-"""What every tokenizer does: text to token ids and back, with the counts of the training text.
+"""The interface of every tokenizer: text to token ids and back, and the count of every token in the training text.
 
-A tokenizer is fitted to training text once and never changes. Every line end ("\\n") is one `<eos>` token. It is kept
-as one readable `tokenizer.json`.
+A tokenizer is fitted to a training text once and does not change afterwards. Every line end ("\\n") is one `<eos>`
+token. A tokenizer is saved as a readable file, `tokenizer.json`. A new kind of tokenizer is one new file, with a
+subclass of `Tokenizer` that it registers (see `registry`), and one line in `weft/text/tokenizers/__init__.py`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.errors import CheckpointError, InputError, MissingFileError, nearest
+from weft.errors import InputError
 from weft.files import write_text_atomically
 from weft.text.decoding import batches_of
 from weft.text.tokenizers.encoded import Encoded
@@ -23,29 +25,47 @@ from weft.text.tokenizers.encoded import Encoded
 UNK = "<unk>"
 EOS = "<eos>"
 FORMAT = 1
+"""Version of `tokenizer.json`."""
+
+Unit = Literal["word", "character", "subword"]
+"""What one token is: a word between white space, one Unicode code point, or a part of a word that depends on the
+training text."""
+
+
+class Extra(NamedTuple):
+    """An extra of weft, installed by `pip install 'weft[NAME]'`, and the package that it installs."""
+
+    name: str
+    package: str
 
 
 class Decoder(Protocol):
-    """Turns ids into text one at a time, as they are generated."""
+    """Turns token ids into text, one id at a time."""
 
     def push(self, id: int, /) -> str:
-        """The text that token `id` adds; what is not a whole character yet is withheld."""
+        """The text that token `id` adds. Bytes of an incomplete character are held back. Raises InputError for an id
+        outside the vocabulary."""
 
     def flush(self) -> str:
-        """What is still withheld, with U+FFFD for the incomplete character."""
+        """The text of the bytes that are still held back: U+FFFD for an incomplete character."""
 
 
 class Tokenizer(ABC):
-    """Base of the tokenizers.
+    """Base class of the tokenizers.
 
-    tokens     surface form of every id, for display: `tokens[id]`
-    counts     occurrences of every id in the training text
-    eos_id     the token of a line end
-    unk_id     the token of what is not in the vocabulary; None where nothing can be missing
-    lowercase  whether text is lower-cased first
+    kind       name of the tokenizer in settings and in `tokenizer.json`
+    unit       what one token is
+    extra      the extra of weft that the tokenizer needs; None: it needs none
+    unk_id     id of `<unk>`, the token of everything outside the vocabulary; None: nothing is outside it
+    eos_id     id of `<eos>`, the token of a line end
+    tokens     display form of every token: `tokens[id]`
+    counts     occurrences of every token in the training text: `counts[id]`
+    lowercase  whether text is lower-cased before it is split
     """
 
     kind: ClassVar[str]
+    unit: ClassVar[Unit]
+    extra: ClassVar[Extra | None] = None
     unk_id: int | None
     eos_id: int
 
@@ -55,19 +75,38 @@ class Tokenizer(ABC):
         self.lowercase = lowercase
         self._ids = {token: id for id, token in enumerate(self.tokens)}
 
+    @classmethod
+    @abstractmethod
+    def fit(cls, pieces: Iterable[str], *, lowercase: bool, vocab_size: int | None, min_count: int) -> Tokenizer:
+        """The tokenizer of a training text, which is read once; arguments and errors as for `fit_tokenizer`."""
+
+    @classmethod
+    def check_installed(cls) -> None:
+        """Raise InputError if the package of `extra` is not installed."""
+        if cls.extra is not None and importlib.util.find_spec(cls.extra.package) is None:
+            raise InputError(
+                f"the {cls.kind} tokenizer needs the package {cls.extra.package!r}, which is not installed: "
+                f"pip install 'weft[{cls.extra.name}]'"
+            )
+
+    @property
+    def splits_words(self) -> bool:
+        """Whether a word can be several tokens."""
+        return self.unit != "word"
+
     @property
     def vocab_size(self) -> int:
         """Number V of token types, the special ones included."""
         return len(self.tokens)
 
     def token(self, id: int) -> str:
-        """The surface form of `id`. Raises InputError when there is no such token."""
+        """The display form of token `id`. Raises InputError for an id outside the vocabulary."""
         if not 0 <= id < self.vocab_size:
             raise InputError(f"token id {id} is not in the vocabulary (0 to {self.vocab_size - 1})")
         return self.tokens[id]
 
     def id(self, token: str) -> int | None:
-        """The id whose surface form is exactly `token`, or None."""
+        """The id of the token whose display form is exactly `token`, or None."""
         return self._ids.get(token)
 
     def encode(self, text: str) -> list[int]:
@@ -86,30 +125,44 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode_line_with_spans(self, line: str, /) -> Encoded:
-        """`encode_with_oov(line)` of a line without "\\n", and where in it each token stands."""
+        """`encode_with_oov(line)` of a line without "\\n", and the span of `line` that each token covers."""
 
     def encode_many(self, pieces: Sequence[str]) -> NDArray[np.int32]:
-        """The ids of all pieces in one array; the same as encoding them one after the other, but faster."""
+        """Token ids of all pieces in one array: the ids of `encode` for each piece, concatenated, but faster."""
         ids: list[int] = []
         for piece in pieces:
             ids += self.encode(piece)
         return np.array(ids, dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; every `<eos>` is a "\\n"."""
+        """The text of `ids`; every `<eos>` is a "\\n". Raises InputError for an id outside the vocabulary."""
         decoder = self.decoder()
         return "".join(decoder.push(id) for id in ids) + decoder.flush()
 
     @abstractmethod
     def decoder(self) -> Decoder:
-        """A new decoder at the start of a line. To go on from a prompt, push its ids first."""
+        """A new decoder at the start of a line. To continue a prompt, push the ids of the prompt first."""
 
     def save(self, path: Path | str) -> None:
-        """Write `tokenizer.json`, replacing what is there in one step."""
+        """Write `tokenizer.json` to `path`, replacing an existing file atomically."""
         settings = {"format": FORMAT, "kind": self.kind, "lowercase": self.lowercase, **self._settings()}
         lines = [f"{_json(key)}: {_json(value)},\n" for key, value in settings.items()]
         rows = ",\n".join(_json(row) for row in zip(self.tokens, self.counts, strict=True))
         write_text_atomically(Path(path), "{\n" + "".join(lines) + f'"tokens": [\n{rows}\n]\n}}\n')
+
+    @classmethod
+    @abstractmethod
+    def from_saved(
+        cls, tokens: list[str], counts: list[int], lowercase: bool, settings: Mapping[str, Any]
+    ) -> Tokenizer:
+        """The tokenizer that `save` wrote; `settings`: all of `tokenizer.json`.
+
+        Raises KeyError, TypeError or ValueError if the values are incomplete or inconsistent.
+        """
+
+    def _settings(self) -> dict[str, Any]:
+        """Values, besides tokens and counts, that `from_saved` needs."""
+        return {}
 
     def _normalised(self, text: str) -> str:
         return text.lower() if self.lowercase else text
@@ -117,119 +170,14 @@ class Tokenizer(ABC):
     @abstractmethod
     def _encode_line(self, line: str) -> list[int]: ...
 
-    def _settings(self) -> dict[str, Any]:
-        """What this kind needs beside the tokens to be loaded again."""
-        return {}
-
-    @classmethod
-    @abstractmethod
-    def _from_saved(
-        cls, tokens: list[str], counts: list[int], lowercase: bool, settings: Mapping[str, Any]
-    ) -> Tokenizer:
-        """The tokenizer that was saved. Raises KeyError, TypeError or ValueError when the settings make none."""
-
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
 def encode_pieces(tokenizer: Tokenizer, pieces: Iterable[str]) -> Iterator[NDArray[np.int32]]:
-    """Token ids of a text of any length, as non-empty arrays that follow one another."""
+    """Token ids of a text of any length, as consecutive non-empty arrays; memory does not grow with the text."""
     for batch in batches_of(pieces):
         ids = tokenizer.encode_many(batch)
         if ids.size:
             yield ids
-
-
-def fit_tokenizer(
-    kind: str, pieces: Iterable[str], *, lowercase: bool = False, vocab_size: int | None = None, min_count: int = 1
-) -> Tokenizer:
-    """The tokenizer of `kind` ("word", "char" or "bpe") for a training text, read once, in constant memory.
-
-    vocab_size  most token types to keep, the special ones included; None: no limit (bpe: up to 8,000, by the text's
-                size)
-    min_count   types seen less often become `<unk>`; for bpe, pairs seen less often are not merged
-
-    Raises InputError when the text holds no token, or vocab_size leaves room for the special tokens only.
-    """
-    if min_count < 1:
-        raise InputError(f"min_count must be at least 1, got {min_count}")
-    if kind == "word":
-        from weft.text.tokenizers.word import fit_words
-
-        return fit_words(pieces, lowercase=lowercase, vocab_size=vocab_size, min_count=min_count)
-    if kind == "char":
-        from weft.text.tokenizers.char import fit_characters
-
-        return fit_characters(pieces, lowercase=lowercase, vocab_size=vocab_size, min_count=min_count)
-    if kind == "bpe":
-        from weft.text.tokenizers.bpe import fit_bpe
-
-        return fit_bpe(pieces, lowercase=lowercase, vocab_size=vocab_size, min_count=min_count)
-    raise InputError(_unknown(kind))
-
-
-def load_tokenizer(path: Path | str) -> Tokenizer:
-    """The tokenizer that `Tokenizer.save` wrote.
-
-    Raises MissingFileError when there is none, CheckpointError when it is damaged or from a newer version of weft, and
-    InputError when it is of kind bpe and the package `tokenizers` is not installed.
-    """
-    try:
-        saved = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no tokenizer at {path}") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({error})") from None
-    if not isinstance(saved, dict) or not isinstance(saved.get("format"), int):
-        raise CheckpointError(f"{path} is not a tokenizer of weft: it states no format")
-    if saved["format"] > FORMAT:
-        raise CheckpointError(
-            f"{path} has format {saved['format']}, but this weft knows formats up to {FORMAT}: upgrade weft"
-        )
-    try:
-        return _tokenizer_from(saved)
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
-        raise CheckpointError(f"{path} is damaged: {reason}") from None
-
-
-def _tokenizer_from(saved: dict[str, Any]) -> Tokenizer:
-    rows, lowercase = saved["tokens"], saved["lowercase"]
-    if not isinstance(lowercase, bool):
-        raise TypeError("'lowercase' is neither true nor false")
-    tokens: list[str] = []
-    counts: list[int] = []
-    for row in rows:
-        match row:
-            case [str(token), int(count)] if count >= 0:
-                tokens.append(token)
-                counts.append(count)
-            case _:
-                raise ValueError(f"{row!r} is not a token and its count")
-    return _class_of(saved["kind"])._from_saved(tokens, counts, lowercase, saved)
-
-
-def _class_of(kind: object) -> type[Tokenizer]:
-    if kind == "word":
-        from weft.text.tokenizers.word import WordTokenizer
-
-        return WordTokenizer
-    if kind == "char":
-        from weft.text.tokenizers.char import CharTokenizer
-
-        return CharTokenizer
-    if kind == "bpe":
-        from weft.text.tokenizers.bpe import BpeTokenizer
-
-        return BpeTokenizer
-    raise ValueError(_unknown(kind))
-
-
-def _unknown(kind: object) -> str:
-    kinds = ("word", "char", "bpe")
-    return f"the tokenizer must be one of {', '.join(kinds)}, got {kind!r}{nearest(str(kind), kinds)}"

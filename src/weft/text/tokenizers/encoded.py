@@ -1,4 +1,4 @@
-"""A text as tokens, and where in the text as written each of them stands."""
+"""Tokens of a text with their spans: which characters of the text, as it was written, each token covers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Span = tuple[int, int]
-"""First character, and the one after the last."""
+"""Index of the first character, and of the one after the last."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """`ids`: the tokens. `oov`: which stand for what is out of vocabulary. `spans`: `text[start:end]` of each.
+    """Token ids, whether each token is out of vocabulary, and the span of each: `text[start:end]`.
 
-    Where one character is several tokens (bytes, for byte-pair encoding), each of them has the whole character.
+    If a character is several tokens (its bytes, in byte-pair encoding), the span of each is the whole character.
     """
 
     ids: list[int]
@@ -22,7 +22,7 @@ class Encoded:
 
 
 class LineEncoder(Protocol):
-    """What a tokenizer does for `encode_with_spans`."""
+    """The part of a tokenizer that `encode_with_spans` needs."""
 
     @property
     def eos_id(self) -> int: ...
@@ -31,7 +31,7 @@ class LineEncoder(Protocol):
 
 
 def encode_with_spans(tokenizer: LineEncoder, text: str) -> Encoded:
-    """The tokens of `text` with their places; every "\\n" and "\\r\\n" in it is one `<eos>`, and none is added."""
+    """The tokens of `text` with their spans. Every "\\n" and "\\r\\n" is one `<eos>`, and none is added at the end."""
     if "\n" not in text:
         return tokenizer.encode_line_with_spans(text)
     whole = Encoded([], [], [])
@@ -54,7 +54,7 @@ def _add(whole: Encoded, part: Encoded, start: int) -> None:
 
 
 def original_spans(line: str, lowered: str, spans: list[Span]) -> list[Span]:
-    """Spans of the lower-cased line as spans of the line as written, where a letter may be shorter than it became."""
+    """Spans in the lower-cased line as spans in the original line. Lower-casing can turn one letter into several."""
     if len(line) == len(lowered):
         return spans
     origin = [index for index, character in enumerate(line) for _ in character.lower()]

@@ -1,4 +1,4 @@
-"""Words: what stands between white space. Ids 0 and 1 are `<unk>` and `<eos>`, then types by descending count."""
+"""The word tokenizer: splits at white space. Ids 0 and 1 are `<unk>` and `<eos>`, then types by descending count."""
 
 from __future__ import annotations
 
@@ -11,25 +11,48 @@ from typing import Any
 from weft.errors import InputError
 from weft.text.tokenizers.base import EOS, UNK, Tokenizer
 from weft.text.tokenizers.encoded import Encoded
+from weft.text.tokenizers.registry import register_tokenizer
+from weft.text.tokenizers.vocabulary import check_vocab_size, check_vocabulary, most_frequent
 
 MOST_TYPES_COUNTED = 2_000_000
 WORD = re.compile(r"\S+")  # the same words as those of `str.split`
 
 
+@register_tokenizer
 class WordTokenizer(Tokenizer):
-    """Splits at white space. A literal `<unk>` or `<eos>` in the text is that token.
+    """One token a word. A literal `<unk>` or `<eos>` in a text is that token.
 
-    unk_in_text  whether the training text itself holds a literal `<unk>` (Penn Treebank does): then it is a word like
-                 any other, and not out of vocabulary
+    unk_in_text  whether the training text contains a literal `<unk>`, as the Penn Treebank does: then `<unk>` is an
+                 ordinary word and not out of vocabulary
     """
 
     kind = "word"
+    unit = "word"
     unk_id: int = 0
     eos_id: int = 1
 
     def __init__(self, tokens: Sequence[str], counts: Sequence[int], *, lowercase: bool, unk_in_text: bool) -> None:
         super().__init__(tokens, counts, lowercase=lowercase)
         self.unk_in_text = unk_in_text
+
+    @classmethod
+    def fit(cls, pieces: Iterable[str], *, lowercase: bool, vocab_size: int | None, min_count: int) -> WordTokenizer:
+        """The word tokenizer of a training text; see `fit_tokenizer`.
+
+        In a text with more than MOST_TYPES_COUNTED types, the rarest types are dropped each time that number is
+        exceeded. Their occurrences so far count as `<unk>`.
+        """
+        check_vocab_size(vocab_size)
+        words, total, lines = _count_words(pieces, lowercase)
+        if total == 0:
+            raise InputError("the training text has no words: it is empty or only white space")
+        unk_in_text = words.pop(UNK, 0) > 0
+        literal_eos = words.pop(EOS, 0)
+        kept = most_frequent(words, vocab_size, min_count)
+        unknown = total - literal_eos - sum(count for _, count in kept)
+        tokens = [UNK, EOS, *(word for word, _ in kept)]
+        counts = [unknown, lines + literal_eos, *(count for _, count in kept)]
+        return cls(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
 
     def encode_with_oov(self, text: str) -> tuple[list[int], list[bool]]:
         ids: list[int] = []
@@ -49,14 +72,8 @@ class WordTokenizer(Tokenizer):
     def decoder(self) -> WordDecoder:
         return WordDecoder(self)
 
-    def _encode_line(self, line: str) -> list[int]:
-        return list(map(self._ids.get, line.split(), repeat(self.unk_id)))
-
-    def _settings(self) -> dict[str, Any]:
-        return {"unk_in_text": self.unk_in_text}
-
     @classmethod
-    def _from_saved(
+    def from_saved(
         cls, tokens: list[str], counts: list[int], lowercase: bool, settings: Mapping[str, Any]
     ) -> WordTokenizer:
         unk_in_text = settings["unk_in_text"]
@@ -65,9 +82,15 @@ class WordTokenizer(Tokenizer):
         check_vocabulary(tokens)
         return cls(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
 
+    def _settings(self) -> dict[str, Any]:
+        return {"unk_in_text": self.unk_in_text}
+
+    def _encode_line(self, line: str) -> list[int]:
+        return list(map(self._ids.get, line.split(), repeat(self.unk_id)))
+
 
 class WordDecoder:
-    """Puts one space between the words of a line."""
+    """Separates the words of a line by single spaces."""
 
     def __init__(self, tokenizer: WordTokenizer) -> None:
         self._tokenizer = tokenizer
@@ -85,26 +108,8 @@ class WordDecoder:
         return ""
 
 
-def fit_words(pieces: Iterable[str], *, lowercase: bool, vocab_size: int | None, min_count: int) -> WordTokenizer:
-    """The word tokenizer of a training text; see `fit_tokenizer`.
-
-    Of a text with more than MOST_TYPES_COUNTED types, the rarest are forgotten each time so many have gathered; their
-    occurrences count as `<unk>` unless they come back.
-    """
-    check_room(vocab_size)
-    words, total, lines = _count_words(pieces, lowercase)
-    if total == 0:
-        raise InputError("the training text has no words: it is empty or only white space")
-    unk_in_text = words.pop(UNK, 0) > 0
-    literal_eos = words.pop(EOS, 0)
-    kept = most_frequent(words, vocab_size, min_count)
-    unknown = total - literal_eos - sum(count for _, count in kept)
-    tokens = [UNK, EOS, *(word for word, _ in kept)]
-    counts = [unknown, lines + literal_eos, *(count for _, count in kept)]
-    return WordTokenizer(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
-
-
 def _count_words(pieces: Iterable[str], lowercase: bool) -> tuple[Counter[str], int, int]:
+    """Occurrences of every word, the number of words, and the number of line ends."""
     words: Counter[str] = Counter()
     total = lines = rarest = 0
     for piece in pieces:
@@ -116,25 +121,3 @@ def _count_words(pieces: Iterable[str], lowercase: bool) -> tuple[Counter[str], 
             rarest += 1
             words = Counter({word: count for word, count in words.items() if count > rarest})
     return words, total, lines
-
-
-def most_frequent(counts: Mapping[str, int], vocab_size: int | None, min_count: int) -> list[tuple[str, int]]:
-    """Types seen at least `min_count` times, by descending count, then by code points, two fewer than `vocab_size`."""
-    ranked = sorted(
-        ((token, count) for token, count in counts.items() if count >= min_count), key=lambda item: (-item[1], item[0])
-    )
-    return ranked if vocab_size is None else ranked[: vocab_size - 2]
-
-
-def check_room(vocab_size: int | None) -> None:
-    """Raises InputError when `vocab_size` leaves room for the special tokens only."""
-    if vocab_size is not None and vocab_size < 3:
-        raise InputError(f"vocab_size must be at least 3 ({UNK}, {EOS} and one more), got {vocab_size}")
-
-
-def check_vocabulary(tokens: Sequence[str]) -> None:
-    """Raises ValueError unless `tokens` are distinct and begin with the two special ones."""
-    if list(tokens[:2]) != [UNK, EOS]:
-        raise ValueError(f"the tokens do not begin with {UNK} and {EOS}")
-    if len(set(tokens)) != len(tokens):
-        raise ValueError("a token is listed twice")

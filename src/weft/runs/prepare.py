@@ -1,0 +1,101 @@
+"""Preparation of a run: from texts to a tokenizer, token ids and a configuration in the run folder, and from these to
+the untrained model and its training blocks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weft.config import Config, Settings, TextConfig, TrainingConfig
+from weft.config.toml import write_config
+from weft.language_model import LanguageModel, build_model
+from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, oov_path, tokens_path
+from weft.runs.defaults import choose_text, choose_training
+from weft.runs.reporting import Reporter, note_skipped
+from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
+from weft.text.batches import Blocks
+from weft.text.random_blocks import RandomBlocks
+from weft.text.statistics import text_statistics
+from weft.text.tokenizers.base import Tokenizer, encode_pieces
+from weft.text.tokenizers.registry import fit_tokenizer, load_tokenizer
+from weft.text.tokens import open_tokens, write_tokens
+from weft.training.step import steps_per_epoch
+
+
+def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> Config:
+    """Choose the settings that are unset, fit the tokenizer, and write tokenizer, tokens and configuration.
+
+    folder  run folder, with an empty folder for the tokens
+    given   settings, among them "data"
+    fetch   downloads a named corpus that is not on this machine
+
+    Raises InputError and MissingFileError for texts that cannot be used.
+    """
+    texts = open_texts(given["data"], given.get("valid", ()), given.get("test", ()), fetch)
+    note_skipped(reporter, texts.skipped)
+    # A given share, even 0, replaces the validation or test text that a named corpus has.
+    replaced: dict[str, Any] = {
+        split: None for split in HELD_OUT if f"{split}_fraction" in given and not given.get(split)
+    }
+    texts = replace(texts, **replaced)
+    with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
+        statistics = text_statistics(texts.train.pieces(on_bytes))
+    choices = choose_text(given, statistics, texts.valid is not None, texts.test is not None)
+    text_config = choices.text_config()
+    texts = split_texts(texts, text_config, statistics.characters)
+    tokenizer = _fitted(texts, text_config, reporter)
+    tokenizer.save(folder / TOKENIZER)
+    tokens = _write_splits(folder, texts, tokenizer, reporter)
+    config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
+    steps_per_epoch(training_blocks(folder, config.training), config.training)  # raises if the text is too short
+    for reason in choices.reasons:
+        reporter.note(reason)
+    write_config(folder / CONFIG, config)
+    counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
+    reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
+    return config
+
+
+def untrained_model(run: Path, config: Config) -> LanguageModel:
+    """The model of `config` before training, with the tokenizer in the run folder `run`."""
+    tokenizer = load_tokenizer(run / TOKENIZER)
+    model = build_model(config.model, tokenizer.vocab_size, config.training.seed, tokenizer.counts)
+    return LanguageModel(model, tokenizer, config)
+
+
+def training_blocks(run: Path, training: TrainingConfig) -> Blocks:
+    """The blocks of the training tokens in the run folder `run`. Raises InputError if they are too few."""
+    ids = open_tokens(tokens_path(run, "train"))
+    if training.random_bptt:
+        return RandomBlocks(ids, training.batch_size, training.bptt, training.seed)
+    return Blocks(ids, training.batch_size, training.bptt)
+
+
+def _fitted(texts: Texts, config: TextConfig, reporter: Reporter) -> Tokenizer:
+    with reporter.reading("building the vocabulary", texts.size_in_bytes) as on_bytes:
+        return fit_tokenizer(
+            config.tokenizer,
+            texts.train.pieces(on_bytes),
+            lowercase=config.lowercase,
+            vocab_size=config.vocab_size,
+            min_count=config.min_count,
+        )
+
+
+def _write_splits(folder: Path, texts: Texts, tokenizer: Tokenizer, reporter: Reporter) -> dict[str, int]:
+    """Write the token ids of every split, and the out-of-vocabulary marks of those held out; returns the numbers of
+    tokens by split."""
+    tokens = {}
+    for split in SPLITS:
+        source = getattr(texts, split)
+        if source is not None:
+            with reporter.reading(f"tokenizing ({split})", texts.size_in_bytes) as on_bytes:
+                ids = encode_pieces(tokenizer, source.pieces(on_bytes))
+                tokens[split] = write_tokens(tokens_path(folder, split), ids, tokenizer.vocab_size, tokenizer.kind)
+        if source is not None and split in HELD_OUT:
+            marks = (np.array(tokenizer.encode_with_oov(piece)[1], dtype=np.uint8) for piece in source.pieces())
+            write_tokens(oov_path(folder, split), marks, 2, "oov")
+    return tokens
