@@ -57,7 +57,7 @@ def test_a_tiny_cache_by_hand() -> None:
     share = math.e**2 / (math.e**2 + math.e)
     np.testing.assert_allclose(recall.of(np.array([4])), [share])
     np.testing.assert_allclose(recall.distributions(6), [[0, 0, 1 - share, 0, share, 0]])
-    mixed = Cache(10, 0.25, 1.0).mixed(np.log([0.5]), recall.of(np.array([4])), recall.some)
+    mixed = Cache(10, 0.25, 1.0).mixed(np.log([0.5]), recall.of(np.array([4])), recall.nonempty)
     np.testing.assert_allclose(np.exp(mixed), [0.75 * 0.5 + 0.25 * share])
     # A cache of one place remembers the later one alone, and every word where it is flat.
     assert memory.recall(np.ones((1, 2)), np.array([4]), Cache(1)).of(np.array([2])) == [1.0]

@@ -62,4 +62,4 @@ def test_where_every_rate_runs_off_none_is_recommended(
 ) -> None:
     monkeypatch.setattr(tune, "SGD_RATES", (1e30,))
     refusal = run_weft("tune", "again.txt", "--run", trained, "--dynamic", "--dynamic-block", 5).refusal()
-    assert "the weights ran off with every learning rate" in refusal
+    assert "the weights diverged with every learning rate" in refusal

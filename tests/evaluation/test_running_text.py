@@ -12,7 +12,7 @@ from weft.backends.fused import fused, why_not_bfloat16
 from weft.errors import InputError
 from weft.evaluation import running_text
 from weft.evaluation.evaluate import Evaluation, summed, token_nats
-from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.lines import read_separate_lines
 from weft.evaluation.perplexity import perplexity
 from weft.evaluation.readers import LogProbabilities
 from weft.layers import Loss, time_layers
@@ -147,7 +147,7 @@ def test_lines_are_scored_from_a_fresh_start_in_their_order(batch_size: int, blo
     model = small_model()
     rng = np.random.default_rng(0)
     lines = [rng.integers(0, V, length).tolist() for length in (3, 0, 8, 1, 5, 5, 0, 2)]
-    scores = [rows[:, 0] for rows in read_lines_apart(LogProbabilities(model), lines, EOS, batch_size, block_length)]
+    scores = [rows[:, 0] for rows in read_separate_lines(LogProbabilities(model), lines, EOS, batch_size, block_length)]
     assert [len(score) for score in scores] == [len(line) for line in lines]
     for line, score in zip(lines, scores, strict=True):
         np.testing.assert_allclose(score, token_by_token(model, line), rtol=1e-10)
@@ -161,7 +161,7 @@ def test_lines_are_read_no_further_than_needed() -> None:
             taken.append(number)
             yield [2, 3]
 
-    rest = read_lines_apart(LogProbabilities(small_model()), lines(), EOS, batch_size=4)
+    rest = read_separate_lines(LogProbabilities(small_model()), lines(), EOS, batch_size=4)
     next(rest)
     assert len(taken) == 4
     for _ in range(4):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.untrained import untrained
-from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.lines import read_separate_lines
 from weft.evaluation.readers import BOUNDARY, LOGPROB, Distributions, Measures
 from weft.language_model import LanguageModel
 from weft.scoring import Wanted
@@ -41,7 +41,7 @@ def byte_pairs() -> tuple[LanguageModel, list[int]]:
 def read(lm: LanguageModel, lines: Sequence[Sequence[int]]) -> Iterator[list[Segment]]:
     pieces = WordPieces(lm.tokenizer)
     reader = Distributions(lm.model, Measures(boundary=pieces.boundary))
-    for ids, rows in zip(lines, read_lines_apart(reader, lines, lm.tokenizer.eos_id), strict=True):
+    for ids, rows in zip(lines, read_separate_lines(reader, lines, lm.tokenizer.eos_id), strict=True):
         yield list(pieces.segments(ids, rows[:, LOGPROB].tolist(), rows[:, BOUNDARY].tolist()))
 
 

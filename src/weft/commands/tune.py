@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD
-from weft.adaptation.grid_search import best, grid, losses_of_caches, losses_of_rules
+from weft.adaptation.grid_search import best, cache_losses, caches_with, rule_losses
 from weft.commands.eval import Chunks, text_chunks
 from weft.commands.options.adaptation import (
     RULES,
@@ -113,19 +113,19 @@ def _best_rule(
     rates = RMS_RATES if isinstance(rule, DynamicRMS) else SGD_RATES
     rules = [replace(rule, lr=lr, decay=decay) for lr in rates for decay in DECAYS]
     losses = []
-    for tried, loss in zip(rules, losses_of_rules(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
+    for tried, loss in zip(rules, rule_losses(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
         reporter.note(f"lr {tried.lr:g}, decay {tried.decay:g}: {_shown(loss)}")
         losses.append(loss)
     if not any(math.isfinite(perplexity(loss)) for loss in losses):
         raise TrainingDivergedError(
-            "the weights ran off with every learning rate that was tried: adapt by the other rule, or by a cache alone"
+            "the weights diverged with every learning rate that was tried: adapt by the other rule, or by a cache alone"
         )
     return rules[best(losses)]
 
 
 def _best_cache(lm: LanguageModel, rule: Dynamic | None, cache: Cache, ids: Ids, reporter: OnStream) -> Cache:
-    caches = grid(cache, WEIGHTS, FLATNESSES)
-    losses = losses_of_caches(lm.model, rule, caches, ids, lm.tokenizer.eos_id)
+    caches = caches_with(cache, WEIGHTS, FLATNESSES)
+    losses = cache_losses(lm.model, rule, caches, ids, lm.tokenizer.eos_id)
     for tried, loss in zip(caches, losses, strict=True):
         reporter.note(f"cache weight {tried.weight:g}, flatness {tried.flatness:g}: {_shown(loss)}")
     return caches[best(losses)]

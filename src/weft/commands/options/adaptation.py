@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.adaptation import Cache, DynamicRMS, DynamicSGD, gradient_sizes
-from weft.adaptation.gradient_rms import GradientSizes
+from weft.adaptation import Cache, DynamicRMS, DynamicSGD, GradientRMS, measure_gradient_rms
 from weft.commands.options.types import number, one_of, whole_number
 from weft.errors import InputError, MissingFileError
 from weft.language_model import LanguageModel
@@ -154,7 +153,7 @@ class AdaptationOptions:
         return Cache(self.cache, **_given(weight=self.weight, flatness=self.flatness))
 
 
-def sizes_on_training_text(lm: LanguageModel, run: Path, block: int) -> GradientSizes:
+def sizes_on_training_text(lm: LanguageModel, run: Path, block: int) -> GradientRMS:
     """How large the gradients of blocks of so many tokens are on the run's training text, places all over it."""
     path = tokens_path(run, "train")
     if not path.exists():
@@ -163,7 +162,7 @@ def sizes_on_training_text(lm: LanguageModel, run: Path, block: int) -> Gradient
         )
     ids = open_tokens(path)
     blocks = Blocks(ids, max(1, min(SIZES_STREAMS, len(ids) // block)), min(block, len(ids)))
-    return gradient_sizes(lm.model, islice(blocks, min(SIZES_BLOCKS, blocks.blocks_per_epoch)))
+    return measure_gradient_rms(lm.model, islice(blocks, min(SIZES_BLOCKS, blocks.blocks_per_epoch)))
 
 
 def _given(**values: float | None) -> dict[str, Any]:
