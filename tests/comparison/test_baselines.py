@@ -13,7 +13,7 @@ import pytest
 import weft
 from helpers.command_line import SIZES, names, write_text
 from weft.comparison import window_baseline
-from weft.comparison.baselines import Baseline, learnt
+from weft.comparison.baselines import Baseline, trained_baseline
 from weft.comparison.scorers import NGramScorer
 from weft.comparison.window_baseline import trained_window, window_config
 from weft.errors import InputError, MissingFileError
@@ -60,7 +60,7 @@ def test_names() -> None:
 
 def test_an_n_gram_baseline_learns_the_training_text_of_the_run(run: Path) -> None:
     lm, notes = weft.load(run), Notes()
-    scorer = learnt(Baseline("kn", 2), run, lm, notes)
+    scorer = trained_baseline(Baseline("kn", 2), run, lm, notes)
     assert isinstance(scorer, NGramScorer)
     ids = np.asarray(open_tokens(tokens_path(run, "train")))
     expected = estimate(ids, lm.tokenizer.vocab_size, lm.tokenizer.eos_id, 2, FALLBACK)
@@ -147,7 +147,7 @@ def test_a_new_run_in_its_place_takes_the_baselines_away(run: Path, tmp_path: Pa
 def test_without_its_training_text_a_run_has_no_baselines(run: Path) -> None:
     tokens_path(run, "train").unlink()
     with pytest.raises(MissingFileError, match="has no training text for kn5 to learn from"):
-        learnt(Baseline("kn", 5), run, weft.load(run), Silent())
+        trained_baseline(Baseline("kn", 5), run, weft.load(run), Silent())
 
 
 def test_where_no_kernels_run_the_window_is_trained_without(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

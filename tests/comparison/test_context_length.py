@@ -20,7 +20,7 @@ EOS = 1
 
 def text(length: int, size: int = 1000, longest: int = 100) -> TextSample:
     ids = np.arange(2, 2 + length)
-    return TextSample.of(ids, ids % 10 == 0, EOS, size, longest)
+    return TextSample.drawn(ids, ids % 10 == 0, EOS, size, longest)
 
 
 class Nearby:

@@ -43,7 +43,7 @@ def test_the_bars_are_the_surprisals_and_the_labels_the_words() -> None:
 
 
 def test_a_long_text_is_cut_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surprisal_plot, "MOST_TOKENS", 30)
+    monkeypatch.setattr(surprisal_plot, "MAX_TOKENS", 30)
     notes = write_png(tmp_path / "plot.png", [characters_of("a" * 20) for _ in range(5)])
     assert notes == ["the picture shows the first 30 of 105 tokens"]
     assert size(tmp_path / "plot.png")[1] < 800
@@ -78,8 +78,8 @@ def test_a_font_that_has_the_characters_is_found(monkeypatch: pytest.MonkeyPatch
 def test_right_to_left_words_are_noted_where_letters_are_not_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surprisal_plot, "_shapes", lambda: True)
+    monkeypatch.setattr(surprisal_plot, "_shapes_text", lambda: True)
     assert write_png(tmp_path / "plot.png", [words_of("שלום שלום")]) == []
-    monkeypatch.setattr(surprisal_plot, "_shapes", lambda: False)
+    monkeypatch.setattr(surprisal_plot, "_shapes_text", lambda: False)
     (note,) = write_png(tmp_path / "plot.png", [words_of("שלום שלום")])
     assert "right to left" in note

@@ -16,7 +16,7 @@ from weft.commands.options.output_file import check_place
 from weft.commands.options.run import chosen_run
 from weft.commands.options.text import check_split
 from weft.commands.options.types import at_least_one, one_of, whole_number
-from weft.comparison.baselines import Baseline, learnt
+from weft.comparison.baselines import Baseline, trained_baseline
 from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
 from weft.comparison.scorers import RecurrentScorer, Scorer, UnigramScorer
@@ -103,11 +103,11 @@ def compare(
     check_place(picture, "the picture")
     reporter = OnStream(sys.stderr)
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
-        of = TextSample.of(ids, oov, lm.tokenizer.eos_id, sample, longest)
+        of = TextSample.drawn(ids, oov, lm.tokenizer.eos_id, sample, longest)
         scorers: list[Scorer] = [
             RecurrentScorer(str(run), model.model, model.tokenizer.eos_id) for run, model in models.items()
         ]
-        scorers += [learnt(named, runs[0], lm, reporter) for named in baselines]
+        scorers += [trained_baseline(named, runs[0], lm, reporter) for named in baselines]
         scorers.append(UnigramScorer(lm.tokenizer.counts))
         measured = []
         for scorer in scorers:
