@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.rescoring import Hypothesis, RescoredUtterance, TextScore, Utterance, Weights, rescore, tune
-from weft.rescoring.line_search import least
+from weft.rescoring.line_search import best_interval
 from weft.rescoring.tuning import DevelopmentSet, along
 from weft.rescoring.weights import TUNED
 
@@ -48,7 +48,7 @@ def test_no_grid_along_a_weight_finds_fewer_errors(seed: int) -> None:
     start = Weights().vector()
     for name in NAMES:
         column = TUNED.index(name)
-        found = least(along(development, start, column))
+        found = best_interval(along(development, start, column))
         grid = [*GRID, *(-x for x in GRID)] if name == "word_weight" else GRID
         vectors = [[*start[:column], x, *start[column + 1 :]] for x in grid]
         assert found.errors <= min(development.with_weights(vector).errors for vector in vectors)
@@ -63,7 +63,7 @@ def test_the_end_is_no_worse_than_the_start_and_no_single_weight_can_better_it(s
     tuned = tune(development, Weights(), NAMES)
     errors = development.with_weights(tuned.vector()).errors
     assert development.oracle.errors <= errors <= development.with_weights(Weights().vector()).errors
-    assert all(least(along(development, tuned.vector(), TUNED.index(name))).errors >= errors for name in NAMES)
+    assert all(best_interval(along(development, tuned.vector(), TUNED.index(name))).errors >= errors for name in NAMES)
     assert tuned.acoustic_weight == 1
     assert min(tuned.lm_weight, tuned.old_lm_weight) >= 0
     assert tune(development, Weights(), NAMES) == tuned
@@ -76,7 +76,7 @@ def test_a_list_whose_best_weight_is_known() -> None:
         [[1, 0], [0, 2]],
         words=6,
     )
-    assert [(stretch.start, stretch.end, stretch.errors) for stretch in along(development, (1, 0, 0, 0), 1)] == [
+    assert [(interval.start, interval.end, interval.errors) for interval in along(development, (1, 0, 0, 0), 1)] == [
         (0, 2, 1), (2, 5, 0), (5, np.inf, 2),
     ]  # fmt: skip
     assert tune(development, Weights(), ["lm_weight"]).lm_weight == 3.5

@@ -25,7 +25,7 @@ from weft.commands.options.output_file import check_place
 from weft.commands.options.run import RunOption, load_chosen
 from weft.commands.options.types import BatchSize, at_least_one, number
 from weft.errors import InputError
-from weft.rescoring.counts import ErrorTally, Tally
+from weft.rescoring.counts import Counts, ErrorCounts
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import PrefixScorer
@@ -142,8 +142,8 @@ def _check_tuning(file: Path, references: str | None, output: bool) -> None:
 
 
 def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: References | None) -> None:
-    tally, errors = Tally(), None if references is None else ErrorTally(references)
-    for utterance in tally.watch(rescored if errors is None else errors.watch(rescored)):
+    tally, errors = Counts(), None if references is None else ErrorCounts(references)
+    for utterance in tally.counting(rescored if errors is None else errors.counting(rescored)):
         for line in write(utterance):
             print(line)
         sys.stdout.flush()
@@ -157,8 +157,8 @@ def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: Ref
 def _tune(
     layout: Layout, rescored: Iterator[RescoredUtterance], start: Weights, references: References, file: Path
 ) -> None:
-    tally, development = Tally(), DevelopmentSet()
-    for utterance in tally.watch(rescored):
+    tally, development = Counts(), DevelopmentSet()
+    for utterance in tally.counting(rescored):
         development.add(utterance, references.of(utterance.utterance.id))
     references.refuse_unused()
     used = [name for name, there in zip(TUNED, _present(layout), strict=True) if there]
@@ -184,7 +184,7 @@ def _present(layout: Layout) -> tuple[bool, ...]:
     return layout.has_acoustic, True, layout.has_old_lm, True
 
 
-def _unknown(tally: Tally) -> str:
+def _unknown(tally: Counts) -> str:
     share = 100 * tally.oov_tokens / max(tally.tokens, 1)
     return f"{tally.oov_tokens:,} of {tally.tokens:,} tokens ({share:.2f}%) are out of the vocabulary"
 
