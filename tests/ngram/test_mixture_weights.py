@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.errors import InputError
-from weft.mixture.weights import SMALLEST_GAIN, Floats, fit_weights, mixed
+from weft.mixture.weights import MIN_GAIN, Floats, fit_weights, mixed
 
 
 def random_nats(seed: int, models: int, tokens: int, spread: float) -> Floats:
@@ -36,7 +36,7 @@ def test_two_weights_are_those_of_a_grid_search(seed: int, spread: float) -> Non
     fine = np.linspace(0, 1, 1001)
     likelihoods = [mixed(nats, np.array([weight, 1 - weight])).sum() for weight in fine]
     weights = fit_weights(nats)
-    assert weights.nats >= max(likelihoods) - SMALLEST_GAIN * 200
+    assert weights.nats >= max(likelihoods) - MIN_GAIN * 200
     if spread > 0.3:  # where the likelihood is not flat, the place of its top is the same too
         assert weights.values[0] == pytest.approx(fine[int(np.argmax(likelihoods))], abs=0.01)
 

@@ -14,7 +14,7 @@ from weft.commands.options.kernels import kernels_of
 from weft.commands.options.text import open_text
 from weft.commands.options.types import BatchSize, at_least_one
 from weft.errors import InputError
-from weft.mixture.members import Arpa, Run, check_same_tokens, open_member
+from weft.mixture.members import ArpaMember, RunMember, check_same_tokens, open_member
 from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
 from weft.runs.reporting import OnStream
@@ -73,7 +73,9 @@ def mix(
                 typer.echo("\t".join(row))
 
 
-def _rows(name: str, members: list[Run | Arpa], weights: Floats, result: MixtureEvaluation) -> list[tuple[str, ...]]:
+def _rows(
+    name: str, members: list[RunMember | ArpaMember], weights: Floats, result: MixtureEvaluation
+) -> list[tuple[str, ...]]:
     names = [*(member.name for member in members), "mixture"]
     shown = [*(f"{weight:.6f}" for weight in weights), ""]
     found = [dict(rows(evaluation, unigram=None)) for evaluation in (*result.members, result.mixture)]
@@ -92,9 +94,9 @@ def _note_vocabularies(reporter: OnStream, name: str, result: MixtureEvaluation)
         )
 
 
-def _kernels(members: list[Run | Arpa]) -> AbstractContextManager[None]:
+def _kernels(members: list[RunMember | ArpaMember]) -> AbstractContextManager[None]:
     """The fused kernels where they run and a model was trained on them."""
     for member in members:
-        if isinstance(member, Run) and member.lm.config.training.kernels == "fused":
+        if isinstance(member, RunMember) and member.lm.config.training.kernels == "fused":
             return kernels_of(member.lm, "auto", None)
     return nullcontext()
