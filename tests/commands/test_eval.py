@@ -72,7 +72,7 @@ def test_the_text_of_the_run_is_its_test_text_or_else_its_validation_text(run_we
 def test_how_far_the_runs_own_text_is_read_shows_on_a_terminal(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch, adapting: str
 ) -> None:
-    monkeypatch.setattr("weft.commands.eval.PIECE", 7)
+    monkeypatch.setattr("weft.commands.options.text_chunks.CHUNK_TOKENS", 7)
     before = run_weft("eval", "--run", trained, *adapting.split())
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")

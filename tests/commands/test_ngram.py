@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.command_line import RunWeft
-from weft.commands.eval import rows as eval_rows
+from weft.commands.evaluation_rows import evaluation_rows
 from weft.evaluation.evaluate import summed
 from weft.ngram.discounts import FALLBACK
 from weft.word_ngram import load_arpa
@@ -37,7 +37,7 @@ def test_training_tells_what_was_counted_and_discounted(run_weft: RunWeft, text:
 def test_evaluation_gives_the_rows_of_eval(run_weft: RunWeft, arpa: Path, text: Path) -> None:
     answer = run_weft("ngram", "eval", arpa, text)
     found = dict(line.split("\t") for line in answer.out.splitlines())
-    assert list(found) == [name for name, _ in eval_rows(summed(load_arpa(arpa).token_nats(["a\n"])), None)]
+    assert list(found) == [name for name, _ in evaluation_rows(summed(load_arpa(arpa).token_nats(["a\n"])))]
     result = load_arpa(arpa).evaluate([text.read_text("utf-8")])
     assert (found["tokens"], found["oov_tokens"]) == ("1350", "0")
     assert float(found["total_nats"]) == pytest.approx(result.loss.nats, abs=1e-4)

@@ -16,7 +16,7 @@ import weft
 from helpers.command_line import Answer, RunWeft, StartWeft
 from helpers.untrained import untrained
 from weft.backends.fused import why_not_fused
-from weft.commands.options.kernels import MOST_HELD, WORTH_LOADING, kernels_for_lines
+from weft.commands.options.speed import LOADING_PAYS, MAX_LOOKAHEAD, kernels_for_lines
 
 HEADER = ["sentence", "position", "token", "text", "start", "end", "logprob_nats", "surprisal_bits", "oov"]
 LATIN = "the cat\n\ncafé\nthe dog\n".encode("latin-1")
@@ -256,8 +256,8 @@ def test_little_is_read_ahead_to_see_whether_the_kernels_are_worth_it() -> None:
     lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused"))
     taken = count()
     kernels, lines = kernels_for_lines(lm, ("" for _ in taken), 32, "auto", None)
-    assert next(taken) == MOST_HELD
-    assert list(islice(lines, MOST_HELD)) == [""] * MOST_HELD
+    assert next(taken) == MAX_LOOKAHEAD
+    assert list(islice(lines, MAX_LOOKAHEAD)) == [""] * MAX_LOOKAHEAD
     assert not isinstance(kernels, nullcontext) or why_not_fused() is not None
 
 
@@ -265,12 +265,12 @@ def test_the_fused_kernels_are_for_texts_that_are_worth_loading_them(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("weft.commands.options.kernels.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
+    monkeypatch.setattr("weft.commands.options.speed.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
     lm = weft.load(trained)
     object.__setattr__(lm.config.training, "kernels", "fused")
     size = sum(parameter.size for parameter in lm.model.params[1:])  # the embedding is looked up, not multiplied
-    monkeypatch.setattr("weft.commands.options.kernels.WORTH_LOADING", 3 * size)
-    assert 3 * size < WORTH_LOADING
+    monkeypatch.setattr("weft.commands.options.speed.LOADING_PAYS", 3 * size)
+    assert 3 * size < LOADING_PAYS
     for lines, loaded in ((["the cat"], []), (["the", "the cat"], ["auto"])):
         asked.clear()
         _context, again = kernels_for_lines(lm, iter(lines), 32, "auto", None)

@@ -27,11 +27,11 @@ def test_every_command_reads_the_weights_that_load_gives(run_weft: RunWeft, trai
     assert float(evaluated["total_nats"]) == pytest.approx(float(plain["total_nats"]), rel=0.02)
 
 
-@pytest.mark.parametrize("worth", [1, 10**18], ids=["compiled", "plain"])
+@pytest.mark.parametrize("threshold", [1, 10**18], ids=["compiled", "plain"])
 def test_generation_is_the_same_on_compiled_steps(
-    run_weft: RunWeft, trained: Path, worth: int, monkeypatch: pytest.MonkeyPatch
+    run_weft: RunWeft, trained: Path, threshold: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights_options, "WORTH_LOADING", worth)
+    monkeypatch.setattr(weights_options, "COMPILING_PAYS", threshold)
     line = ("generate", "--max-tokens", 20, "--seed", 1, "--temperature", 0, "--run", trained)
     assert run_weft(*line).out == weft.load(trained).generate(max_tokens=20, temperature=0) + "\n"
     assert run_weft(*line, "--weights", "int8").code == 0
