@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import weft.runs.recipes
-from helpers.command_line import RunWeft, write_text
+from helpers.command_line import RunWeft, small_settings, write_text
 from weft.config.toml import read_config, read_settings
 
 RECIPE = """
@@ -17,25 +17,6 @@ measure = "{measure}"
 expected = {expected}
 tolerance = 1.0
 minutes = 0.02
-
-[text]
-data = ["{text}"]
-valid_fraction = 0.1
-test_fraction = 0.1
-
-[model]
-cell = "gru"
-hidden_size = 8
-embedding_size = 8
-
-[training]
-batch_size = 2
-bptt = 10
-epochs = 1
-lr = 0.01
-optimizer = "adamw"
-schedule = "constant"
-kernels = "plain"
 """
 
 VARIANT = """
@@ -67,7 +48,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, measure: str, expected: float, further: str = "") -> None:
     text = write_text(folder / "words.txt", 60).as_posix()
-    recipe = RECIPE.format(measure=measure, expected=expected, text=text)
+    recipe = RECIPE.format(measure=measure, expected=expected) + small_settings(text, "gru")
     (folder / "small.toml").write_text(recipe + further, "utf-8")
 
 

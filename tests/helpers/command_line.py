@@ -60,3 +60,27 @@ def names(folder: Path) -> list[str]:
 def contents(folder: Path) -> dict[Path, bytes]:
     """Every file below a folder."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def small_settings(text: str, cell: str) -> str:
+    """The tables of a configuration file for a training that takes moments."""
+    return f"""
+[text]
+data = ["{text}"]
+valid_fraction = 0.1
+test_fraction = 0.1
+
+[model]
+cell = "{cell}"
+hidden_size = 8
+embedding_size = 8
+
+[training]
+batch_size = 2
+bptt = 10
+epochs = 1
+lr = 0.01
+optimizer = "adamw"
+schedule = "constant"
+kernels = "plain"
+"""
