@@ -1,4 +1,4 @@
-"""LanguageModel: one probability, whichever way it is asked for; and generation that keeps to its rules."""
+"""LanguageModel: all methods agree on probabilities, and generation obeys its options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lm(request: pytest.FixtureRequest) -> LanguageModel:
     return untrained(request.param)
 
 
-def test_every_way_to_the_probability_of_a_text_gives_the_same_number(lm: LanguageModel) -> None:
+def test_all_methods_agree_on_the_probability_of_a_text(lm: LanguageModel) -> None:
     bits = [bits for _token, bits in lm.surprisal(LINE)]
     logprob = lm.logprob(LINE)
     assert logprob == pytest.approx(-math.fsum(bits) * math.log(2))
@@ -30,14 +30,14 @@ def test_every_way_to_the_probability_of_a_text_gives_the_same_number(lm: Langua
     assert logprob == pytest.approx(-lm.evaluate([LINE + "\n"]).loss.nats, rel=1e-5)
 
 
-def test_the_probability_is_the_product_of_what_next_says() -> None:
+def test_the_probability_is_the_product_of_next_probabilities() -> None:
     lm = untrained("word")
     words = ["you", "say", "hello", "<eos>"]
     product = math.prod(dict(lm.next(" ".join(words[:n]), 99))[word] for n, word in enumerate(words))
     assert math.exp(lm.logprob("you say hello")) == pytest.approx(product, rel=1e-5)
 
 
-def test_without_the_end_a_text_is_its_tokens_alone(lm: LanguageModel) -> None:
+def test_eos_false_leaves_out_the_line_end(lm: LanguageModel) -> None:
     whole, beginning = lm.scores(LINE), lm.scores(LINE, eos=False)
     assert [score.token for score in whole] == [*(score.token for score in beginning), "<eos>"]
     assert lm.scores("", eos=False) == []
@@ -54,7 +54,7 @@ def test_all_probabilities_sum_to_one(lm: LanguageModel) -> None:
     assert lm.next("say", 3) == likeliest[:3]
 
 
-def test_lines_are_scored_one_by_one_whatever_the_batch_and_as_they_come(lm: LanguageModel) -> None:
+def test_line_scores_do_not_depend_on_the_batch_size(lm: LanguageModel) -> None:
     lines = [LINE, "", "say", LINE + " " + LINE, "hello"]
     alone = [[score.logprob_nats for score in lm.scores(line)] for line in lines]
     for batch_size in (1, 2, 5, 50):
@@ -70,7 +70,7 @@ def test_lines_are_scored_one_by_one_whatever_the_batch_and_as_they_come(lm: Lan
     assert [len(next(scored)) for _ in range(5)] == [len(lm.scores("say hello"))] * 5
 
 
-def test_words_out_of_the_vocabulary_are_marked_and_counted_apart() -> None:
+def test_words_out_of_the_vocabulary_are_marked_and_counted() -> None:
     lm = untrained("word")
     scores = lm.scores("you say nonsense")
     assert [(score.token, score.oov) for score in scores] == [
@@ -83,7 +83,7 @@ def test_words_out_of_the_vocabulary_are_marked_and_counted_apart() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "bptt"), [(1, 1), (1, 500), (3, 7), (40, 2)])
-def test_a_running_text_costs_the_same_at_any_batch_and_block(lm: LanguageModel, batch_size: int, bptt: int) -> None:
+def test_the_loss_depends_neither_on_batch_size_nor_on_bptt(lm: LanguageModel, batch_size: int, bptt: int) -> None:
     text = TEXT * 5
     result = lm.evaluate(text, batch_size, bptt)
     assert result.loss.nats == pytest.approx(-lm.start().push("".join(text)).logprob_nats, rel=1e-4)
@@ -95,7 +95,7 @@ def test_windows_line_ends_are_line_ends(lm: LanguageModel) -> None:
     assert lm.start().push("say\r\n") == lm.start().push("say\n")
 
 
-def test_the_same_seed_writes_the_same_text(lm: LanguageModel) -> None:
+def test_the_same_seed_generates_the_same_text(lm: LanguageModel) -> None:
     texts = [lm.generate("say", 30, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
     assert lm.generate("say", 30, seed=np.random.default_rng(1)) == texts[0]
@@ -108,12 +108,12 @@ def test_generation_starts_after_the_prompt() -> None:
     assert lm.generate("you say", 1, temperature=0).strip() == likeliest.replace("<eos>", "")
 
 
-def test_a_banned_token_is_never_written() -> None:
+def test_a_banned_token_is_never_generated() -> None:
     lm = untrained("word")
     text = lm.generate("", 300, seed=1, ban=["say", "<eos>"])
     assert "say" not in text.split()
     assert "\n" not in text
-    assert "<unk>" in text  # the default is replaced
+    assert "<unk>" in text  # `ban` replaces the default
     assert "<unk>" not in lm.generate("", 300, seed=1)
     assert "say" not in lm.generate("", 300, seed=1, ban="say").split()
 
@@ -130,7 +130,7 @@ def test_a_banned_token_is_never_written() -> None:
         ({"ban": ["nonsense"]}, "cannot ban 'nonsense'"),
     ],
 )
-def test_wrong_options_are_refused_before_anything_is_written(options: dict[str, object], message: str) -> None:
+def test_invalid_options_are_refused_before_generation(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         untrained().generate_pieces("say", **options)  # type: ignore[arg-type]
 

@@ -76,7 +76,7 @@ class LanguageModel:
             raise InputError("this model adapts already: give dynamic and cache together, to the model before it")
         rounded = isinstance(self.steps, StreamingModel) and self.steps.weights != "float32"
         if rounded and dynamic is not None:
-            raise InputError("weights that are rounded cannot follow a text: take float32, or the cache alone")
+            raise InputError("rounded weights cannot change by dynamic evaluation: take float32, or the cache alone")
         steps = AdaptingModel(self.model, dynamic, cache)
         return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading)
 
@@ -222,7 +222,7 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
         newest = newest_checkpoint(run)
         if newest is None:
             raise MissingFileError(
-                f"{run} holds no model yet; `weft train --resume --out {run}` goes on with the training"
+                f"{run} holds no model yet; `weft train --resume --out {run}` continues the training"
             )
         path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)

@@ -1,4 +1,4 @@
-"""`--weights` and `weft.load(…, weights=…)`: the same model in fewer bits."""
+"""`--weights` and `weft.load(…, weights=…)`: the model with weights of fewer bits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_generation_is_the_same_on_compiled_steps(
     assert run_weft(*line, "--weights", "int8").code == 0
 
 
-def test_few_steps_load_no_compiler(run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_steps_do_not_load_the_compiler(run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise AssertionError("asked for kernels")
 
@@ -47,6 +47,6 @@ def test_few_steps_load_no_compiler(run_weft: RunWeft, trained: Path, monkeypatc
 
 
 @pytest.mark.parametrize("command", ["eval", "score x", "next", "generate"])
-def test_unknown_weights_are_told(run_weft: RunWeft, trained: Path, command: str) -> None:
+def test_unknown_weights_are_an_error(run_weft: RunWeft, trained: Path, command: str) -> None:
     refusal = run_weft(*command.split(), "--weights", "int9", "--run", trained).refusal()
     assert refusal == "weights must be one of float32, bfloat16, int8, got 'int9' (did you mean \"int8\"?)"

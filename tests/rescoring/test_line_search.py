@@ -1,4 +1,4 @@
-"""The error surface along one weight: exact, by comparison with trying every x."""
+"""The errors along one weight as intervals, compared with evaluation at single points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from weft.rescoring.line_search import Interval, best_interval, error_intervals, upper_envelope
 
-# Quarters are exact in floating point, so that ties are real ties.
+# Quarters are exact in floating point, so ties are exact.
 LINE = st.tuples(st.integers(-20, 20).map(lambda n: n / 4), st.integers(-6, 6).map(float), st.integers(0, 5))
 LISTS = st.lists(st.lists(LINE, min_size=1, max_size=6), min_size=1, max_size=5)
 Lines = list[tuple[float, float, int]]
@@ -39,14 +39,14 @@ def test_every_interval_has_the_errors_that_are_counted_within_it(lists: list[Li
 
 
 @given(LISTS, st.integers(-400, 400).map(lambda n: n / 16 + 1 / 77))
-def test_no_point_has_fewer_errors_than_the_least(lists: list[Lines], x: float) -> None:
+def test_no_point_has_fewer_errors_than_the_best_interval(lists: list[Lines], x: float) -> None:
     assert best_interval(surface(lists)).errors <= errors_at(lists, x)
     if x > 0:
         assert best_interval(surface(lists, 0.0)).errors <= errors_at(lists, x)
 
 
 @given(LISTS)
-def test_a_bound_cuts_the_surface(lists: list[Lines]) -> None:
+def test_a_lower_bound_cuts_the_intervals(lists: list[Lines]) -> None:
     cut = surface(lists, 0.0)
     assert cut[0].start == 0
     for interval in cut:
@@ -59,7 +59,7 @@ def test_an_envelope_by_hand() -> None:
     assert upper_envelope([0, -1, -4, -1], [0, 1, 2, 0.5]) == [(-math.inf, 0), (1.0, 1), (3.0, 2)]
 
 
-def test_of_lines_that_meet_in_one_point_the_middle_one_is_left_out() -> None:
+def test_of_three_lines_through_one_point_the_middle_one_is_left_out() -> None:
     assert upper_envelope([0, 0, 0], [-1, 0, 1]) == [(-math.inf, 0), (0.0, 2)]
 
 
@@ -77,10 +77,10 @@ def test_of_equal_lines_the_first_is_taken() -> None:
         (Interval(-math.inf, math.inf, 0), 0, math.inf),
     ],
 )
-def test_the_middle_lies_within(interval: Interval, middle: float, width: float) -> None:
+def test_middle_and_width(interval: Interval, middle: float, width: float) -> None:
     assert (interval.middle, interval.width) == (middle, width)
 
 
-def test_the_widest_of_the_least_is_taken() -> None:
+def test_the_widest_interval_with_the_fewest_errors_is_best() -> None:
     found = [Interval(0, 5, 3), Interval(5, 6, 1), Interval(6, 7, 2), Interval(7, 9, 1), Interval(9, 90, 2)]
     assert best_interval(found) == Interval(7, 9, 1)

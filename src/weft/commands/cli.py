@@ -90,8 +90,8 @@ for _name, _entry in GROUPS.items():
     app.add_typer(typer.Typer(**_PLAIN, cls=CommandGroup), name=_name, help=_entry.summary)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"weft {__version__}")
         raise typer.Exit
 

@@ -1,6 +1,6 @@
 """The layout of help texts: options and commands under headings, examples at the end, any width from 50 columns.
 
-The heading of an option or command is its `rich_help_panel`; without one an option stands under "Options".
+The heading of an option is its `rich_help_panel`, by default "Options" or "Arguments".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NO_BREAK = "\u00a0"
 
 
 class Description(NamedTuple):
-    """The help of a command, and the examples at its end, a line each."""
+    """The help of a command, and its examples, one a line."""
 
     help: str
     epilog: str

@@ -95,7 +95,7 @@ def _note_vocabularies(reporter: OnStream, name: str, result: MixtureEvaluation)
         reporter.note(
             f"{name}: {result.disagreeing:,} of {result.mixture.loss.tokens:,} tokens are words that some models "
             "know and others do not; these give them the probability of all unknown words together, so compare the "
-            "perplexities without such words"
+            "perplexities that exclude OOV words"
         )
 
 

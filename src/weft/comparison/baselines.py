@@ -70,5 +70,5 @@ def _kneser_ney(baseline: Baseline, run: Path, lm: LanguageModel, reporter: Repo
         return estimate(ids, types, eos_id, baseline.size)
     except InputError:
         shown = ", ".join(f"{discount:g}" for discount in FALLBACK)
-        reporter.note(f"{baseline.name}: the text does not say how much to discount; where it does not, by {shown}")
+        reporter.note(f"{baseline.name}: the text is too small to estimate all discounts; the others are {shown}")
         return estimate(ids, types, eos_id, baseline.size, FALLBACK)

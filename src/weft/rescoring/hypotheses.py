@@ -49,7 +49,7 @@ class DistinctIds:
     def add(self, id: str, line: Line) -> None:
         """Add an id; raises InputError if it is in the set."""
         if id in self._seen:
-            raise line.error(f"the utterance {id!r} was there before: its hypotheses must stand together, once")
+            raise line.error(f"the utterance {id!r} was there before: its hypotheses must be on consecutive lines")
         self._seen.add(id)
 
 

@@ -88,7 +88,7 @@ class SurprisalPlot:
         texts = (score.text for row in self._rows for score in row)
         if not _shapes_text() and any(unicodedata.bidirectional(c) in ("R", "AL") for text in texts for c in text):
             notes.append(
-                "words that run from right to left are drawn letter by letter; the page of --html shows them right"
+                "words that run from right to left are drawn letter by letter; the page of --html shows them correctly"
             )
         return notes
 

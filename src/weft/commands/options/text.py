@@ -33,7 +33,7 @@ SplitOption = Annotated[
 
 
 def open_text(text: Sequence[str], split: str, reporter: Reporter) -> Corpus:
-    """The text named, for a named corpus its `split`; files of a folder that are skipped are told to `reporter`.
+    """The text named, for a named corpus its `split`; skipped files of a folder are reported to `reporter`.
 
     Raises InputError for a corpus without this split, and what `corpus_files` and `open_corpus` raise.
     """

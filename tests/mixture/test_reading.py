@@ -1,4 +1,4 @@
-"""Runs and n-gram models over the same text: every token once, and no two models that predict different things."""
+"""Runs and n-gram models over the same text: every token once, and only models with the same tokens."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_all_models_score_the_same_tokens_in_order(tmp_path: Path) -> None:
     assert nats[1].tolist() == NGRAM.lm.model.log_probabilities(ids).tolist()
 
 
-def test_the_mixture_is_no_worse_on_the_text_it_was_fitted_on(tmp_path: Path) -> None:
+def test_the_mixture_is_not_worse_on_its_fitting_text(tmp_path: Path) -> None:
     text = corpus(tmp_path, READ)
     members: list[Member] = [RUN, NGRAM, ngram(TEXT[:1], "small")]
     weights = fit(members, text)
@@ -57,7 +57,7 @@ def test_the_mixture_is_no_worse_on_the_text_it_was_fitted_on(tmp_path: Path) ->
     assert {member.loss.tokens for member in result.members} == {result.mixture.loss.tokens}
 
 
-def test_words_that_only_some_models_know_are_counted(tmp_path: Path) -> None:
+def test_words_known_to_some_models_are_counted(tmp_path: Path) -> None:
     members = [ngram(["a b\n", "b c\n"]), ngram(["b c\n", "c d\n"])]
     result = evaluate_mixture(members, np.array([0.5, 0.5]), corpus(tmp_path, "a b c d e\n"))
     assert [member.oov_loss.tokens for member in result.members] == [2, 2]
@@ -69,7 +69,7 @@ def test_words_that_only_some_models_know_are_counted(tmp_path: Path) -> None:
 
 
 class InSmallParts:
-    """The same scores, a few tokens at a time."""
+    """A member that yields its scores a few tokens at a time."""
 
     def __init__(self, member: ArpaMember) -> None:
         self.member, self.name, self.tokenizer = member, member.name, member.tokenizer
@@ -81,7 +81,7 @@ class InSmallParts:
                 yield nats[:0], oov[:0]
 
 
-def test_models_may_hand_out_parts_of_any_length(tmp_path: Path) -> None:
+def test_models_may_yield_parts_of_any_length(tmp_path: Path) -> None:
     text = corpus(tmp_path, READ)
     parts = [nats for nats, _oov in member_nats([NGRAM, InSmallParts(NGRAM)], text)]
     nats = np.concatenate(parts, axis=1)
@@ -94,12 +94,12 @@ class Shorter(InSmallParts):
         yield from ((nats[:-1], oov[:-1]) for nats, oov in self.member.token_nats(pieces))
 
 
-def test_models_that_find_different_tokens_are_refused(tmp_path: Path) -> None:
+def test_different_numbers_of_tokens_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kn finds more tokens in the text than the other models do"):
         list(member_nats([NGRAM, Shorter(NGRAM)], corpus(tmp_path, READ)))
 
 
-def test_models_of_different_tokens_cannot_be_mixed() -> None:
+def test_models_with_different_tokens_cannot_be_mixed() -> None:
     with pytest.raises(InputError, match="run predicts tokens of the kind char and kn of the kind word"):
         check_same_tokens([RunMember("run", untrained("char")), NGRAM])
     one, other = untrained("bpe"), untrained("bpe", ["other words altogether , and none of those\n"] * 9)
@@ -108,7 +108,7 @@ def test_models_of_different_tokens_cannot_be_mixed() -> None:
         check_same_tokens([RunMember("a", one), RunMember("b", other)])
 
 
-def test_capital_letters_that_only_one_model_sees_are_told(tmp_path: Path) -> None:
+def test_capital_letters_need_models_that_agree_on_case(tmp_path: Path) -> None:
     members = [ngram(TEXT, "small letters", lowercase=True), NGRAM]
     assert fit(members, corpus(tmp_path, READ)).values.sum() == pytest.approx(1)
     with pytest.raises(InputError, match=r"capital letters \('You'\), which small letters reads as small ones"):
