@@ -1,4 +1,4 @@
-"""LanguageModel: all methods agree on the probability of a text, and generation follows its options."""
+"""LanguageModel: all methods agree on probabilities, and generation obeys its options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lm(request: pytest.FixtureRequest) -> LanguageModel:
     return untrained(request.param)
 
 
-def test_all_methods_give_the_same_probability_of_a_text(lm: LanguageModel) -> None:
+def test_all_methods_agree_on_the_probability_of_a_text(lm: LanguageModel) -> None:
     bits = [bits for _token, bits in lm.surprisal(LINE)]
     logprob = lm.logprob(LINE)
     assert logprob == pytest.approx(-math.fsum(bits) * math.log(2))
@@ -30,14 +30,14 @@ def test_all_methods_give_the_same_probability_of_a_text(lm: LanguageModel) -> N
     assert logprob == pytest.approx(-lm.evaluate([LINE + "\n"]).loss.nats, rel=1e-5)
 
 
-def test_the_probability_is_the_product_of_the_probabilities_of_next() -> None:
+def test_the_probability_is_the_product_of_next_probabilities() -> None:
     lm = untrained("word")
     words = ["you", "say", "hello", "<eos>"]
     product = math.prod(dict(lm.next(" ".join(words[:n]), 99))[word] for n, word in enumerate(words))
     assert math.exp(lm.logprob("you say hello")) == pytest.approx(product, rel=1e-5)
 
 
-def test_without_eos_the_line_end_is_not_scored(lm: LanguageModel) -> None:
+def test_eos_false_leaves_out_the_line_end(lm: LanguageModel) -> None:
     whole, beginning = lm.scores(LINE), lm.scores(LINE, eos=False)
     assert [score.token for score in whole] == [*(score.token for score in beginning), "<eos>"]
     assert lm.scores("", eos=False) == []
@@ -54,7 +54,7 @@ def test_all_probabilities_sum_to_one(lm: LanguageModel) -> None:
     assert lm.next("say", 3) == likeliest[:3]
 
 
-def test_scores_of_lines_do_not_depend_on_the_batch_and_are_lazy(lm: LanguageModel) -> None:
+def test_line_scores_do_not_depend_on_the_batch_size(lm: LanguageModel) -> None:
     lines = [LINE, "", "say", LINE + " " + LINE, "hello"]
     alone = [[score.logprob_nats for score in lm.scores(line)] for line in lines]
     for batch_size in (1, 2, 5, 50):
@@ -70,7 +70,7 @@ def test_scores_of_lines_do_not_depend_on_the_batch_and_are_lazy(lm: LanguageMod
     assert [len(next(scored)) for _ in range(5)] == [len(lm.scores("say hello"))] * 5
 
 
-def test_out_of_vocabulary_words_are_marked_and_counted_separately() -> None:
+def test_words_out_of_the_vocabulary_are_marked_and_counted() -> None:
     lm = untrained("word")
     scores = lm.scores("you say nonsense")
     assert [(score.token, score.oov) for score in scores] == [
@@ -83,9 +83,7 @@ def test_out_of_vocabulary_words_are_marked_and_counted_separately() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "bptt"), [(1, 1), (1, 500), (3, 7), (40, 2)])
-def test_the_loss_of_a_running_text_does_not_depend_on_batch_and_block(
-    lm: LanguageModel, batch_size: int, bptt: int
-) -> None:
+def test_the_loss_depends_neither_on_batch_size_nor_on_bptt(lm: LanguageModel, batch_size: int, bptt: int) -> None:
     text = TEXT * 5
     result = lm.evaluate(text, batch_size, bptt)
     assert result.loss.nats == pytest.approx(-lm.start().push("".join(text)).logprob_nats, rel=1e-4)
@@ -115,7 +113,7 @@ def test_a_banned_token_is_never_generated() -> None:
     text = lm.generate("", 300, seed=1, ban=["say", "<eos>"])
     assert "say" not in text.split()
     assert "\n" not in text
-    assert "<unk>" in text  # the default is replaced
+    assert "<unk>" in text  # `ban` replaces the default
     assert "<unk>" not in lm.generate("", 300, seed=1)
     assert "say" not in lm.generate("", 300, seed=1, ban="say").split()
 
@@ -132,7 +130,7 @@ def test_a_banned_token_is_never_generated() -> None:
         ({"ban": ["nonsense"]}, "cannot ban 'nonsense'"),
     ],
 )
-def test_wrong_options_are_refused_before_generation(options: dict[str, object], message: str) -> None:
+def test_invalid_options_are_refused_before_generation(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         untrained().generate_pieces("say", **options)  # type: ignore[arg-type]
 

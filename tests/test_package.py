@@ -42,8 +42,12 @@ def test_using_a_model_loads_neither_plotting_nor_the_command_line() -> None:
     assert loaded & HEAVY == {"numpy"}
 
 
-def test_the_command_line_starts_without_plotting() -> None:
-    loaded = packages_loaded_by("import weft.commands.cli")
+def test_the_command_line_imports_a_command_only_when_it_is_called() -> None:
+    assert packages_loaded_by("import weft.commands.cli") & HEAVY == {"typer"}
+
+
+def test_no_command_imports_plotting_or_kernels_before_it_runs() -> None:
+    loaded = packages_loaded_by("from weft.commands.registry import COMMANDS\nfor e in COMMANDS.values(): e.load()")
     assert not loaded & {"matplotlib", "torch", "numba", "tokenizers", "jiwer"}
 
 

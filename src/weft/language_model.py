@@ -1,7 +1,7 @@
-"""LanguageModel: a trained model, its tokenizer and its configuration; what people hold in their hands.
+"""LanguageModel: a trained model with its tokenizer and configuration, the main class of the Python interface.
 
-Every text is read after an explicit start, the `<eos>` token: the first word is predicted too. Units are nats for
-log-probabilities and bits for surprisal (1 bit = ln 2 nats).
+Every text is read after an explicit start, the `<eos>` token, so the first word is predicted too. Log-probabilities are
+in nats, surprisal in bits (1 bit = ln 2 nats).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from weft.config import Config, ModelConfig
 from weft.config.toml import read_config
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.evaluation.evaluate import Evaluation, summed, with_marks
-from weft.evaluation.text_readers import Reading, SideBySide
+from weft.evaluation.text_readers import ParallelReader, Reading
 from weft.inference.frozen_model import StreamingModel
 from weft.inference.sampling import Sampling, generate
 from weft.inference.text_state import TextState
@@ -51,14 +51,14 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.config = config
         self.steps = model if steps is None else steps
-        self.reading = SideBySide.of(model) if reading is None else reading
+        self.reading = ParallelReader.of(model) if reading is None else reading
 
     def frozen(self, weights: str = "float32", *, kernels: str = "auto", threads: int | None = None) -> LanguageModel:
-        """The same model for inference alone: its weights as they are now, rounded once, and steps that are fast.
+        """A copy for inference: the current weights, rounded once, and faster steps.
 
-        weights: "float32", "bfloat16" or "int8"; all numbers of the new model are those of the rounded weights. Where
-        one token comes after another (`start`, `next`, `generate`) it steps by a `StreamingModel`, which the other
-        arguments are for. Raises InputError for a value that is none of these.
+        weights: "float32", "bfloat16" or "int8"; all results of the copy are those of the rounded weights. kernels,
+        threads: of the `StreamingModel` that takes single steps (`start`, `next`, `generate`). Raises InputError for an
+        unknown value, and for a model that adapts.
         """
         if isinstance(self.steps, AdaptingModel):
             raise InputError("a model that adapts while it reads cannot be frozen: freeze it first")
@@ -66,23 +66,23 @@ class LanguageModel:
         return LanguageModel(steps.model, self.tokenizer, self.config, steps)
 
     def adapting(self, dynamic: Dynamic | None = None, cache: Cache | None = None) -> LanguageModel:
-        """The same model, adapting to what it reads: its weights follow the text, or it has a cache, or both.
+        """The same model with dynamic evaluation, a cache, or both.
 
-        Every text starts from the model as it is now: every line of `score_lines`, every call of `perplexity`, every
-        `start`, whose state holds what was learnt. This model stays as it is. Batch sizes are 1: what comes first
-        changes how the rest is read. Raises InputError if neither is given, for weights of fewer bits that are to
-        change, and where this model adapts already.
+        Every text starts from this model, which does not change: every line of `score_lines`, every call of
+        `perplexity`, every `start`. Batch sizes must be 1, because each token changes the predictions after it. Raises
+        InputError if both arguments are None, for dynamic evaluation of rounded weights, and if this model adapts
+        already.
         """
         if isinstance(self.steps, AdaptingModel):
             raise InputError("this model adapts already: give dynamic and cache together, to the model before it")
         rounded = isinstance(self.steps, StreamingModel) and self.steps.weights != "float32"
         if rounded and dynamic is not None:
-            raise InputError("weights that are rounded cannot follow a text: take float32, or the cache alone")
+            raise InputError("rounded weights cannot change by dynamic evaluation: take float32, or the cache alone")
         steps = AdaptingModel(self.model, dynamic, cache)
         return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading)
 
     def logprob(self, text: str, eos: bool = True) -> float:
-        """ln P(text) in nats, the end of the line included unless `eos` is False."""
+        """ln P(text) in nats, including the line end unless `eos` is False."""
         return math.fsum(score.logprob_nats for score in self.scores(text, eos))
 
     def surprisal(self, text: str, eos: bool = True) -> list[tuple[str, float]]:
@@ -90,7 +90,7 @@ class LanguageModel:
         return [(score.token, score.surprisal_bits) for score in self.scores(text, eos)]
 
     def scores(self, text: str, eos: bool = True, wanted: Wanted = LOGPROB_ALONE) -> list[TokenScore]:
-        """Every token of the text, or every word, with its log-probability and what else is `wanted`."""
+        """The score of every token of the text, or of every word; wanted: what to compute besides ln P."""
         return next(self.score_lines([text], eos=eos, wanted=wanted))
 
     def score_lines(
@@ -100,9 +100,10 @@ class LanguageModel:
         eos: bool = True,
         wanted: Wanted = LOGPROB_ALONE,
     ) -> Iterator[list[TokenScore]]:
-        """The scores of each line, read from a fresh start, in their order and in constant memory.
+        """The scores of each line, each read from a fresh start; in order and in constant memory.
 
-        None stands for a line that could not be read; it has no scores.
+        batch_size: lines read in parallel; the numbers do not depend on it. None among the lines marks one that could
+        not be read; it has no scores. See `weft.scoring.text_scores`.
         """
         return score_lines(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
 
@@ -113,16 +114,16 @@ class LanguageModel:
         eos: bool = True,
         wanted: Wanted = LOGPROB_ALONE,
     ) -> Iterator[list[TokenScore]]:
-        """As `score_lines`, the lines read as one running text in which every line end is an `<eos>`."""
+        """As `score_lines`, with the lines read as one running text in which every line end is an `<eos>`."""
         return score_running(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
 
     def perplexity(self, text: str, eos: bool = True) -> float:
-        """exp(mean nats per token) of the text as one running text; raises InputError if it has no token."""
+        """exp(mean nats per token) of the text, read as one running text; raises InputError if it has no token."""
         ids, oov = (np.array(values) for values in self._encode(text, eos))
         return self.evaluate_chunks([(ids, oov.astype(bool))], batch_size=1).perplexity
 
     def evaluate(self, pieces: Iterable[str], batch_size: int | None = None, bptt: int | None = None) -> Evaluation:
-        """The cost of a running text given in pieces, in which every "\\n" is an <eos>; every token counts once.
+        """The loss of a running text given in pieces, in which every "\\n" is an <eos>.
 
         The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow with the text.
         """
@@ -134,22 +135,22 @@ class LanguageModel:
         batch_size: int | None = None,
         bptt: int | None = None,
     ) -> Evaluation:
-        """The same for a text in chunks of token ids and out-of-vocabulary marks, as those of `chunks`."""
+        """As `evaluate`, for a text in chunks of token ids and out-of-vocabulary marks, see `chunks`."""
         reader, eos_id = self.reading(None), self.tokenizer.eos_id
         return summed(
             with_marks(chunks, lambda ids: (rows[:, 0] for rows in reader.running(ids, eos_id, batch_size, bptt)))
         )
 
     def next(self, text: str = "", k: int = 10) -> list[tuple[str, float]]:
-        """The k likeliest tokens after `text`, with their probabilities, the likeliest first."""
+        """The k likeliest tokens after `text` with their probabilities, the likeliest first."""
         return self.start().push(text).next(k)
 
     def start(self) -> TextState:
-        """The state before the first token, to be pushed on token by token."""
+        """The state before the first token; `push` advances it token by token."""
         return TextState.start(self.steps, self.tokenizer)
 
     def generate(self, prompt: str = "", max_tokens: int = 100, **options: Any) -> str:
-        """The continuation of `prompt` by `max_tokens` tokens; the options are those of `generate_pieces`."""
+        """The continuation of `prompt` by `max_tokens` tokens; options: those of `generate_pieces`."""
         return "".join(self.generate_pieces(prompt, max_tokens, **options))
 
     def generate_pieces(
@@ -163,10 +164,11 @@ class LanguageModel:
         seed: int | np.random.Generator | None = None,
         ban: str | Sequence[str] = ("<unk>",),
     ) -> Iterator[str]:
-        """The continuation of `prompt`, piece by piece as it is drawn.
+        """The continuation of `prompt`, yielded as it is sampled.
 
-        temperature: 0 takes the likeliest token; top_k, top_p: draw among the likeliest; ban: tokens never drawn.
-        Raises InputError for a value out of its bounds and for a banned token that is not in the vocabulary.
+        temperature: 0 takes the likeliest token. top_k, top_p: sample among the likeliest tokens. ban: tokens that are
+        never sampled. Raises InputError for a value out of its bounds, and for a banned token that is not in the
+        vocabulary.
         """
         if max_tokens < 1:
             raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
@@ -190,7 +192,7 @@ class LanguageModel:
             id = self.tokenizer.id(token)
             if id is not None:
                 banned.add(id)
-            elif token != "<unk>":  # the default, which not every tokenizer has
+            elif token != "<unk>":  # the default; not every tokenizer has <unk>
                 raise InputError(f"cannot ban {token!r}: it is not a token of this model")
         return frozenset(banned)
 
@@ -199,19 +201,19 @@ class LanguageModel:
         return ([*ids, self.tokenizer.eos_id], [*oov, False]) if eos else (ids, oov)
 
     def chunks(self, pieces: Iterable[str]) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
-        """Pieces of text as token ids and marks of those that stand for words outside the vocabulary."""
+        """Pieces of text -> token ids and marks of words outside the vocabulary, both 1-D."""
         for piece in pieces:
             ids, oov = self.tokenizer.encode_with_oov(piece)
             yield np.array(ids, dtype=int), np.array(oov, dtype=bool)
 
 
 def load(run: str | Path, *, weights: str | None = None, threads: int | None = None) -> LanguageModel:
-    """The best model of a run folder, or the last one where there is no best yet.
+    """The best model of a run folder; without one, that of the newest checkpoint.
 
-    weights: "float32", "bfloat16" or "int8" gives it frozen for inference, stepping on so many threads; see
-    `LanguageModel.frozen`.
+    weights: "float32", "bfloat16" or "int8" freezes the model for inference on `threads` threads, see
+    `LanguageModel.frozen`; None: the model can be trained further.
 
-    Raises MissingFileError where there is no run, CheckpointError where it is damaged or from a newer weft.
+    Raises MissingFileError if there is no run, CheckpointError if it is damaged or from a newer weft.
     """
     run = Path(run)
     check_run(run)
@@ -221,7 +223,7 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
         newest = newest_checkpoint(run)
         if newest is None:
             raise MissingFileError(
-                f"{run} holds no model yet; `weft train --resume --out {run}` goes on with the training"
+                f"{run} holds no model yet; `weft train --resume --out {run}` continues the training"
             )
         path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)
@@ -232,9 +234,9 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
 
 
 def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequence[int] | None = None) -> RNNLM:
-    """A fresh model of the configured shape; raises InputError for one that does not fit into memory.
+    """A fresh model of the configured shape; raises InputError if it does not fit into memory.
 
-    counts: occurrences of every token, as the tokenizer knows them; without them ids are in order of frequency.
+    counts: occurrences of every token in the training text; None: ids are in order of frequency.
     """
     try:
         return RNNLM(
@@ -256,7 +258,7 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequenc
         )
     except InputError:
         raise
-    except (MemoryError, OverflowError, ValueError) as error:  # the last two for sizes that no array can have
+    except (MemoryError, OverflowError, ValueError) as error:  # the last two for sizes beyond those of any array
         raise InputError(
             f"a model of embedding size {config.embedding_size:,} and hidden size {config.hidden_size:,} is too large "
             f"for this machine: {error}"

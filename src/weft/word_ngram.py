@@ -1,4 +1,4 @@
-"""WordNGram: an n-gram model and the words it is over; trained on a text, or read from an ARPA file."""
+"""WordNGram: an n-gram model with its words, trained on a text or read from an ARPA file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from weft.text.tokenizers.word import WordTokenizer
 
 
 class WordNGram:
-    """P(text) = Π P(token | the n-1 tokens before it in its line), the line end a token too.
+    """P(text) = Π P(token | the n-1 tokens before it in its line); the line end is a token.
 
-    model      the n-gram model, over token ids
-    tokenizer  its words; of a model from an ARPA file their counts are unknown, and 0
+    model      the n-gram model over token ids
+    tokenizer  the words; for an ARPA file, which has no counts, all their counts are 0
     """
 
     def __init__(self, model: NGramModel, tokenizer: Tokenizer) -> None:
@@ -28,7 +28,7 @@ class WordNGram:
         self.tokenizer = tokenizer
 
     def token_nats(self, pieces: Iterable[str]) -> Iterator[Scored]:
-        """ln P of every token of a text, and whether it stands for a word outside the vocabulary; in constant memory.
+        """ln P in nats of every token of a text, with marks of words outside the vocabulary; in constant memory.
 
         pieces: lines with their "\\n", or parts of a line.
         """
@@ -44,23 +44,23 @@ class WordNGram:
             state = self.model.state_after(state, ids)
 
     def evaluate(self, pieces: Iterable[str]) -> Evaluation:
-        """The cost of a text, every token once."""
+        """The loss of a text."""
         return summed(self.token_nats(pieces))
 
     def perplexity(self, text: str) -> float:
-        """exp(mean nats per token) of the text, its last line end included; InputError if it has no token."""
+        """exp(mean nats per token) of the text with its last line end."""
         return self.evaluate([text if text.endswith("\n") else f"{text}\n"]).perplexity
 
     def save(self, path: str | Path) -> None:
-        """Write an ARPA file, compressed where the name ends in .gz; raises InputError as `write_arpa` does."""
+        """Write an ARPA file, compressed if the name ends in .gz; raises InputError as `write_arpa` does."""
         write_arpa(Path(path), self.model, self.tokenizer.tokens)
 
 
 def load_arpa(path: str | Path) -> WordNGram:
     """The model of an ARPA file, plain or .gz; raises MissingFileError and InputError as `read_arpa` does.
 
-    A word that the file lacks is out of vocabulary. So is a literal `<unk>` in a text, unless longer n-grams of the
-    file have `<unk>`: then it was a word of the text that the model was trained on.
+    A word that the file lacks is out of the vocabulary. So is a literal `<unk>` in a text, unless the file has longer
+    n-grams with `<unk>`: then it was a word of the training text.
     """
     model, tokens = read_arpa(Path(path))
     unk_in_text = any(_has_word(model, WordTokenizer.unk_id))
@@ -68,6 +68,6 @@ def load_arpa(path: str | Path) -> WordNGram:
 
 
 def _has_word(model: NGramModel, word: int) -> Iterator[bool]:
-    """For each order from 2, whether some n-gram ends in `word`."""
+    """For each order from 2 on, whether an n-gram ends in `word`."""
     for table in model.tables[1:]:
         yield bool((table.keys % (model.vocab_size + 1) == word).any())

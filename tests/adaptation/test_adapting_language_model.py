@@ -1,4 +1,4 @@
-"""`LanguageModel.adapting`: every way of reading a text gives the same numbers, each text from the beginning."""
+"""`LanguageModel.adapting`: all ways of reading a text agree, and every text starts from the trained model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_line_and_every_text_starts_from_the_trained_model() -> None:
     assert lm.logprob(LINES[0]) == pytest.approx(sum(score.logprob_nats for score in first))
 
 
-def test_more_measures_and_words_of_pieces_come_from_the_adapted_distribution() -> None:
+def test_measures_and_words_come_from_the_adapted_distribution() -> None:
     lm = adapting()
     full = [s for line in lm.score_running(LINES, wanted=Wanted(entropy=True, rank=True, alternatives=2)) for s in line]
     plain = [s for line in lm.score_running(LINES) for s in line]
@@ -56,7 +56,7 @@ def test_more_measures_and_words_of_pieces_come_from_the_adapted_distribution() 
     assert [score.token for score in words] == [*LINES[0].split(), "<eos>"]
 
 
-def test_a_state_is_a_value_with_all_that_was_learnt() -> None:
+def test_a_state_is_a_value() -> None:
     lm = adapting()
     state = lm.start().push("you say goodbye and i say")
     kept = copy.copy(state)
@@ -70,7 +70,7 @@ def test_a_state_is_a_value_with_all_that_was_learnt() -> None:
     assert kept.probability("hello") == pytest.approx(probabilities["hello"])
 
 
-def test_what_it_writes_it_reads() -> None:
+def test_generated_tokens_are_read() -> None:
     lm = adapting()
     text = lm.generate("you say", max_tokens=8, seed=1)
     assert text == lm.generate("you say", max_tokens=8, seed=1)
@@ -78,17 +78,17 @@ def test_what_it_writes_it_reads() -> None:
     assert greedy == f" {lm.start().push('say say say say say say').next(1)[0][0]}"
 
 
-def test_the_model_itself_goes_on_as_before() -> None:
+def test_the_model_itself_does_not_change() -> None:
     lm = untrained()
     before = lm.logprob(LINES[0])
     adapting(lm).evaluate([TEXT * 3])
     assert lm.logprob(LINES[0]) == before
 
 
-def test_rounded_weights_keep_a_cache_and_cannot_change() -> None:
+def test_rounded_weights_allow_a_cache_alone() -> None:
     frozen = untrained().frozen("int8", kernels="plain")
     assert frozen.adapting(cache=Cache(10, 0.0)).logprob(LINES[0]) == pytest.approx(frozen.logprob(LINES[0]), rel=1e-6)
-    with pytest.raises(InputError, match="weights that are rounded cannot follow a text"):
+    with pytest.raises(InputError, match="rounded weights cannot change by dynamic evaluation"):
         frozen.adapting(DynamicSGD())
     assert untrained().frozen(kernels="plain").adapting(DynamicSGD()).logprob(LINES[0]) < 0
     with pytest.raises(InputError, match="cannot be frozen"):
@@ -97,7 +97,7 @@ def test_rounded_weights_keep_a_cache_and_cannot_change() -> None:
         adapting().adapting(cache=Cache(10, 0.1))
 
 
-def test_several_lines_at_once_are_refused() -> None:
+def test_larger_batches_are_refused() -> None:
     with pytest.raises(InputError, match="leave the batch size out, or give 1, not 32"):
         next(adapting().score_lines(LINES, 32))
     with pytest.raises(InputError, match="in blocks of its own"):

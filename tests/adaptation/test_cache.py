@@ -1,4 +1,4 @@
-"""The continuous cache: its numbers by hand, and that it is a distribution with the model's."""
+"""The continuous cache: numbers by hand, and a distribution in every state."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def by_hand(model: RNNLM, ids: Any, cache: Cache) -> Any:
     return np.array(result)
 
 
-def test_a_tiny_cache_by_hand() -> None:
-    # Two states seen: (1, 0) before word 4 and (0, 1) before word 2; now (2, 1), so e^2 to e^1 at flatness 1.
+def test_a_small_cache_by_hand() -> None:
+    # States in the cache: (1, 0) before word 4, (0, 1) before word 2. Now (2, 1): weights e^2 and e^1 at flatness 1.
     memory = Memory(np.eye(2), np.array([4, 2]))
     recall = memory.recall(np.array([[2.0, 1.0]]), np.array([4]), Cache(10, 0.25, 1.0))
     share = math.e**2 / (math.e**2 + math.e)
     np.testing.assert_allclose(recall.of(np.array([4])), [share])
     np.testing.assert_allclose(recall.distributions(6), [[0, 0, 1 - share, 0, share, 0]])
-    mixed = Cache(10, 0.25, 1.0).mixed(np.log([0.5]), recall.of(np.array([4])), recall.some)
+    mixed = Cache(10, 0.25, 1.0).mixed(np.log([0.5]), recall.of(np.array([4])), recall.nonempty)
     np.testing.assert_allclose(np.exp(mixed), [0.75 * 0.5 + 0.25 * share])
-    # A cache of one place remembers the later one alone, and every word where it is flat.
+    # A cache of size 1 has the later word alone; at flatness 0 both words have the same weight.
     assert memory.recall(np.ones((1, 2)), np.array([4]), Cache(1)).of(np.array([2])) == [1.0]
     flat = memory.recall(np.ones((1, 2)), np.array([4]), Cache(2, 0.1, 0.0)).distributions(6)
     np.testing.assert_allclose(flat, [[0, 0, 0.5, 0, 0.5, 0]])
@@ -67,7 +67,7 @@ def test_a_tiny_cache_by_hand() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 17, 1000])
 @pytest.mark.parametrize("flatness", [0.0, 0.7, 40.0])
-def test_every_probability_is_the_equation(size: int, flatness: float) -> None:
+def test_probabilities_equal_the_equation(size: int, flatness: float) -> None:
     cache = Cache(size, 0.3, flatness)
     expected = by_hand(model(), IDS, cache)
     np.testing.assert_allclose(expected.sum(axis=1), 1)
@@ -75,7 +75,7 @@ def test_every_probability_is_the_equation(size: int, flatness: float) -> None:
     np.testing.assert_allclose(np.exp(found), expected[np.arange(len(IDS)), IDS], rtol=1e-9)
 
 
-def test_probabilities_sum_to_one_whatever_comes_before() -> None:
+def test_probabilities_sum_to_one_in_every_state() -> None:
     adapting = AdaptingModel(model(), DynamicSGD(0.5, block=3), Cache(8, 0.4, 2.0))
     state = adapting.zero_state(1)
     for id in [EOS, 3, 3, 0, 5, 2, 3, 3, 1, 3]:
@@ -83,20 +83,20 @@ def test_probabilities_sum_to_one_whatever_comes_before() -> None:
         assert np.exp(scores).sum() == pytest.approx(1, rel=1e-12)
 
 
-def test_each_token_enumerated_has_the_probability_that_its_text_is_scored_with() -> None:
+def test_scores_of_all_continuations_sum_to_one() -> None:
     adapting = AdaptingModel(model(), DynamicSGD(0.5, block=3), Cache(8, 0.4, 2.0))
     for length in (0, 1, 5, 11):
         ends = [read(adapting, np.append(IDS[:length], last))[-1, 0] for last in range(V)]
         assert np.exp(ends).sum() == pytest.approx(1, rel=1e-12)
 
 
-def test_without_an_entry_and_with_a_weight_of_zero_it_is_the_model() -> None:
+def test_an_empty_cache_and_weight_zero_change_nothing() -> None:
     static = np.concatenate(list(running_text(model(), [IDS], EOS)))
     assert read(AdaptingModel(model(), None, Cache(5, 0.5)), IDS)[0, 0] == pytest.approx(static[0], rel=1e-14)
     np.testing.assert_array_equal(read(AdaptingModel(model(), None, Cache(5, 0.0)), IDS)[:, 0], static)
 
 
-def test_more_of_the_distribution_is_that_of_the_mixture() -> None:
+def test_measures_are_those_of_the_mixture() -> None:
     cache = Cache(9, 0.3, 0.7)
     expected = by_hand(model(), IDS, cache)
     measures = Measures(entropy=True, rank=True, alternatives=2)
@@ -108,7 +108,7 @@ def test_more_of_the_distribution_is_that_of_the_mixture() -> None:
     np.testing.assert_array_equal(found[:, RANK], 1 + (expected > target[:, None] * (1 + 1e-9)).sum(axis=1))
 
 
-def test_the_cache_goes_with_weights_that_change() -> None:
+def test_the_cache_works_with_dynamic_evaluation() -> None:
     ids = np.array([3, 5, 2, 0, 4, 1] * 20)
     dynamic, cache = DynamicSGD(0.3, block=5), Cache(30, 0.2, 1.0)
     means = [
@@ -119,7 +119,7 @@ def test_the_cache_goes_with_weights_that_change() -> None:
     assert max(means[:2]) < means[2]
 
 
-def test_states_that_are_alike_do_not_overflow() -> None:
+def test_similar_states_do_not_overflow() -> None:
     found = read(AdaptingModel(model(), None, Cache(20, 0.5, 1e6)), IDS)
     assert np.isfinite(found).all()
 

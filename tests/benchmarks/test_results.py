@@ -14,7 +14,7 @@ import pytest
 
 import results.running
 import weft.runs.recipes
-from helpers.command_line import contents, names, write_text
+from helpers.command_line import contents, names, small_settings, write_text
 from results import RESULTS
 from results.__main__ import main
 from results.readme import BEGIN, END, README, table, with_results
@@ -40,26 +40,7 @@ measure = "test perplexity"
 expected = 11.0
 tolerance = 2.0
 minutes = 0.02
-
-[text]
-data = ["words.txt"]
-valid_fraction = 0.1
-test_fraction = 0.1
-
-[model]
-cell = "rnn"
-hidden_size = 8
-embedding_size = 8
-
-[training]
-batch_size = 2
-bptt = 10
-epochs = 1
-lr = 0.01
-optimizer = "adamw"
-schedule = "constant"
-kernels = "plain"
-"""
+""" + small_settings("words.txt", "rnn")
 VARIANT = """
 [[recipe.variant]]
 name = "in 8 bits"

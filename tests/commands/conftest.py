@@ -1,4 +1,4 @@
-"""The command `weft` as a person runs it, on texts and models that take moments."""
+"""Fixtures that run the command `weft` on small texts and models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from weft.commands.cli import main
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder, without the person's own settings."""
+    """Run in an empty folder, without the settings of the user."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("WEFT_RUN", "WEFT_DATA"):
@@ -41,7 +41,7 @@ def run_weft(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def start_weft() -> StartWeft:
     def start(*arguments: object, before: str = "", **streams: int) -> subprocess.Popen[bytes]:
-        # Where signals are ignored (in the background of a script), Python would not turn them into exceptions.
+        # Where SIGINT is ignored (in the background of a script), Python would not raise KeyboardInterrupt.
         own = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
         program = f"{own}\n{before}\nfrom weft.commands.cli import main; main()"
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
@@ -67,5 +67,5 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trained(trained_once: Path, tmp_path: Path) -> Path:
-    """A run of one epoch on words, for one test alone."""
+    """A copy of a run of one epoch on words."""
     return Path(shutil.copytree(trained_once, tmp_path / "trained"))

@@ -72,7 +72,7 @@ def test_the_rms_rule_measures_gradients_on_the_training_text(run_weft: RunWeft,
     assert "has no training text (data/), on which --dynamic-rule rms" in run_weft(*flags, trained).refusal()
 
 
-def test_both_ways_of_reading_adapt_each_for_itself(run_weft: RunWeft, trained: Path) -> None:
+def test_both_modes_adapt_independently(run_weft: RunWeft, trained: Path) -> None:
     line = ("score", "--file", "again.txt", "--columns", "token,logprob", "--format", "tsv", "--run", trained)
     both = run_weft(*line, "--both", "--cache", 20)
     apart, running = logprobs(run_weft(*line, "--cache", 20)), logprobs(run_weft(*line, "--running", "--cache", 20))
@@ -82,7 +82,7 @@ def test_both_ways_of_reading_adapt_each_for_itself(run_weft: RunWeft, trained: 
     assert values == {"sentence": apart, "running": running}
 
 
-def test_a_line_is_answered_as_it_comes_with_entropy_and_rank(run_weft: RunWeft, trained: Path) -> None:
+def test_an_adapting_model_has_entropy_and_rank(run_weft: RunWeft, trained: Path) -> None:
     flags = ("--columns", "token,logprob,entropy,rank", "--format", "tsv", "--dynamic", "--cache", 9, "--batch-size", 1)
     answer = run_weft("score", "the cat sat", "--run", trained, *flags)
     assert len(answer.out.splitlines()) == 5
@@ -107,18 +107,18 @@ def test_a_line_is_answered_as_it_comes_with_entropy_and_rank(run_weft: RunWeft,
         ("--cache 9 --batch-size 4", "changes what the next are predicted from: leave --batch-size 4 out"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(
+def test_options_that_exclude_each_other_are_one_line(
     run_weft: RunWeft, trained: Path, command: str, flags: str, expected: str
 ) -> None:
     assert expected in run_weft(*command.split(), *flags.split(), "--run", trained).refusal()
 
 
-def test_the_length_of_blocks_is_refused_too(run_weft: RunWeft, trained: Path) -> None:
+def test_the_block_length_is_refused(run_weft: RunWeft, trained: Path) -> None:
     refusal = run_weft("eval", "again.txt", "--dynamic", "--bptt", 64, "--run", trained).refusal()
     assert "leave --bptt 64 out" in refusal
 
 
-def test_a_cache_goes_with_rounded_weights(run_weft: RunWeft, trained: Path) -> None:
+def test_a_cache_works_with_rounded_weights(run_weft: RunWeft, trained: Path) -> None:
     found = rows(run_weft("eval", "again.txt", "--cache", 50, "--weights", "int8", "--run", trained))
     lm = weft.load(trained, weights="int8").adapting(cache=Cache(50))
     assert float(found["total_nats"]) == pytest.approx(lm.evaluate([TEXT]).loss.nats, abs=1e-3)

@@ -1,4 +1,4 @@
-"""`weft compare`: numbers that are those of `weft eval`, one row a model and context, and a picture."""
+"""`weft compare`: the numbers of `weft eval`, one row for each model and context, and a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rows(answer: Answer) -> list[dict[str, str]]:
     return [dict(zip(header, line, strict=True)) for line in lines]
 
 
-def test_the_whole_text_costs_what_eval_says(run_weft: RunWeft, trained: Path) -> None:
+def test_the_whole_text_has_the_numbers_of_eval(run_weft: RunWeft, trained: Path) -> None:
     found = rows(run_weft("compare", trained, *QUICK))
     whole = {row["model"]: row for row in found if row["text"] == "whole"}
     assert list(whole) == [str(trained), "kn5", "window4", "unigram"]
@@ -34,14 +34,14 @@ def test_the_whole_text_costs_what_eval_says(run_weft: RunWeft, trained: Path) -
     assert (trained / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_window_that_was_trained_is_a_run_of_its_own(run_weft: RunWeft, trained: Path, text: Path) -> None:
+def test_a_trained_window_baseline_is_a_run(run_weft: RunWeft, trained: Path, text: Path) -> None:
     whole = {row["model"]: row for row in rows(run_weft("compare", trained, text, *QUICK)) if row["text"] == "whole"}
     window = run_weft("eval", text, "--run", trained / "baselines" / "window4")
     evaluated = dict(line.split("\t") for line in window.out.splitlines())
     assert float(whole["window4"]["nats_per_token"]) == pytest.approx(float(evaluated["nats_per_token"]), rel=1e-5)
 
 
-def test_every_model_is_asked_about_the_same_tokens_by_the_length_of_their_context(
+def test_every_model_predicts_the_same_sample_at_every_context_length(
     run_weft: RunWeft, trained: Path, text: Path
 ) -> None:
     answer = run_weft("compare", trained, text, "--baseline", "kn3", "--baseline", "kn3", *QUICK, "--png", "it.png")
@@ -61,7 +61,7 @@ def test_every_model_is_asked_about_the_same_tokens_by_the_length_of_their_conte
     assert "the picture is in it.png" in answer.err
 
 
-def test_two_runs_of_one_vocabulary_stand_side_by_side(run_weft: RunWeft, text: Path) -> None:
+def test_two_runs_with_one_vocabulary_are_compared(run_weft: RunWeft, text: Path) -> None:
     for cell in ("rnn", "window"):
         run_weft("train", text, *FLAGS, "--epochs", 1, "--tokenizer", "word", "--cell", cell, "--out", cell)
     found = rows(run_weft("compare", "rnn", "window", text, "--baseline", "none", *QUICK))
@@ -91,12 +91,12 @@ def test_runs_of_different_vocabularies_are_not_compared(run_weft: RunWeft, trai
         ("--baseline none --baseline kn5", "--baseline none excludes the others"),
     ],
 )
-def test_what_cannot_be_compared_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
+def test_unusable_options_and_texts_are_errors(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
     Path("empty.txt").touch()
     assert expected in run_weft("compare", trained, *arguments.split()).refusal()
 
 
-def test_the_newest_run_or_the_one_of_the_environment_is_taken(
+def test_the_default_run_is_the_newest_or_that_of_the_environment(
     run_weft: RunWeft, trained: Path, text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "there is none under runs/" in run_weft("compare", text).refusal()

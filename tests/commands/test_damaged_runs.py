@@ -1,4 +1,4 @@
-"""A run folder that is moved works alone; one that is damaged, newer or none is told so in one line."""
+"""A moved run folder works; for a damaged, newer or missing one the error is one line."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("command", ["next", "score a", "eval", "generate", "info"])
-def test_a_damaged_run_is_told_what_is_wrong(run_weft: RunWeft, trained: Path, damage: str, command: str) -> None:
+def test_the_error_for_a_damaged_run_names_the_damage(
+    run_weft: RunWeft, trained: Path, damage: str, command: str
+) -> None:
     apply, expected = DAMAGE[damage]
     apply(trained)
     assert expected in run_weft(*command.split(), "--run", trained).refusal()
@@ -87,7 +89,7 @@ def test_a_file_is_not_a_run(run_weft: RunWeft, text: Path) -> None:
     assert run_weft("next", "--run", text).refusal() == f"{text} is a file, not a run folder; `weft train` makes one"
 
 
-def test_a_damaged_checkpoint_is_not_gone_on_from(run_weft: RunWeft, trained: Path) -> None:
+def test_a_damaged_checkpoint_is_not_resumed(run_weft: RunWeft, trained: Path) -> None:
     (weights,) = trained.glob("checkpoints/*/model.safetensors")
     weights.write_bytes(weights.read_bytes()[:100])
     answer = run_weft("train", "--resume", "--out", trained, "--epochs", 2)
@@ -95,7 +97,7 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(run_weft: RunWeft, trained: Pa
     assert "truncated" in answer.err.splitlines()[-1]
 
 
-def test_a_model_without_its_checkpoint_is_not_trained_over(run_weft: RunWeft, trained: Path) -> None:
+def test_a_model_without_a_checkpoint_is_not_overwritten_by_resume(run_weft: RunWeft, trained: Path) -> None:
     shutil.rmtree(trained / "checkpoints")
     before = (trained / "model.safetensors").read_bytes()
     answer = run_weft("train", "--resume", "--out", trained)
@@ -104,7 +106,7 @@ def test_a_model_without_its_checkpoint_is_not_trained_over(run_weft: RunWeft, t
     assert (trained / "model.safetensors").read_bytes() == before
 
 
-def test_a_run_that_was_moved_works_alone(run_weft: RunWeft, trained: Path, text: Path) -> None:
+def test_a_moved_run_works(run_weft: RunWeft, trained: Path, text: Path) -> None:
     commands = [("next", "the"), ("score", "the cat"), ("generate", "--seed", 1), ("eval", text), ("info",)]
     before = [run_weft(*command, "--run", trained).out for command in commands]
     moved = trained.rename("elsewhere")

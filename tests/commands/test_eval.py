@@ -1,4 +1,4 @@
-"""`weft eval`: the same exact number whatever the batch and block, with the words out of the vocabulary apart."""
+"""`weft eval`: exact numbers that do not depend on batch and block size, with unknown words counted separately."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows(answer: Answer) -> dict[str, str]:
     return dict(line.split("\t") for line in answer.out.splitlines())
 
 
-def test_the_cost_is_that_of_every_token_given_all_before_it(run_weft: RunWeft, trained: Path, text: Path) -> None:
+def test_the_loss_is_the_sum_over_all_tokens_given_those_before(run_weft: RunWeft, trained: Path, text: Path) -> None:
     found = rows(run_weft("eval", text, "--run", trained))
     lm = weft.load(trained)
     content = text.read_text("utf-8")
@@ -34,7 +34,7 @@ def test_the_cost_is_that_of_every_token_given_all_before_it(run_weft: RunWeft, 
 
 
 @pytest.mark.parametrize(("batch_size", "bptt"), [(1, 1), (1, 10_000), (7, 13), (300, 2)])
-def test_batch_and_block_do_not_change_the_number(
+def test_batch_and_block_sizes_do_not_change_the_numbers(
     run_weft: RunWeft, trained: Path, text: Path, batch_size: int, bptt: int
 ) -> None:
     usual = rows(run_weft("eval", text, "--run", trained))
@@ -44,7 +44,7 @@ def test_batch_and_block_do_not_change_the_number(
         assert float(found[name]) == pytest.approx(float(value), rel=1e-5), name
 
 
-def test_words_out_of_the_vocabulary_are_counted_apart(run_weft: RunWeft, trained: Path) -> None:
+def test_words_out_of_the_vocabulary_are_counted_separately(run_weft: RunWeft, trained: Path) -> None:
     found = rows(run_weft("eval", "-", "--run", trained, stdin=b"the zebra sat\nzebra\n"))
     assert (found["tokens"], found["oov_tokens"]) == ("6", "2")
     scores = weft.load(trained).scores("the zebra sat\nzebra")
@@ -55,7 +55,7 @@ def test_words_out_of_the_vocabulary_are_counted_apart(run_weft: RunWeft, traine
     assert nothing_known["oov_tokens"] == "1"
 
 
-def test_the_text_of_the_run_is_its_test_text_or_else_its_validation_text(run_weft: RunWeft, text: Path) -> None:
+def test_the_default_text_is_the_test_text_or_else_the_validation_text(run_weft: RunWeft, text: Path) -> None:
     both = ("--valid-fraction", 0.1, "--test-fraction", 0.1)
     run_weft("train", text, *FLAGS, "--epochs", 1, "--tokenizer", "word", *both, "--out", "both")
     run_weft("train", text, *FLAGS, "--epochs", 1, "--tokenizer", "word", *both[:2], "--out", "one")
@@ -69,10 +69,10 @@ def test_the_text_of_the_run_is_its_test_text_or_else_its_validation_text(run_we
 
 
 @pytest.mark.parametrize("adapting", ["", "--dynamic"])
-def test_how_far_the_runs_own_text_is_read_shows_on_a_terminal(
+def test_progress_is_shown_on_a_terminal(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch, adapting: str
 ) -> None:
-    monkeypatch.setattr("weft.commands.eval.PIECE", 7)
+    monkeypatch.setattr("weft.commands.options.text_chunks.CHUNK_TOKENS", 7)
     before = run_weft("eval", "--run", trained, *adapting.split())
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -94,17 +94,17 @@ def test_how_far_the_runs_own_text_is_read_shows_on_a_terminal(
         ("--bptt 0", "'--bptt': expected at least 1, got 0"),
     ],
 )
-def test_what_cannot_be_evaluated_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
+def test_unusable_input_is_an_error(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
     Path("empty.txt").touch()
     Path("latin.txt").write_bytes("café".encode("latin-1"))
     assert expected in run_weft("eval", *arguments.split(), "--run", trained).refusal()
 
 
-def test_without_a_run_it_is_said_what_to_do(run_weft: RunWeft) -> None:
+def test_without_a_run_the_error_says_what_to_do(run_weft: RunWeft) -> None:
     assert "there is none under runs/: train one with `weft train`" in run_weft("eval").refusal()
 
 
-def test_the_newest_run_is_taken_and_named(run_weft: RunWeft, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_run_is_used_and_named(run_weft: RunWeft, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b", "a2"):
         run_weft("train", text, *FLAGS, "--epochs", 1, "--max-steps", 1, "--out", f"runs/{name}")
     assert run_weft("eval", text).err == "using runs/a2\n"

@@ -1,4 +1,4 @@
-"""`weft find-lr`: one number for a person or a script, a curve, and no run touched."""
+"""`weft find-lr`: one number on standard output, a curve, and no change to any run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.command_line import FLAGS, RunWeft, contents, names
 SMALL = [*FLAGS, "--steps", 60, "--kernels", "plain"]
 
 
-def test_the_number_alone_is_the_answer_and_can_be_trained_with(run_weft: RunWeft, text: Path) -> None:
+def test_the_output_is_one_learning_rate(run_weft: RunWeft, text: Path) -> None:
     answer = run_weft("find-lr", text, *SMALL)
     assert answer.code == 0
     (line,) = answer.out.splitlines()
@@ -25,7 +25,7 @@ def test_the_number_alone_is_the_answer_and_can_be_trained_with(run_weft: RunWef
     assert run_weft("train", text, *FLAGS, "--epochs", 1, "--lr", line).code == 0
 
 
-def test_it_is_the_same_every_time_and_touches_no_run(run_weft: RunWeft, text: Path) -> None:
+def test_the_result_is_deterministic_and_no_run_changes(run_weft: RunWeft, text: Path) -> None:
     assert run_weft("train", text, *FLAGS, "--epochs", 1).code == 0
     before = contents(Path("runs/my"))
     first = run_weft("find-lr", text, *SMALL)
@@ -34,7 +34,7 @@ def test_it_is_the_same_every_time_and_touches_no_run(run_weft: RunWeft, text: P
     assert "using runs/my" in run_weft("info").err
 
 
-def test_the_configuration_of_a_run_is_one_to_find_a_rate_for(run_weft: RunWeft, text: Path) -> None:
+def test_the_configuration_of_a_run_can_be_used(run_weft: RunWeft, text: Path) -> None:
     options = ["--optimizer", "sgd", "--schedule", "plateau", "--ema", 0.9, "--patience", 3]
     assert run_weft("train", text, *FLAGS, *options, "--epochs", 1, "--max-steps", 5).code == 0
     answer = run_weft("find-lr", "--config", "runs/my/config.toml", "--steps", 60, "--png", "a.png", "--tsv", "b.tsv")
@@ -45,9 +45,7 @@ def test_the_configuration_of_a_run_is_one_to_find_a_rate_for(run_weft: RunWeft,
     assert names(Path("runs")) == ["my"]
 
 
-def test_where_nothing_is_learned_nothing_is_suggested_and_the_curve_is_there_to_see(
-    run_weft: RunWeft, text: Path
-) -> None:
+def test_without_learning_there_is_a_curve_and_no_suggestion(run_weft: RunWeft, text: Path) -> None:
     refusal = run_weft("find-lr", text, *SMALL, "--to", "2e-5").refusal()
     assert refusal.startswith("no learning rate can be suggested: the loss never fell")
     assert Path("runs/my.lr.png").exists()
@@ -70,7 +68,7 @@ def test_where_nothing_is_learned_nothing_is_suggested_and_the_curve_is_there_to
         ("my.txt --accumulate 100000", "a step is to accumulate 100,000 blocks"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line_and_leaves_nothing(
+def test_unusable_input_is_one_line_and_leaves_no_files(
     run_weft: RunWeft, text: Path, tmp_path: Path, arguments: str, expected: str
 ) -> None:
     assert expected in run_weft("find-lr", *arguments.split()).refusal()

@@ -1,4 +1,4 @@
-"""Nothing is lost: Ctrl-C, a killed process and a full disk, in processes of their own."""
+"""Ctrl-C, a killed process and a full disk lose no checkpoint; each test runs the command in its own process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wait_until(ready: Any, process: subprocess.Popen[bytes]) -> None:
 
 
 def outcome(run: Path) -> tuple[bytes, list[dict[str, float]]]:
-    """The best model, and the metrics without what depends on the clock."""
+    """The best model, and the metrics without those that depend on the clock."""
     written = (run / "metrics.jsonl").read_text() if (run / "metrics.jsonl").exists() else ""
     metrics = [json.loads(line) for line in written.splitlines()]
     for line in metrics:
@@ -35,7 +35,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, float]]]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(
+def test_a_stopped_run_resumes_with_the_same_result(
     run_weft: RunWeft, start_weft: StartWeft, text: Path, stop: signal.Signals
 ) -> None:
     run = Path("stopped")
@@ -56,7 +56,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(
         assert process.returncode == 130
         assert err.splitlines()[-1].endswith(b"and saved; go on with: weft train --resume --out stopped")
     assert len(outcome(run)[1]) < 3
-    assert run_weft("next", "the", "--run", run).code == 0  # what is there can be used
+    assert run_weft("next", "the", "--run", run).code == 0  # the last checkpoint is usable
 
     assert run_weft("train", "--resume", "--out", run, "--save-every=1000").code == 0
     assert run_weft("train", text, *TRAINING, "--out", "unstopped").code == 0
@@ -65,7 +65,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_had(
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_ctrl_c_while_the_text_is_read_leaves_nothing(
+def test_ctrl_c_while_reading_the_text_leaves_no_files(
     start_weft: StartWeft, trained: Path, tmp_path: Path, existing: bool
 ) -> None:
     run = trained if existing else Path("deep/run")
@@ -81,7 +81,7 @@ def test_ctrl_c_while_the_text_is_read_leaves_nothing(
     assert list(tmp_path.iterdir()) == [trained]
 
 
-def test_what_a_kill_leaves_of_a_preparation_is_no_obstacle(run_weft: RunWeft, text: Path) -> None:
+def test_files_of_a_killed_preparation_are_replaced(run_weft: RunWeft, text: Path) -> None:
     Path("run/.preparing/data").mkdir(parents=True)
     assert "not a run folder" in run_weft("next", "--run", "run").refusal()
     assert run_weft("train", text, *FLAGS, "--epochs", 1, "--out", "run").code == 0
@@ -89,11 +89,11 @@ def test_what_a_kill_leaves_of_a_preparation_is_no_obstacle(run_weft: RunWeft, t
 
 
 def file_size_limit(bytes: int) -> str:
-    """Python that lets no file grow beyond `bytes`, as a full disk would."""
+    """Python code that limits the size of files to `bytes`, like a full disk."""
     return f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))"
 
 
-def test_a_full_disk_while_preparing_is_one_line_and_the_old_run_stays(
+def test_a_full_disk_while_preparing_is_one_line_and_keeps_the_old_run(
     start_weft: StartWeft, trained: Path, tmp_path: Path
 ) -> None:
     Path("long.txt").write_text("the cat sat\n" * 5000, encoding="utf-8")
@@ -108,7 +108,7 @@ def test_a_full_disk_while_preparing_is_one_line_and_the_old_run_stays(
     assert not Path("new").exists()
 
 
-def test_a_full_disk_while_saving_leaves_the_checkpoint_before(
+def test_a_full_disk_while_saving_keeps_the_previous_checkpoint(
     run_weft: RunWeft, start_weft: StartWeft, text: Path
 ) -> None:
     flags = [text, *FLAGS, "--schedule=constant", "--out"]

@@ -20,7 +20,7 @@ def numbers(out: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.split("\t") for line in out.splitlines()) if value}
 
 
-def test_a_resumed_run_on_the_kernels_has_the_bits_of_an_uninterrupted_one(run_weft: RunWeft, tmp_path: Path) -> None:
+def test_a_resumed_run_on_the_kernels_is_bitwise_equal(run_weft: RunWeft, tmp_path: Path) -> None:
     text = write_text(tmp_path / "a.txt")
     assert run_weft("train", text, *FUSED, "--epochs=2", "--out=whole").code == 0
     assert run_weft("train", text, *FUSED, "--epochs=2", "--max-steps=7", "--out=cut").code == 0
@@ -29,7 +29,7 @@ def test_a_resumed_run_on_the_kernels_has_the_bits_of_an_uninterrupted_one(run_w
     assert whole == cut
 
 
-def test_evaluation_gives_the_same_number_on_both_kernels(run_weft: RunWeft, tmp_path: Path) -> None:
+def test_evaluation_agrees_on_both_kernels(run_weft: RunWeft, tmp_path: Path) -> None:
     text = write_text(tmp_path / "a.txt")
     run_weft("train", text, *FUSED, "--epochs=1", "--out=run")
     plain, kernels, as_trained = (
@@ -40,7 +40,7 @@ def test_evaluation_gives_the_same_number_on_both_kernels(run_weft: RunWeft, tmp
     assert as_trained == pytest.approx(plain, rel=1e-5)
 
 
-def test_a_run_of_the_kernels_goes_on_with_the_plain_loop(run_weft: RunWeft, tmp_path: Path) -> None:
+def test_a_run_of_the_kernels_resumes_on_the_plain_loop(run_weft: RunWeft, tmp_path: Path) -> None:
     text = write_text(tmp_path / "a.txt")
     run_weft("train", text, *FUSED, "--epochs=1", "--out=run")
     assert run_weft("train", "--resume", "--out=run", "--epochs=2", "--kernels=plain").code == 0
@@ -64,7 +64,7 @@ def test_the_kernels_are_switched_on_for_one_thread_only() -> None:
     assert default_backend.fused is None
 
 
-def test_without_a_place_on_disk_kernels_are_compiled_all_the_same() -> None:
+def test_kernels_are_compiled_without_a_disk_cache() -> None:
     def compiler(cache: bool = False) -> object:
         def compile(function: object) -> object:
             if cache:

@@ -1,4 +1,4 @@
-"""`--output adaptive` and `--output sampled`: trained, resumed, and read by every command."""
+"""`--output adaptive` and `--output sampled`: training, resuming, and every command that reads the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ every_output = pytest.mark.parametrize("name", OUTPUTS)
 
 
 @every_output
-def test_every_command_reads_such_a_run(run_weft: RunWeft, tmp_path: Path, name: str) -> None:
+def test_every_command_reads_the_run(run_weft: RunWeft, tmp_path: Path, name: str) -> None:
     text = write_text(tmp_path / "my.txt", 60)
     flags = ["--tokenizer", "word", "--epochs", 1, "--test-fraction", 0.1, "--out", tmp_path / "run", *FLAGS]
     answer = run_weft("train", text, *flags, *OUTPUTS[name])
@@ -61,7 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(run_weft: RunWeft, tmp_path: 
     assert losses[0] == losses[1]
 
 
-def test_what_is_left_open_is_chosen_and_kept(run_weft: RunWeft, tmp_path: Path) -> None:
+def test_unset_settings_are_chosen_and_saved(run_weft: RunWeft, tmp_path: Path) -> None:
     text = write_text(tmp_path / "my.txt", 60)
     lm = weft.train(text, out=tmp_path / "run", output="adaptive", tokenizer="word", epochs=1, **SIZES)
     kept = read_config(tmp_path / "run" / "config.toml").model
@@ -86,7 +86,7 @@ def test_what_is_left_open_is_chosen_and_kept(run_weft: RunWeft, tmp_path: Path)
         (["--output", "sampeld"], "output must be one of full, adaptive, sampled, got 'sampeld'"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(
+def test_unusable_options_are_one_line(
     run_weft: RunWeft, text: Path, tmp_path: Path, flags: list[object], message: str
 ) -> None:
     refusal = run_weft("train", text, "--tokenizer", "word", "--out", tmp_path / "run", *FLAGS, *flags).refusal()

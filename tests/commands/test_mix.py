@@ -50,7 +50,7 @@ def test_two_runs_together_without_a_second_text(run_weft: RunWeft, trained: Pat
     assert len({row["perplexity_including_oov"] for row in found.values()}) == 1
 
 
-def test_words_known_to_one_and_not_the_other_are_told(run_weft: RunWeft, trained: Path) -> None:
+def test_words_known_to_some_models_are_reported(run_weft: RunWeft, trained: Path) -> None:
     Path("new.txt").write_text("the zebra sat\n" * 9, encoding="utf-8")
     run_weft("ngram", "train", "new.txt", "--order", 1, "--out", "new.arpa", "--discount-fallback")
     answer = run_weft("mix", trained, "new.arpa", "--fit", "new.txt")
@@ -72,11 +72,11 @@ def test_words_known_to_one_and_not_the_other_are_told(run_weft: RunWeft, traine
         ("mix my.arpa my.arpa --fti my.txt", 'no such option --fti (did you mean "--fit"?)'),
     ],
 )
-def test_mistakes_are_one_line(run_weft: RunWeft, arpa: Path, line: str, expected: str) -> None:
+def test_errors_are_one_line(run_weft: RunWeft, arpa: Path, line: str, expected: str) -> None:
     assert expected in run_weft(*line.split()).refusal()
 
 
-def test_runs_of_other_tokens_are_refused(run_weft: RunWeft, arpa: Path, text: Path) -> None:
+def test_models_with_different_tokens_are_refused(run_weft: RunWeft, arpa: Path, text: Path) -> None:
     flags = ("--hidden-size", 4, "--embedding-size", 4, "--max-steps", 1)
     run_weft("train", text, "--tokenizer", "char", *flags, "--out", "letters")
     answer = run_weft("mix", "letters", arpa, "--fit", text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.command_line import RunWeft
-from weft.commands.eval import rows as eval_rows
+from weft.commands.evaluation_rows import evaluation_rows
 from weft.evaluation.evaluate import summed
 from weft.ngram.discounts import FALLBACK
 from weft.word_ngram import load_arpa
@@ -21,7 +21,7 @@ def arpa(run_weft: RunWeft, text: Path) -> Path:
     return Path("my.arpa")
 
 
-def test_training_tells_what_was_counted_and_discounted(run_weft: RunWeft, text: Path) -> None:
+def test_training_prints_counts_and_discounts(run_weft: RunWeft, text: Path) -> None:
     answer = run_weft("ngram", "train", text, "-o", "my.arpa.gz", "--discount-fallback")
     header, *lines = [line.split("\t") for line in answer.out.splitlines()]
     assert header == ["order", "ngrams", "discount_1", "discount_2", "discount_3_or_more"]
@@ -37,7 +37,7 @@ def test_training_tells_what_was_counted_and_discounted(run_weft: RunWeft, text:
 def test_evaluation_gives_the_rows_of_eval(run_weft: RunWeft, arpa: Path, text: Path) -> None:
     answer = run_weft("ngram", "eval", arpa, text)
     found = dict(line.split("\t") for line in answer.out.splitlines())
-    assert list(found) == [name for name, _ in eval_rows(summed(load_arpa(arpa).token_nats(["a\n"])), None)]
+    assert list(found) == [name for name, _ in evaluation_rows(summed(load_arpa(arpa).token_nats(["a\n"])))]
     result = load_arpa(arpa).evaluate([text.read_text("utf-8")])
     assert (found["tokens"], found["oov_tokens"]) == ("1350", "0")
     assert float(found["total_nats"]) == pytest.approx(result.loss.nats, abs=1e-4)
@@ -45,14 +45,14 @@ def test_evaluation_gives_the_rows_of_eval(run_weft: RunWeft, arpa: Path, text: 
     assert found["unigram_perplexity"] == ""
 
 
-def test_unknown_words_are_counted_apart(run_weft: RunWeft, arpa: Path) -> None:
+def test_unknown_words_are_counted_separately(run_weft: RunWeft, arpa: Path) -> None:
     answer = run_weft("ngram", "eval", arpa, "-", stdin="the zebra sat\nthe 海\n".encode())
     found = dict(line.split("\t") for line in answer.out.splitlines())
     assert (found["tokens"], found["oov_tokens"]) == ("7", "2")
     assert float(found["perplexity_excluding_oov"]) < float(found["perplexity_including_oov"])
 
 
-def test_rare_words_become_unknown_ones(run_weft: RunWeft) -> None:
+def test_rare_words_become_unknown(run_weft: RunWeft) -> None:
     Path("rare.txt").write_text("a a a b b c\na b a\n", encoding="utf-8")
     run_weft("ngram", "train", "rare.txt", "--order", 2, "--min-count", 2, "--out", "r.arpa", "--discount-fallback")
     assert load_arpa("r.arpa").tokenizer.tokens == ["<unk>", "<eos>", "a", "b"]
@@ -60,14 +60,14 @@ def test_rare_words_become_unknown_ones(run_weft: RunWeft) -> None:
     assert load_arpa("v.arpa").tokenizer.tokens == ["<unk>", "<eos>", "a"]
 
 
-def test_lines_too_short_for_the_order_lower_it(run_weft: RunWeft) -> None:
+def test_short_lines_lower_the_order(run_weft: RunWeft) -> None:
     Path("short.txt").write_text("a\nb\na\n", encoding="utf-8")
     answer = run_weft("ngram", "train", "short.txt", "--out", "short.arpa", "--discount-fallback")
     assert "no line is long enough for n-grams of order 5: the order is 3\n" in answer.err
     assert load_arpa("short.arpa").model.order == 3
 
 
-def test_a_file_is_replaced_only_when_asked(run_weft: RunWeft, arpa: Path, text: Path) -> None:
+def test_a_file_is_replaced_only_with_overwrite(run_weft: RunWeft, arpa: Path, text: Path) -> None:
     before = arpa.read_bytes()
     train = ("ngram", "train", text, "--order", 2, "--out", arpa, "--discount-fallback")
     assert "my.arpa is there already: replace it with --overwrite" in run_weft(*train).refusal()
@@ -100,7 +100,7 @@ def test_a_file_is_replaced_only_when_asked(run_weft: RunWeft, arpa: Path, text:
         ("ngram eval my.txt my.txt --split tset", "--split must be one of valid, test, got 'tset'"),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(run_weft: RunWeft, text: Path, line: str, expected: str) -> None:
+def test_errors_are_one_line_and_leave_no_files(run_weft: RunWeft, text: Path, line: str, expected: str) -> None:
     Path("marks.txt").write_text("<s> a b </s>\n", encoding="utf-8")
     Path("tiny.txt").write_text("you say goodbye and i say hello .\n", encoding="utf-8")
     files = sorted(Path().iterdir())

@@ -1,4 +1,4 @@
-"""`weft train --recipe`, `weft recipes`: settings by name, and whether they gave what they say."""
+"""`weft train --recipe` and `weft recipes`: named settings, and the comparison with their expected result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import weft.runs.recipes
-from helpers.command_line import RunWeft, write_text
+from helpers.command_line import RunWeft, small_settings, write_text
 from weft.config.toml import read_config, read_settings
 
 RECIPE = """
@@ -17,25 +17,6 @@ measure = "{measure}"
 expected = {expected}
 tolerance = 1.0
 minutes = 0.02
-
-[text]
-data = ["{text}"]
-valid_fraction = 0.1
-test_fraction = 0.1
-
-[model]
-cell = "gru"
-hidden_size = 8
-embedding_size = 8
-
-[training]
-batch_size = 2
-bptt = 10
-epochs = 1
-lr = 0.01
-optimizer = "adamw"
-schedule = "constant"
-kernels = "plain"
 """
 
 VARIANT = """
@@ -57,7 +38,7 @@ minutes = 1
 
 @pytest.fixture
 def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the recipes `small`, of which 9 ± 1 is expected."""
+    """A folder with the recipe `small`, whose expected result is 9 ± 1."""
     folder = tmp_path / "recipes"
     folder.mkdir()
     monkeypatch.setattr(weft.runs.recipes, "recipes_folder", lambda: folder)
@@ -67,7 +48,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, measure: str, expected: float, further: str = "") -> None:
     text = write_text(folder / "words.txt", 60).as_posix()
-    recipe = RECIPE.format(measure=measure, expected=expected, text=text)
+    recipe = RECIPE.format(measure=measure, expected=expected) + small_settings(text, "gru")
     (folder / "small.toml").write_text(recipe + further, "utf-8")
 
 
@@ -89,7 +70,7 @@ def test_a_recipe_is_trained_by_its_name(run_weft: RunWeft, recipes: Path) -> No
 @pytest.mark.parametrize(
     ("offset", "how"), [(0.5, "as expected"), (3, "better than expected"), (-3, "worse than expected")]
 )
-def test_what_was_reached_is_compared_with_what_is_expected(
+def test_the_result_is_compared_with_the_expected_figure(
     run_weft: RunWeft, recipes: Path, offset: float, how: str
 ) -> None:
     value = reached(run_weft("train", "--recipe", "small").out)
@@ -98,7 +79,7 @@ def test_what_was_reached_is_compared_with_what_is_expected(
 
 
 @pytest.mark.parametrize("measure", ["test perplexity", "test bits per token"])
-def test_the_measure_is_of_the_text_it_names(run_weft: RunWeft, recipes: Path, measure: str) -> None:
+def test_the_measure_is_computed_on_its_text(run_weft: RunWeft, recipes: Path, measure: str) -> None:
     write(recipes, measure, 2)
     answer = run_weft("train", "--recipe", "small")
     fields = dict(
@@ -108,7 +89,7 @@ def test_the_measure_is_of_the_text_it_names(run_weft: RunWeft, recipes: Path, m
     assert reached(answer.out) == pytest.approx(float(fields[expected]), rel=1e-3)
 
 
-def test_options_win_over_a_recipe_whose_figure_then_does_not_apply(run_weft: RunWeft, recipes: Path) -> None:
+def test_the_figure_does_not_apply_when_options_override_the_recipe(run_weft: RunWeft, recipes: Path) -> None:
     answer = run_weft("train", "--recipe", "small", "--lr", 0.02, "--threads", 1, "--kernels", "fused")
     assert answer.code == 0
     assert answer.out.splitlines()[-1] == "the figure of recipe small does not apply: lr changed"
@@ -119,20 +100,20 @@ def test_another_seed_is_the_same_recipe(run_weft: RunWeft, recipes: Path) -> No
     assert "recipe small: reached" in run_weft("train", "--recipe", "small", "--seed", 7).out
 
 
-def test_a_recipe_serves_for_ones_own_text(run_weft: RunWeft, recipes: Path, text: Path) -> None:
+def test_a_recipe_can_be_used_with_another_text(run_weft: RunWeft, recipes: Path, text: Path) -> None:
     answer = run_weft("train", text, "--recipe", "small")
     assert answer.out.splitlines()[-1] == "the figure of recipe small does not apply: data changed"
     assert read_config(Path("runs/my/config.toml")).model.cell == "gru"
 
 
-def test_a_recipe_goes_on_where_it_was_stopped(run_weft: RunWeft, recipes: Path) -> None:
+def test_a_recipe_can_be_resumed(run_weft: RunWeft, recipes: Path) -> None:
     assert run_weft("train", "--recipe", "small", "--max-steps", 5).code == 0
     answer = run_weft("train", "--recipe", "small", "--resume", "--max-steps", 10)
     assert answer.code == 0
     assert "after 10 steps" in answer.out
 
 
-def test_a_run_of_other_length_goes_on_as_it_was_started_and_has_no_figure(run_weft: RunWeft, recipes: Path) -> None:
+def test_a_resumed_run_keeps_its_length_and_has_no_figure(run_weft: RunWeft, recipes: Path) -> None:
     assert run_weft("train", "--recipe", "small", "--epochs", 2, "--max-steps", 5).code == 0
     answer = run_weft("train", "--recipe", "small", "--resume", "--max-steps", 8)
     assert answer.code == 0
@@ -140,7 +121,7 @@ def test_a_run_of_other_length_goes_on_as_it_was_started_and_has_no_figure(run_w
     assert read_config(Path("runs/small/config.toml")).training.epochs == 2
 
 
-def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: RunWeft, recipes: Path) -> None:
+def test_a_recipe_for_the_fused_kernels_runs_on_the_plain_ones(run_weft: RunWeft, recipes: Path) -> None:
     path = recipes / "small.toml"
     fused = 'kernels = "fused"\nthreads = 1\nprecision = "bfloat16"'
     path.write_text(path.read_text("utf-8").replace('kernels = "plain"', fused), "utf-8")
@@ -151,7 +132,7 @@ def test_a_recipe_of_the_fused_kernels_can_be_run_by_the_plain_ones(run_weft: Ru
     assert (training.kernels, training.threads, training.precision) == ("plain", None, "float32")
 
 
-def test_a_recipe_in_bfloat16_is_one_in_float32_where_the_processor_has_none(
+def test_a_recipe_in_bfloat16_falls_back_to_float32(
     run_weft: RunWeft, recipes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("weft.runs.settings", "weft.backends.fused"):
@@ -168,24 +149,24 @@ def test_a_recipe_in_bfloat16_is_one_in_float32_where_the_processor_has_none(
     assert refusal.startswith("--precision bfloat16 cannot be used: this processor has no instructions")
 
 
-def test_a_misspelt_recipe_is_answered_with_those_there_are(run_weft: RunWeft, recipes: Path) -> None:
+def test_the_error_for_an_unknown_recipe_lists_the_recipes(run_weft: RunWeft, recipes: Path) -> None:
     refusal = run_weft("train", "--recipe", "smal").refusal()
     assert refusal == "there is no recipe 'smal' (did you mean \"small\"?); there are small"
 
 
-def test_a_recipe_and_a_configuration_are_one_too_many(run_weft: RunWeft, recipes: Path) -> None:
+def test_a_recipe_and_a_configuration_exclude_each_other(run_weft: RunWeft, recipes: Path) -> None:
     refusal = run_weft("train", "--recipe", "small", "--config", "mine.toml").refusal()
     assert refusal == "settings are given twice, by the file mine.toml and by the recipe 'small': give one"
 
 
-def test_recipes_are_listed_one_a_line(run_weft: RunWeft, recipes: Path) -> None:
+def test_recipes_are_listed_one_per_line(run_weft: RunWeft, recipes: Path) -> None:
     header, row = run_weft("recipes").out.splitlines()
     assert header.split("\t") == ["name", "what it is", "text", "what comes out", "time"]
     name, about, _text, result, time = row.split("\t")
     assert (name, about, result, time) == ("small", "A small one", "training perplexity 9 ± 1", "2 seconds")
 
 
-def test_variants_are_listed_and_their_commands_told_after_training(run_weft: RunWeft, recipes: Path) -> None:
+def test_variants_are_listed_and_their_commands_printed_after_training(run_weft: RunWeft, recipes: Path) -> None:
     write(recipes, "test perplexity", 9, VARIANT)
     assert "test perplexity 9 ± 1; in 8 bits: 9.5 ± 0.5" in run_weft("recipes").out
     answer = run_weft("train", "--recipe", "small")
@@ -195,12 +176,12 @@ def test_variants_are_listed_and_their_commands_told_after_training(run_weft: Ru
     assert "in 8 bits" not in run_weft("train", "--recipe", "small", "--overwrite", "--lr", 0.02).err
 
 
-def test_a_list_tells_which_corpus_is_to_be_fetched(run_weft: RunWeft, recipes: Path) -> None:
+def test_the_list_names_the_corpus_to_fetch(run_weft: RunWeft, recipes: Path) -> None:
     (recipes / "small.toml").write_text(TABLE + '[text]\ndata = ["ptb"]', "utf-8")
     assert "\tptb (to be fetched: weft data ptb)\t" in run_weft("recipes").out
 
 
-def test_a_recipe_printed_is_a_configuration(run_weft: RunWeft, recipes: Path) -> None:
+def test_a_printed_recipe_is_a_configuration(run_weft: RunWeft, recipes: Path) -> None:
     Path("mine.toml").write_text(run_weft("recipes", "small").out, "utf-8")
     assert read_settings(Path("mine.toml")) == read_settings(recipes / "small.toml")
     assert run_weft("train", "--config", "mine.toml").code == 0
@@ -251,7 +232,7 @@ def variant(**changed: str) -> str:
         ),
     ],
 )
-def test_a_file_that_is_no_recipe_is_refused(run_weft: RunWeft, recipes: Path, table: str, complaint: str) -> None:
+def test_an_invalid_recipe_is_an_error(run_weft: RunWeft, recipes: Path, table: str, complaint: str) -> None:
     (recipes / "small.toml").write_text(table, "utf-8")
     assert complaint in run_weft("train", "--recipe", "small").refusal()
 

@@ -1,4 +1,4 @@
-"""`weft rescore`: the best hypothesis of each utterance, in order; tuned weights; mistakes told by name."""
+"""`weft rescore`: the best hypothesis of each utterance, in order; tuned weights; errors in lists and options."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lists(elsewhere: None) -> None:
     Path("references").write_text("utt1 on a mat\nutt2 the cat\n")
 
 
-def test_the_best_hypotheses_are_those_of_the_highest_total(run_weft: RunWeft, trained: Path) -> None:
+def test_the_best_hypotheses_have_the_highest_totals(run_weft: RunWeft, trained: Path) -> None:
     lm = weft.load(trained)
     best = {
         id: max(
@@ -59,7 +59,7 @@ def test_every_layout_gives_the_same_choice(run_weft: RunWeft, trained: Path) ->
     assert run_weft("rescore", "--format=jsonl", "--acoustic-key=am", *flags, stdin=stdin) == expected
 
 
-def test_scores_are_costs_and_can_be_read_as_such(run_weft: RunWeft, trained: Path) -> None:
+def test_written_scores_can_be_read_as_costs(run_weft: RunWeft, trained: Path) -> None:
     lm = weft.load(trained)
     costs = run_weft("rescore", *KALDI, "--scores", "--run", trained)
     rows = [line.split() for line in costs.out.splitlines()]
@@ -85,7 +85,7 @@ def test_weights_are_tuned_written_and_read_back(run_weft: RunWeft, trained: Pat
     tuned = run_weft("rescore", *KALDI, "--references", "references", "--tune", "w.toml", "--run", trained)
     rows = dict(line.split("\t") for line in tuned.out.splitlines())
     assert (rows["utterances"], rows["hypotheses"], rows["reference_words"]) == ("2", "6", "5")
-    # First hypotheses: one inserted, one deleted, of 5 words. The right ones stand third.
+    # First hypotheses: one inserted, one deleted, of 5 words. The correct ones are third.
     assert (rows["wer_first_percent"], rows["wer_oracle_percent"]) == ("40.0000", "0.0000")
     assert float(rows["wer_after_percent"]) <= float(rows["wer_before_percent"])
     again = run_weft("rescore", *KALDI, "--references", "references", "--weights", "w.toml", "--run", trained)
@@ -97,12 +97,12 @@ def test_weights_are_tuned_written_and_read_back(run_weft: RunWeft, trained: Pat
     assert dict(line.split("\t") for line in start.out.splitlines())["wer_before_percent"] == rows["wer_after_percent"]
 
 
-def test_no_list_gives_no_lines(run_weft: RunWeft, trained: Path) -> None:
+def test_an_empty_list_gives_no_lines(run_weft: RunWeft, trained: Path) -> None:
     answer = run_weft("rescore", "--format", "kaldi", "--run", trained)
     assert (answer.code, answer.out) == (0, "")
 
 
-def test_what_was_right_before_a_mistake_is_there(run_weft: RunWeft, trained: Path) -> None:
+def test_lines_before_an_error_are_written(run_weft: RunWeft, trained: Path) -> None:
     rows = [*Path("nbest.jsonl").read_text().splitlines(), '{"text": "no id"}']
     answer = run_weft("rescore", "--format=jsonl", "--batch-size=1", "--run", trained, stdin="\n".join(rows).encode())
     assert answer.code == 2
@@ -149,7 +149,7 @@ def test_what_was_right_before_a_mistake_is_there(run_weft: RunWeft, trained: Pa
         ("nbest --format kaldi --nbest-weight 1", "no such option --nbest-weight"),
     ],
 )
-def test_what_cannot_be_done_is_told(run_weft: RunWeft, trained: Path, line: str, expected: str) -> None:
+def test_unusable_options_and_lists_are_errors(run_weft: RunWeft, trained: Path, line: str, expected: str) -> None:
     Path("old.toml").write_text("old_lm_weight = 1\n")
     Path("few").write_text("utt1 on a mat\n")
     Path("many").write_text("utt1 on a mat\nutt2 the cat\nutt3 it\n")
@@ -161,7 +161,7 @@ def test_what_cannot_be_done_is_told(run_weft: RunWeft, trained: Path, line: str
     assert not Path("w.toml").exists()
 
 
-def test_a_reader_that_goes_away_is_no_mistake(start_weft: StartWeft, trained: Path) -> None:
+def test_a_closed_reader_is_not_an_error(start_weft: StartWeft, trained: Path) -> None:
     Path("long").write_text("".join(f"u{number}-1 the cat sat\n" for number in range(20_000)))
     process = start_weft("rescore", "long", "--format", "kaldi", "--run", trained)
     assert process.stdout is not None

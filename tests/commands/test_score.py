@@ -1,4 +1,4 @@
-"""`weft score`: one row a token, units in the header, lines in their places, whatever the lines are."""
+"""`weft score`: one row for each token, units in the header, indices of lines, formats, and unreadable lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import weft
 from helpers.command_line import Answer, RunWeft, StartWeft
 from helpers.untrained import untrained
 from weft.backends.fused import why_not_fused
-from weft.commands.options.kernels import MOST_HELD, WORTH_LOADING, kernels_for_lines
+from weft.commands.options.speed import LOADING_PAYS, MAX_LOOKAHEAD, kernels_for_lines
 
 HEADER = ["sentence", "position", "token", "text", "start", "end", "logprob_nats", "surprisal_bits", "oov"]
 LATIN = "the cat\n\ncafé\nthe dog\n".encode("latin-1")
@@ -29,7 +29,7 @@ def table(answer: Answer) -> list[list[str]]:
     return rows
 
 
-def test_rows_say_the_probability_of_each_token(run_weft: RunWeft, trained: Path) -> None:
+def test_rows_have_the_probability_of_each_token(run_weft: RunWeft, trained: Path) -> None:
     rows = table(run_weft("score", "the  zebra sat", "--run", trained))
     assert [(*row[:6], row[8]) for row in rows] == [
         ("0", "0", "the", "the", "0", "3", "0"), ("0", "1", "<unk>", "zebra", "5", "10", "1"),
@@ -40,7 +40,7 @@ def test_rows_say_the_probability_of_each_token(run_weft: RunWeft, trained: Path
     assert [float(row[7]) for row in rows] == pytest.approx([-n / math.log(2) for n in nats], abs=2e-6)
 
 
-def test_empty_lines_stay_in_their_places(run_weft: RunWeft, trained: Path) -> None:
+def test_empty_lines_keep_their_index(run_weft: RunWeft, trained: Path) -> None:
     content = "\ufeffthe cat\r\n\n\ndog".encode()
     rows = table(run_weft("score", "--run", trained, stdin=content))
     assert [(row[0], row[2]) for row in rows] == [
@@ -60,7 +60,7 @@ def test_lines_can_be_arguments(run_weft: RunWeft, trained: Path) -> None:
     assert given == run_weft("score", "the cat\n\ndog", "--run", trained).out
 
 
-def test_no_lines_give_the_header_alone(run_weft: RunWeft, trained: Path) -> None:
+def test_without_lines_only_the_header_is_printed(run_weft: RunWeft, trained: Path) -> None:
     assert table(run_weft("score", "--run", trained)) == []
 
 
@@ -87,7 +87,7 @@ def test_tokens_that_would_break_a_row_are_escaped(run_weft: RunWeft) -> None:
 
 
 @pytest.mark.parametrize("format", ["kenlm", "srilm", "surprisal", "jsonl"])
-def test_every_format_has_the_numbers_of_the_model(run_weft: RunWeft, trained: Path, format: str) -> None:
+def test_every_format_has_the_scores_of_the_model(run_weft: RunWeft, trained: Path, format: str) -> None:
     lm = weft.load(trained)
     nats = lm.logprob("the cat")
     out = run_weft("score", "the cat", "--format", format, "--run", trained).out
@@ -108,7 +108,7 @@ def test_every_format_has_the_numbers_of_the_model(run_weft: RunWeft, trained: P
         assert math.fsum(row["logprob_nats"] for row in objects) == pytest.approx(nats, abs=1e-5)
 
 
-def test_both_modes_come_one_after_the_other(run_weft: RunWeft, trained: Path) -> None:
+def test_both_modes_are_written_in_turn(run_weft: RunWeft, trained: Path) -> None:
     line = ("score", "the cat", "dog", "--run", trained, "--columns", "sentence,token,logprob")
     header, *rows = [row.split("\t") for row in run_weft(*line, "--both").out.splitlines()]
     assert header == ["mode", "sentence", "token", "logprob_nats"]
@@ -133,7 +133,7 @@ def test_columns_base_and_alternatives(run_weft: RunWeft, trained: Path) -> None
 
 
 @pytest.mark.parametrize("detail", ["2", "word"])
-def test_detail_is_a_name_or_the_number_of_the_original(run_weft: RunWeft, trained: Path, detail: str) -> None:
+def test_detail_is_a_name_or_the_number_of_the_original_tool(run_weft: RunWeft, trained: Path, detail: str) -> None:
     out = run_weft("score", "the cat", "--run", trained, "--format", "srilm", "--detail", detail).out
     assert out.startswith("the cat\n\tp( the | <s> ) \t= [2gram] ")
 
@@ -166,7 +166,7 @@ def test_detail_is_a_name_or_the_number_of_the_original(run_weft: RunWeft, train
         ("line --threads 2", "--threads and --precision are for the fused kernels, and the plain ones are used"),
     ],
 )
-def test_what_cannot_be_scored_is_told(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
+def test_unusable_options_and_lines_are_errors(run_weft: RunWeft, trained: Path, arguments: str, expected: str) -> None:
     Path("zero.txt").write_bytes(b"a\0\nb")
     line = arguments.replace("line --format", "line --run trained --format")
     assert expected in run_weft("score", *line.split(), "--run", trained).refusal()
@@ -177,9 +177,7 @@ def test_a_byte_order_mark_is_counted_in_the_offset(run_weft: RunWeft, trained: 
 
 
 @pytest.mark.parametrize("more", [[], ["--batch-size", 1], ["--running"], ["--both"]])
-def test_a_line_that_is_not_utf8_is_named_after_those_before_it_are_answered(
-    run_weft: RunWeft, trained: Path, more: list[object]
-) -> None:
+def test_lines_before_a_line_that_is_not_utf8_are_scored(run_weft: RunWeft, trained: Path, more: list[object]) -> None:
     answer = run_weft("score", "--run", trained, *more, stdin=LATIN)
     assert answer.code == 2
     assert answer.err.endswith("weft: standard input is not UTF-8: line 3, byte 12; convert it to UTF-8 first\n")
@@ -188,9 +186,7 @@ def test_a_line_that_is_not_utf8_is_named_after_those_before_it_are_answered(
 
 
 @pytest.mark.parametrize("more", [[], ["--batch-size", 1], ["--running"], ["--both"]])
-def test_with_skip_the_rest_goes_on_and_the_line_is_empty_in_its_place(
-    run_weft: RunWeft, trained: Path, more: list[object]
-) -> None:
+def test_with_skip_the_other_lines_keep_their_index(run_weft: RunWeft, trained: Path, more: list[object]) -> None:
     answer = run_weft("score", "--run", trained, "--on-error", "skip", *more, stdin=LATIN)
     assert answer.code == 0
     assert answer.err.endswith(
@@ -209,7 +205,7 @@ def test_with_skip_the_rest_goes_on_and_the_line_is_empty_in_its_place(
     assert kenlm.splitlines()[2] == "Total: 0 OOV: 0"
 
 
-def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(
+def test_a_line_above_the_length_limit_is_refused(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("weft.text.lines.LONGEST_LINE", 8)
@@ -219,7 +215,7 @@ def test_a_line_that_does_not_end_is_refused_before_it_fills_the_memory(
     assert "dog" in answer.out
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(start_weft: StartWeft, trained: Path) -> None:
+def test_a_closed_reader_ends_the_command_without_an_error(start_weft: StartWeft, trained: Path) -> None:
     with start_weft("score", "--run", trained, stdin=subprocess.PIPE) as started:
         assert started.stdin is not None
         assert started.stdout is not None
@@ -232,7 +228,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(start_weft: StartWeft, trained:
             assert started.stderr.read() == b""
 
 
-def test_lines_are_answered_as_they_come_with_a_batch_of_one(start_weft: StartWeft, trained: Path) -> None:
+def test_with_batch_size_one_each_line_is_answered_at_once(start_weft: StartWeft, trained: Path) -> None:
     with start_weft("score", "--run", trained, "--batch-size", 1, "--running", stdin=subprocess.PIPE) as started:
         assert started.stdin is not None
         assert started.stdout is not None
@@ -245,32 +241,32 @@ def test_lines_are_answered_as_they_come_with_a_batch_of_one(start_weft: StartWe
         assert started.wait(timeout=60) == 0
 
 
-def test_a_closed_standard_input_is_told(start_weft: StartWeft, trained: Path) -> None:
+def test_a_closed_standard_input_is_an_error(start_weft: StartWeft, trained: Path) -> None:
     process = start_weft("score", "--run", trained, before="import sys; sys.stdin = None")
     _out, err = process.communicate()
     assert (process.returncode, err) == (2, b"weft: standard input is closed\n")
 
 
-def test_little_is_read_ahead_to_see_whether_the_kernels_are_worth_it() -> None:
+def test_lookahead_for_the_kernels_is_bounded() -> None:
     lm = untrained()
     lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused"))
     taken = count()
     kernels, lines = kernels_for_lines(lm, ("" for _ in taken), 32, "auto", None)
-    assert next(taken) == MOST_HELD
-    assert list(islice(lines, MOST_HELD)) == [""] * MOST_HELD
+    assert next(taken) == MAX_LOOKAHEAD
+    assert list(islice(lines, MAX_LOOKAHEAD)) == [""] * MAX_LOOKAHEAD
     assert not isinstance(kernels, nullcontext) or why_not_fused() is not None
 
 
-def test_the_fused_kernels_are_for_texts_that_are_worth_loading_them(
+def test_auto_loads_the_fused_kernels_only_for_large_texts(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr("weft.commands.options.kernels.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
+    monkeypatch.setattr("weft.commands.options.speed.kernels_of", lambda lm, kernels, threads: asked.append(kernels))
     lm = weft.load(trained)
     object.__setattr__(lm.config.training, "kernels", "fused")
     size = sum(parameter.size for parameter in lm.model.params[1:])  # the embedding is looked up, not multiplied
-    monkeypatch.setattr("weft.commands.options.kernels.WORTH_LOADING", 3 * size)
-    assert 3 * size < WORTH_LOADING
+    monkeypatch.setattr("weft.commands.options.speed.LOADING_PAYS", 3 * size)
+    assert 3 * size < LOADING_PAYS
     for lines, loaded in ((["the cat"], []), (["the", "the cat"], ["auto"])):
         asked.clear()
         _context, again = kernels_for_lines(lm, iter(lines), 32, "auto", None)

@@ -1,4 +1,4 @@
-"""`weft score --html` and `--png`: pictures beside what goes to standard output, which they leave as it is."""
+"""`weft score --html` and `--png`: pictures that leave standard output unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from helpers.command_line import RunWeft
 
 
-def test_pictures_leave_the_output_as_it_is(run_weft: RunWeft, trained: Path) -> None:
+def test_pictures_do_not_change_the_output(run_weft: RunWeft, trained: Path) -> None:
     lines = b"the cat zebra\n\na <b>dog</b>\n"
     plain = run_weft("score", "--run", trained, "--batch-size", 2, stdin=lines)
     for path in ("page.html", "plot.png"):
@@ -25,7 +25,7 @@ def test_pictures_leave_the_output_as_it_is(run_weft: RunWeft, trained: Path) ->
     assert Path("plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_page_tells_rank_entropy_and_alternatives(run_weft: RunWeft, trained: Path) -> None:
+def test_a_page_has_rank_entropy_and_alternatives(run_weft: RunWeft, trained: Path) -> None:
     for given, shown in (((), 5), (("--alternatives", 2), 2)):
         run_weft("score", "the cat", "--no-eos", "--run", trained, "--html", "page.html", *given)
         first, *_rest = Path("page.html").read_text("utf-8").split("<span")[1:]
@@ -66,15 +66,13 @@ def test_a_line_that_cannot_be_read_is_left_empty(run_weft: RunWeft, trained: Pa
         (("--html", "page.html", "--both"), "a picture shows the text read in one way: leave --both out"),
     ],
 )
-def test_what_cannot_be_drawn_is_told(
+def test_unusable_picture_files_are_errors(
     run_weft: RunWeft, trained: Path, arguments: tuple[str, ...], expected: str
 ) -> None:
     assert expected in run_weft("score", "the cat", "--run", trained, *arguments).refusal()
 
 
-def test_what_is_not_as_it_should_be_is_noted(
-    run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_fonts_are_reported(run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.visualization.fonts._characters_of", lambda path: frozenset("the↵□"))
     answer = run_weft("score", "the 我", "--run", trained, "--png", "plot.png")
     assert answer.code == 0

@@ -1,4 +1,4 @@
-"""`weft train`: what it says, what it leaves, and that what it cannot use costs nothing."""
+"""`weft train`: its output, the run folder it makes, and unusable input, which leaves no files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_text_alone_is_enough(run_weft: RunWeft, text: Path) -> None:
     assert len(Path("runs/my/metrics.jsonl").read_text().splitlines()) == 1
 
 
-def test_options_win_over_the_file_and_the_file_over_defaults(run_weft: RunWeft, text: Path) -> None:
+def test_options_override_the_file_and_the_file_overrides_defaults(run_weft: RunWeft, text: Path) -> None:
     lines = ["[text]", f"data = {json.dumps([str(text)])}", "[model]", "hidden_size = 9", "embedding_size = 7"]
     Path("my.toml").write_text("\n".join([*lines, "[training]", "epochs = 1"]), encoding="utf-8")
     assert run_weft("train", "--config", "my.toml", "--hidden-size", 6, "--out", "run").code == 0
@@ -58,7 +58,7 @@ def test_standard_input_can_be_the_text(run_weft: RunWeft, text: Path) -> None:
     assert weights[0] == weights[1]
 
 
-def test_files_that_are_not_read_are_named(run_weft: RunWeft, text: Path) -> None:
+def test_skipped_files_are_named(run_weft: RunWeft, text: Path) -> None:
     folder = Path("texts")
     folder.mkdir()
     text.rename(folder / "my.txt")
@@ -83,7 +83,7 @@ WRONG_TEXTS = {
 
 
 @pytest.mark.parametrize("name", WRONG_TEXTS)
-def test_a_text_that_cannot_be_read_is_told_with_the_place(run_weft: RunWeft, name: str) -> None:
+def test_an_unreadable_text_is_an_error_with_the_position(run_weft: RunWeft, name: str) -> None:
     content, expected = WRONG_TEXTS[name]
     Path(name).write_bytes(content)
     assert expected in run_weft("train", name).refusal()
@@ -137,7 +137,7 @@ def test_a_text_that_cannot_be_read_is_told_with_the_place(run_weft: RunWeft, na
         ("my.txt --out my.txt/run", "cannot write the run folder my.txt/run"),
     ],
 )
-def test_what_cannot_be_used_is_told_in_one_line_and_leaves_nothing(
+def test_unusable_input_is_one_line_and_leaves_no_files(
     run_weft: RunWeft, text: Path, tmp_path: Path, arguments: str, expected: str
 ) -> None:
     assert expected in run_weft("train", *arguments.split()).refusal()
@@ -154,14 +154,14 @@ def test_what_cannot_be_used_is_told_in_one_line_and_leaves_nothing(
         ("layers: 3", "is not valid TOML"),
     ],
 )
-def test_mistakes_in_the_file_of_settings_name_it(run_weft: RunWeft, text: Path, toml: str, expected: str) -> None:
+def test_errors_in_the_settings_file_name_the_file(run_weft: RunWeft, text: Path, toml: str, expected: str) -> None:
     Path("my.toml").write_text(toml, encoding="utf-8")
     refusal = run_weft("train", text, "--config", "my.toml").refusal()
     assert refusal.startswith("my.toml")
     assert expected in refusal
 
 
-def test_a_text_too_short_for_its_blocks_is_told_how_long_it_must_be(run_weft: RunWeft) -> None:
+def test_the_error_for_a_short_text_gives_the_required_length(run_weft: RunWeft) -> None:
     Path("short.txt").write_text("you say goodbye and i say hello .\n", encoding="utf-8")
     answer = run_weft("train", "short.txt", "--tokenizer", "word", "--batch-size", 5, "--bptt", 3)
     assert "the text has 9 tokens, but 5 streams with a block of 3 tokens need at least 15" in answer.refusal()
@@ -174,7 +174,7 @@ def test_one_sentence_is_enough(run_weft: RunWeft) -> None:
     assert run_weft("next", "you say").out.startswith("token\tprobability\n")
 
 
-def test_training_that_diverges_stops_and_says_where(run_weft: RunWeft, text: Path) -> None:
+def test_diverged_training_stops_with_the_step(run_weft: RunWeft, text: Path) -> None:
     flags = [*FLAGS, "--optimizer", "sgd", "--lr", "1e9", "--clip", "1e30", "--epochs", 1, "--out", "run"]
     answer = run_weft("train", text, *flags)
     assert answer.code == 2
@@ -185,7 +185,7 @@ def test_training_that_diverges_stops_and_says_where(run_weft: RunWeft, text: Pa
     assert "try a lower --lr" in last
 
 
-def test_any_script_from_text_to_text(run_weft: RunWeft) -> None:
+def test_every_script_can_be_trained_and_generated(run_weft: RunWeft) -> None:
     text = Path("中文.txt")
     text.write_text("我 喜欢 你 😀\n你 喜欢 我 👩‍👧\n今天 天气 很好 🎉\n" * 20, encoding="utf-8")
     for tokenizer in ("char", "word", "bpe"):
@@ -203,7 +203,7 @@ def test_any_script_from_text_to_text(run_weft: RunWeft) -> None:
         assert "\ufffd" not in written or tokenizer == "bpe"
 
 
-def test_the_name_of_a_run_comes_from_its_text(run_weft: RunWeft) -> None:
+def test_a_run_is_named_after_its_text(run_weft: RunWeft) -> None:
     Path("texts").mkdir()
     Path("texts/a.b.txt.gz").write_bytes(gzip.compress(write_text(Path("x.txt")).read_bytes()))
     for given, name in (("texts/a.b.txt.gz", "a.b"), ("texts/*.gz", "texts"), ("texts/", "texts2")):
@@ -212,7 +212,7 @@ def test_the_name_of_a_run_comes_from_its_text(run_weft: RunWeft) -> None:
         assert Path("runs", name, "model.safetensors").exists()
 
 
-def test_on_a_terminal_progress_moves_there_and_results_stay_clean(start_weft: StartWeft, text: Path) -> None:
+def test_a_progress_bar_on_a_terminal_does_not_reach_the_results(start_weft: StartWeft, text: Path) -> None:
     ours, theirs = pty.openpty()
     process = start_weft("train", text, *FLAGS, "--epochs", 2, "--out", "run", stderr=theirs)
     os.close(theirs)
@@ -220,7 +220,7 @@ def test_on_a_terminal_progress_moves_there_and_results_stay_clean(start_weft: S
     try:
         while block := os.read(ours, 1 << 16):
             shown += block
-    except OSError:  # Linux ends a terminal that nobody writes to any more with an error
+    except OSError:  # Linux reports the closed end of a terminal as an error
         pass
     out, _err = process.communicate()
     os.close(ours)

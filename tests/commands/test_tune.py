@@ -1,4 +1,4 @@
-"""`weft tune`: flags that can be given to `weft eval`, the best of those it tried."""
+"""`weft tune`: the best options of a grid, in a form that `weft eval` accepts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("flags", ["--cache 30", "--dynamic --dynamic-block 7", "--dynamic --cache 30"])
-def test_the_flags_are_the_best_of_those_tried_and_give_their_perplexity(
+def test_the_printed_options_are_the_best_and_reproduce_the_perplexity(
     run_weft: RunWeft, trained: Path, flags: str
 ) -> None:
     before = contents(trained)
@@ -39,7 +39,7 @@ def test_the_flags_are_the_best_of_those_tried_and_give_their_perplexity(
     assert contents(trained) == before
 
 
-def test_so_much_of_the_text_is_read(run_weft: RunWeft, trained: Path) -> None:
+def test_tokens_limits_the_text(run_weft: RunWeft, trained: Path) -> None:
     answer = run_weft("tune", "again.txt", "--run", trained, "--tokens", 50, "--cache", 5)
     assert "perplexities over 50 tokens" in answer.err
 
@@ -53,13 +53,15 @@ def test_so_much_of_the_text_is_read(run_weft: RunWeft, trained: Path) -> None:
         ("--cache 5 --split train", "--split must be one of valid, test, got 'train'"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(run_weft: RunWeft, trained: Path, flags: str, expected: str) -> None:
+def test_options_that_exclude_each_other_are_one_line(
+    run_weft: RunWeft, trained: Path, flags: str, expected: str
+) -> None:
     assert expected in run_weft("tune", "again.txt", *flags.split(), "--run", trained).refusal()
 
 
-def test_where_every_rate_runs_off_none_is_recommended(
+def test_an_error_if_the_weights_diverge_at_every_rate(
     run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "SGD_RATES", (1e30,))
     refusal = run_weft("tune", "again.txt", "--run", trained, "--dynamic", "--dynamic-block", 5).refusal()
-    assert "the weights ran off with every learning rate" in refusal
+    assert "the weights diverged with every learning rate" in refusal

@@ -1,4 +1,4 @@
-"""`--weights` and `weft.load(…, weights=…)`: the same model in fewer bits."""
+"""`--weights` and `weft.load(…, weights=…)`: the model with weights of fewer bits."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def test_every_command_reads_the_weights_that_load_gives(run_weft: RunWeft, trai
     assert float(evaluated["total_nats"]) == pytest.approx(float(plain["total_nats"]), rel=0.02)
 
 
-@pytest.mark.parametrize("worth", [1, 10**18], ids=["compiled", "plain"])
+@pytest.mark.parametrize("threshold", [1, 10**18], ids=["compiled", "plain"])
 def test_generation_is_the_same_on_compiled_steps(
-    run_weft: RunWeft, trained: Path, worth: int, monkeypatch: pytest.MonkeyPatch
+    run_weft: RunWeft, trained: Path, threshold: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights_options, "WORTH_LOADING", worth)
+    monkeypatch.setattr(weights_options, "COMPILING_PAYS", threshold)
     line = ("generate", "--max-tokens", 20, "--seed", 1, "--temperature", 0, "--run", trained)
     assert run_weft(*line).out == weft.load(trained).generate(max_tokens=20, temperature=0) + "\n"
     assert run_weft(*line, "--weights", "int8").code == 0
 
 
-def test_few_steps_load_no_compiler(run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_steps_do_not_load_the_compiler(run_weft: RunWeft, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise AssertionError("asked for kernels")
 
@@ -47,6 +47,6 @@ def test_few_steps_load_no_compiler(run_weft: RunWeft, trained: Path, monkeypatc
 
 
 @pytest.mark.parametrize("command", ["eval", "score x", "next", "generate"])
-def test_unknown_weights_are_told(run_weft: RunWeft, trained: Path, command: str) -> None:
+def test_unknown_weights_are_an_error(run_weft: RunWeft, trained: Path, command: str) -> None:
     refusal = run_weft(*command.split(), "--weights", "int9", "--run", trained).refusal()
     assert refusal == "weights must be one of float32, bfloat16, int8, got 'int9' (did you mean \"int8\"?)"

@@ -1,4 +1,4 @@
-"""Baselines by name, and that a window is trained once, with the budget of its run."""
+"""Baselines by name; a window baseline is trained once, with the settings of its run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import weft
 from helpers.command_line import SIZES, names, write_text
 from weft.comparison import window_baseline
-from weft.comparison.baselines import Baseline, learnt
+from weft.comparison.baselines import Baseline, trained_baseline
 from weft.comparison.scorers import NGramScorer
 from weft.comparison.window_baseline import trained_window, window_config
 from weft.errors import InputError, MissingFileError
@@ -58,18 +58,18 @@ def test_names() -> None:
         Baseline.named("windw4")
 
 
-def test_an_n_gram_baseline_learns_the_training_text_of_the_run(run: Path) -> None:
+def test_an_n_gram_baseline_is_trained_on_the_text_of_the_run(run: Path) -> None:
     lm, notes = weft.load(run), Notes()
-    scorer = learnt(Baseline("kn", 2), run, lm, notes)
+    scorer = trained_baseline(Baseline("kn", 2), run, lm, notes)
     assert isinstance(scorer, NGramScorer)
     ids = np.asarray(open_tokens(tokens_path(run, "train")))
     expected = estimate(ids, lm.tokenizer.vocab_size, lm.tokenizer.eos_id, 2, FALLBACK)
     np.testing.assert_array_equal(scorer.model.log_probabilities(ids), expected.log_probabilities(ids))
     assert notes.lines[0] == f"kn2: counting the n-grams of {len(ids):,} training tokens"
-    assert "the text does not say how much to discount" in notes.lines[1]
+    assert "the text is too small to estimate all discounts" in notes.lines[1]
 
 
-def test_a_window_has_the_budget_of_its_run_and_is_kept_as_a_run(run: Path) -> None:
+def test_a_window_baseline_has_the_settings_of_its_run_and_is_saved(run: Path) -> None:
     lm, notes = weft.load(run), Notes()
     window = trained_window(3, run, lm, notes)
     assert window.config.training == lm.config.training
@@ -82,7 +82,7 @@ def test_a_window_has_the_budget_of_its_run_and_is_kept_as_a_run(run: Path) -> N
     assert "checkpoints" not in names(kept)
 
 
-def test_a_window_leaves_out_what_only_recurrent_layers_have(run: Path) -> None:
+def test_a_window_baseline_drops_settings_of_recurrent_layers(run: Path) -> None:
     config = weft.load(run).config
     recurrent = {"weight_dropout": 0.2, "residual": True, "layer_norm": True, "embedding_size": 6, "tied": True}
     dropouts = {"dropout": 0.0, "dropout_in": 0.0, "dropout_between": 0.3, "dropout_locked": True}
@@ -94,7 +94,7 @@ def test_a_window_leaves_out_what_only_recurrent_layers_have(run: Path) -> None:
         build_model(window, 9, seed=0)
 
 
-def test_it_is_trained_once_and_again_when_the_run_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_trained_again_only_when_the_run_has_changed(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[Path] = []
 
     def counting(folder: Path, *arguments: Any, **options: Any) -> Any:
@@ -115,7 +115,7 @@ def test_it_is_trained_once_and_again_when_the_run_has_changed(run: Path, monkey
     assert len(trained) == 2
 
 
-def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
+def test_an_interrupted_training_resumes_with_the_same_result(
     run: Path, run_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lm = weft.load(run)
@@ -137,7 +137,7 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
     assert names(run / "baselines") == ["window2"]
 
 
-def test_a_new_run_in_its_place_takes_the_baselines_away(run: Path, tmp_path: Path) -> None:
+def test_a_new_run_removes_the_old_baselines(run: Path, tmp_path: Path) -> None:
     trained_window(2, run, weft.load(run), Silent())
     (run / "comparison.png").touch()
     train(write_text(tmp_path / "other.txt"), out=run, overwrite=True, epochs=1, tokenizer="word", **SIZES)
@@ -147,10 +147,10 @@ def test_a_new_run_in_its_place_takes_the_baselines_away(run: Path, tmp_path: Pa
 def test_without_its_training_text_a_run_has_no_baselines(run: Path) -> None:
     tokens_path(run, "train").unlink()
     with pytest.raises(MissingFileError, match="has no training text for kn5 to learn from"):
-        learnt(Baseline("kn", 5), run, weft.load(run), Silent())
+        trained_baseline(Baseline("kn", 5), run, weft.load(run), Silent())
 
 
-def test_where_no_kernels_run_the_window_is_trained_without(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fused_kernels_the_window_is_trained_on_plain_ones(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = weft.load(run).config
     fused = replace(config, training=replace(config.training, kernels="fused", threads=2))
     assert window_config(fused, 4).training.kernels == "fused"
@@ -159,9 +159,7 @@ def test_where_no_kernels_run_the_window_is_trained_without(run: Path, monkeypat
     assert (training.kernels, training.threads) == ("plain", None)
 
 
-def test_a_run_in_bfloat16_has_a_window_of_its_own_precision_where_there_is_such(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_keeps_bfloat16_where_the_processor_has_it(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lm = weft.load(run)
     bfloat16 = replace(lm.config, training=replace(lm.config.training, kernels="fused", precision="bfloat16"))
     for name, reason in (("why_not_fused", None), ("why_not_bfloat16", None)):
@@ -174,7 +172,7 @@ def test_a_run_in_bfloat16_has_a_window_of_its_own_precision_where_there_is_such
     assert (training.kernels, training.precision) == ("plain", "float32")
 
 
-def test_in_which_precision_a_window_was_trained_does_not_matter(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_precision_does_not_train_the_window_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lm = weft.load(run)
     first = trained_window(3, run, lm, Silent())
     lm.config = replace(lm.config, training=replace(lm.config.training, kernels="fused", precision="bfloat16"))

@@ -1,4 +1,4 @@
-"""The sample and its contexts, and what a text costs by their length."""
+"""The sample of a text, its contexts, and the losses by context length."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ EOS = 1
 
 def text(length: int, size: int = 1000, longest: int = 100) -> TextSample:
     ids = np.arange(2, 2 + length)
-    return TextSample.of(ids, ids % 10 == 0, EOS, size, longest)
+    return TextSample.drawn(ids, ids % 10 == 0, EOS, size, longest)
 
 
 class Nearby:
-    """A model of which every number says what it was given: the cost grows with the distance to the first token."""
+    """A model whose log-probabilities identify its input: the token ids, or the length of the context."""
 
     name = "nearby"
 
@@ -36,7 +36,7 @@ class Nearby:
         return -1.0 - contexts.shape[1] + 0.0 * targets
 
 
-def test_lengths_are_in_ones_twos_and_fives() -> None:
+def test_context_lengths_are_in_ones_twos_and_fives() -> None:
     assert context_lengths(100) == (0, 1, 2, 3, 5, 10, 20, 50, 100)
     assert context_lengths(35) == (0, 1, 2, 3, 5, 10, 20, 35)
     assert context_lengths(1) == (0, 1)
@@ -58,11 +58,11 @@ def test_every_sampled_token_has_its_longest_context_in_the_text(length: int) ->
             np.testing.assert_array_equal(row, before[len(before) - count :])
 
 
-def test_the_same_sample_is_drawn_every_time() -> None:
+def test_the_sample_is_deterministic() -> None:
     np.testing.assert_array_equal(text(1000, 20).positions, text(1000, 20).positions)
 
 
-def test_the_costs_are_those_of_the_sampled_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_losses_are_those_of_the_sampled_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context_length, "CHUNK", 7)
     sample = text(301, size=40)
     measured = measure(Nearby(), sample)
@@ -77,12 +77,12 @@ def test_the_costs_are_those_of_the_sampled_tokens(monkeypatch: pytest.MonkeyPat
         assert evaluation.loss.tokens == 40
 
 
-def test_a_text_without_a_token_is_refused() -> None:
+def test_an_empty_text_is_refused() -> None:
     with pytest.raises(InputError, match="the text has no token to predict"):
         text(0)
 
 
-def test_a_text_is_spooled_and_its_files_go() -> None:
+def test_a_spooled_text_is_deleted_at_the_end() -> None:
     chunks = [(np.array([5, 6]), np.array([True, False])), (np.array([70_000]), np.array([True]))]
     with spooled(chunks) as (ids, oov):
         assert (ids.tolist(), oov.tolist()) == ([5, 6, 70_000], [True, False, True])
@@ -92,7 +92,7 @@ def test_a_text_is_spooled_and_its_files_go() -> None:
         assert len(ids) == len(oov) == 0
 
 
-def test_the_picture_bears_any_name_and_infinite_perplexity(tmp_path: Path) -> None:
+def test_any_name_and_infinite_perplexity_can_be_drawn(tmp_path: Path) -> None:
     class Never(Nearby):
         name = "我 $x$"
 

@@ -1,4 +1,4 @@
-"""A token given only the last few: what each kind of model says is what it says by its own definition."""
+"""Scorers: log-probabilities after a short context agree with the definition of each model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_probabilities_of_all_tokens_after_a_context_sum_to_one(scorer: Scor
 
 
 @pytest.mark.parametrize("scorer", scorers(), ids=lambda scorer: scorer.name)
-def test_rows_do_not_depend_on_each_other_nor_on_what_is_beyond_them(scorer: Scorer) -> None:
+def test_rows_are_independent(scorer: Scorer) -> None:
     positions = np.arange(50, 150)
     together = scorer.after(contexts_of(positions, 6), IDS[positions])
     alone = [scorer.after(contexts_of(positions[[row]], 6), IDS[positions[[row]]])[0] for row in range(100)]
@@ -74,8 +74,8 @@ def test_a_recurrent_model_reads_the_context_from_the_zero_state(cell: str, monk
 
 
 @pytest.mark.parametrize(("scorer", "enough"), [(scorers()[1], 5), (scorers()[2], 3), (scorers()[3], 0)])
-def test_beyond_its_window_a_model_makes_no_use_of_more(scorer: Scorer, enough: int) -> None:
-    # Two layers of windows of 3 see 5 tokens, a 4-gram model 3.
+def test_context_beyond_the_window_has_no_effect(scorer: Scorer, enough: int) -> None:
+    # Two layers with windows of 3 depend on 5 tokens, a 4-gram model on 3.
     whole = np.concatenate(list(scorer.log_probabilities([IDS])))
     positions = np.arange(50, 400)
     for length in (enough, enough + 1, 20):
@@ -86,7 +86,7 @@ def test_beyond_its_window_a_model_makes_no_use_of_more(scorer: Scorer, enough: 
         assert np.abs(fewer - whole[positions]).max() > 1e-3
 
 
-def test_an_n_gram_with_a_shorter_context_is_its_own_lower_order() -> None:
+def test_an_n_gram_with_a_shorter_context_uses_its_lower_order() -> None:
     model = estimate(IDS, V, EOS, 4, FALLBACK)
     scorer = NGramScorer("kn4", model)
     context = np.array([2, 3])

@@ -1,4 +1,4 @@
-"""What readers say of a block: the same whatever the slice, and nothing where there is no target."""
+"""Readers of blocks: the same numbers for every slice size, and zeros where there is no target."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def test_both_readers_give_the_log_probability_and_the_state() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-def test_the_size_of_a_slice_does_not_matter(rows: int) -> None:
+def test_the_numbers_do_not_depend_on_the_slice_size(rows: int) -> None:
     state = model().zero_state(3)
     whole, _ = Distributions(model(), MEASURES).read(XS, TS, state)
     sliced, _ = Distributions(model(), MEASURES, rows).read(XS, TS, state)
     np.testing.assert_allclose(sliced, whole, rtol=1e-12)
 
 
-def test_where_there_is_no_target_all_is_zero() -> None:
+def test_positions_without_a_target_are_zero() -> None:
     numbers, _ = Distributions(model(), MEASURES).read(XS, TS, model().zero_state(3))
     assert (TS == -1).any()
     assert not numbers[TS == -1].any()
     assert (numbers[TS != -1][:, RANK] >= 1).all()
 
 
-def test_a_slice_holds_few_rows_of_a_large_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_of_a_large_vocabulary_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
     large = RNNLM(100_000, 2, 2, cell="rnn", seed=0)
     sizes = []
     original = large.output.scores
@@ -74,7 +74,7 @@ def test_the_boundary_is_the_probability_of_all_its_tokens() -> None:
     np.testing.assert_allclose(numbers[..., BOUNDARY], np.logaddexp(*one_by_one), rtol=1e-10)
 
 
-def test_probabilities_too_small_for_a_number_do_no_harm() -> None:
+def test_underflowing_probabilities_give_finite_numbers() -> None:
     certain = model(scale=1e5)
     numbers, _ = Distributions(certain, MEASURES).read(XS, XS, certain.zero_state(3))
     assert np.isfinite(numbers).all()

@@ -1,4 +1,4 @@
-"""Perplexity is the same whatever the batch: every token once, from all that stands before it."""
+"""Perplexity does not depend on the batch size: every token is predicted once, from all tokens before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weft.backends.fused import fused, why_not_bfloat16
 from weft.errors import InputError
 from weft.evaluation import running_text
 from weft.evaluation.evaluate import Evaluation, summed, token_nats
-from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.lines import read_separate_lines
 from weft.evaluation.perplexity import perplexity
 from weft.evaluation.readers import LogProbabilities
 from weft.layers import Loss, time_layers
@@ -24,13 +24,13 @@ V, EOS = 6, 1
 def small_model(cell: str = "lstm", memory: float = 1.0) -> RNNLM:
     model = RNNLM(V, 3, 5, 2, cell, seed=0, dtype="float64")
     for name, parameter in model.named_parameters().items():
-        if "gain" not in name:  # which, as large, would blow rounding up into chaos
+        if "gain" not in name:  # a large gain would amplify rounding errors without bound
             parameter *= memory
     return model
 
 
 def token_by_token(model: RNNLM, ids: Any) -> Any:
-    """The product of conditionals, by the definition: one step at a time."""
+    """ln of the conditional probabilities, one step at a time."""
     state, previous, result = model.zero_state(1), EOS, []
     for token in ids:
         scores, state = model.step(np.array([previous]), state)
@@ -52,10 +52,10 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("cell", time_layers())
 @pytest.mark.parametrize(("streams", "block_length"), [(1, 1), (1, 13), (2, 5), (7, 3), (20, 64)])
 @pytest.mark.parametrize("memory", [1.0, 30.0])
-def test_every_batch_gives_the_product_of_conditionals(
+def test_every_batch_size_gives_the_product_of_conditionals(
     cell: str, streams: int, block_length: int, memory: float
 ) -> None:
-    # With weights 30 times as large the state never forgets its beginning, and every segment has to be read again.
+    # With weights 30 times as large the state never forgets its initial value: every segment is read again.
     model = small_model(cell, memory)
     ids = np.random.default_rng(0).integers(0, V, 333)
     np.testing.assert_allclose(
@@ -64,7 +64,7 @@ def test_every_batch_gives_the_product_of_conditionals(
 
 
 def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch, warm_up: int = 5) -> int:
-    """How many tokens the model predicts for a text of four segments of 500."""
+    """The number of tokens that the model predicts for a text of four segments of 500."""
     read = 0
     original = model.log_probabilities
 
@@ -80,22 +80,22 @@ def tokens_read(model: RNNLM, ids: Any, monkeypatch: pytest.MonkeyPatch, warm_up
     return read
 
 
-def test_a_text_is_read_little_more_than_once_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_is_read_twice_when_the_state_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.random.default_rng(0).integers(0, V, 2000)
     assert 2000 < tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch) < 1.2 * 2000
 
 
-def test_a_text_is_read_once_when_the_state_forgets_while_it_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_twice_when_the_warm_up_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = np.random.default_rng(0).integers(0, V, 2000)
     assert tokens_read(RNNLM(V, 3, 5, seed=0), ids, monkeypatch, warm_up=200) == 2000
 
 
-def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_reading(
+def test_a_permanently_switched_cell_is_not_read_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = RNNLM(V, 1, 1, cell="rnn", seed=0)
     embedding, Wx, Wh, *_ = model.params
-    embedding[...], Wx[...], Wh[...] = -0.1, 2, 3  # h stays near 1 or -1, and from 0 it goes to -1
+    embedding[...], Wx[...], Wh[...] = -0.1, 2, 3  # h stays near 1 or -1; from 0 it converges to -1
     embedding[2] = 1  # the token that switches it to 1
     ids = np.random.default_rng(0).integers(3, V, 2000)
     ids[0] = 2
@@ -103,7 +103,7 @@ def test_a_cell_that_the_text_has_switched_for_good_does_not_cost_another_readin
 
 
 @pytest.mark.skipif(why_not_bfloat16() is not None, reason=f"no bfloat16: {why_not_bfloat16()}")
-def test_states_that_meet_within_the_rounding_of_bfloat16_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_states_equal_within_bfloat16_rounding_are_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     from weft.backends.kernels.recurrent import block as recurrent_block
 
     monkeypatch.setattr(recurrent_block, "PAIRS_WORK", 0)
@@ -124,7 +124,7 @@ def test_an_empty_text_has_no_tokens_and_no_perplexity() -> None:
         perplexity(Loss(0.0, 0))
 
 
-def test_evaluation_counts_known_and_unknown_words_apart() -> None:
+def test_evaluation_counts_unknown_words_separately() -> None:
     model = small_model()
     ids, oov = np.array([2, 0, 3, 0, 5]), np.array([False, True, False, True, False])
     nats = -token_by_token(model, ids)
@@ -136,24 +136,24 @@ def test_evaluation_counts_known_and_unknown_words_apart() -> None:
     assert Evaluation(Loss(2.0, 1), Loss(2.0, 1)).perplexity_without_oov is None
 
 
-def test_a_uniform_quarter_has_perplexity_four() -> None:
+def test_probability_one_quarter_has_perplexity_four() -> None:
     assert perplexity(Loss(3 * math.log(4), 3)) == pytest.approx(4)
     assert perplexity(Loss(0.0, 9)) == 1
     assert perplexity(Loss(1e6, 1)) == math.inf
 
 
 @pytest.mark.parametrize(("batch_size", "block_length"), [(1, 64), (3, 2), (10, 1), (10, 64)])
-def test_lines_are_scored_from_a_fresh_start_in_their_order(batch_size: int, block_length: int) -> None:
+def test_separate_lines_are_scored_from_a_fresh_start_in_order(batch_size: int, block_length: int) -> None:
     model = small_model()
     rng = np.random.default_rng(0)
     lines = [rng.integers(0, V, length).tolist() for length in (3, 0, 8, 1, 5, 5, 0, 2)]
-    scores = [rows[:, 0] for rows in read_lines_apart(LogProbabilities(model), lines, EOS, batch_size, block_length)]
+    scores = [rows[:, 0] for rows in read_separate_lines(LogProbabilities(model), lines, EOS, batch_size, block_length)]
     assert [len(score) for score in scores] == [len(line) for line in lines]
     for line, score in zip(lines, scores, strict=True):
         np.testing.assert_allclose(score, token_by_token(model, line), rtol=1e-10)
 
 
-def test_lines_are_read_no_further_than_needed() -> None:
+def test_windows_of_lines_grow_from_one_batch() -> None:
     taken = []
 
     def lines() -> Any:
@@ -161,7 +161,7 @@ def test_lines_are_read_no_further_than_needed() -> None:
             taken.append(number)
             yield [2, 3]
 
-    rest = read_lines_apart(LogProbabilities(small_model()), lines(), EOS, batch_size=4)
+    rest = read_separate_lines(LogProbabilities(small_model()), lines(), EOS, batch_size=4)
     next(rest)
     assert len(taken) == 4
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The unigram model is a distribution, made of counts, that no order of the tokens changes."""
+"""The unigram model is a distribution from counts, and its loss does not depend on the order of tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_probabilities_of_all_types_sum_to_one(counts: list[int]) -> None:
     assert min(probabilities) > 0
 
 
-def test_a_text_costs_the_sum_of_its_tokens_by_the_equation() -> None:
+def test_the_loss_is_the_sum_over_tokens() -> None:
     counts, ids = [3, 0, 1], [0, 0, 1, 2]
     expected = -sum(math.log(Fraction(counts[id] + 1, sum(counts) + len(counts))) for id in ids)
     loss = unigram_loss(counts, [np.array(ids)])
@@ -33,7 +33,7 @@ def test_a_text_costs_the_sum_of_its_tokens_by_the_equation() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=5), max_size=5))
-def test_neither_order_nor_cuts_of_the_text_matter(chunks: list[list[int]]) -> None:
+def test_the_loss_depends_neither_on_order_nor_on_chunks(chunks: list[list[int]]) -> None:
     counts = [5, 0, 2, 9, 1]
     whole = sorted(id for chunk in chunks for id in chunk)
     in_chunks = unigram_loss(counts, (np.array(chunk, dtype=int) for chunk in chunks))
@@ -42,11 +42,11 @@ def test_neither_order_nor_cuts_of_the_text_matter(chunks: list[list[int]]) -> N
     assert in_chunks.nats == pytest.approx(at_once.nats)
 
 
-def test_equal_counts_have_as_many_candidates_as_types() -> None:
+def test_equal_counts_give_the_vocabulary_size_as_perplexity() -> None:
     assert perplexity(unigram_loss([7] * 12, [np.arange(12)])) == pytest.approx(12)
 
 
-def test_on_its_own_text_no_other_counts_do_better() -> None:
+def test_the_counts_of_the_text_give_the_lowest_loss() -> None:
     ids = np.array([0] * 600 + [1] * 300 + [2] * 100)
     counts = Counter(ids.tolist())
     own = unigram_loss([counts[id] for id in range(3)], [ids]).nats
@@ -54,6 +54,6 @@ def test_on_its_own_text_no_other_counts_do_better() -> None:
         assert own < unigram_loss(other, [ids]).nats
 
 
-def test_no_text_costs_nothing() -> None:
+def test_an_empty_text_has_loss_zero() -> None:
     loss = unigram_loss([1, 2], [])
     assert (loss.nats, loss.tokens) == (0, 0)

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: small texts and sizes, and what a command answers."""
+"""Helpers for tests of the command line: small texts and sizes, and the output of a command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
     err: str
 
     def refusal(self) -> str:
-        """The one line on standard error with which the command ended, having answered nothing."""
+        """The error message, which must be the only output of `weft:` and leave standard output empty."""
         assert self.code == 2
         assert self.out == ""
         assert "Traceback" not in self.err
@@ -33,13 +33,13 @@ class Answer(NamedTuple):
 
 
 class RunWeft(Protocol):
-    """The command within this process."""
+    """Runs the command in this process."""
 
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Answer: ...
 
 
 class StartWeft(Protocol):
-    """The command in a process of its own, after some lines of Python."""
+    """Starts the command in its own process; before: Python code that runs first."""
 
     def __call__(self, *arguments: object, before: str = "", **streams: int) -> subprocess.Popen[bytes]: ...
 
@@ -53,10 +53,34 @@ def write_text(path: Path, lines: int = 150) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """The names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """Every file below a folder."""
+    """Path -> content of every file below a folder."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def small_settings(text: str, cell: str) -> str:
+    """The tables of a configuration file for a training that takes moments."""
+    return f"""
+[text]
+data = ["{text}"]
+valid_fraction = 0.1
+test_fraction = 0.1
+
+[model]
+cell = "{cell}"
+hidden_size = 8
+embedding_size = 8
+
+[training]
+batch_size = 2
+bptt = 10
+epochs = 1
+lr = 0.01
+optimizer = "adamw"
+schedule = "constant"
+kernels = "plain"
+"""

@@ -1,4 +1,4 @@
-"""Kneser-Ney straight from its definition, with one dictionary entry an n-gram: slow, and no array in it."""
+"""Kneser-Ney by its definition, with dictionaries in place of arrays: slow, and independent of the package."""
 
 from __future__ import annotations
 

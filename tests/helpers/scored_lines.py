@@ -1,4 +1,4 @@
-"""Scores made by hand, with numbers that are exact in every base that is tested."""
+"""Hand-made scores, with numbers that are exact in every base."""
 
 from __future__ import annotations
 

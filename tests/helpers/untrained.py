@@ -1,4 +1,4 @@
-"""Language models that nobody trained: quick to make, and far from uniform."""
+"""Untrained language models: quick to make, with distributions far from uniform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores to draw: made up, with everything in them that a picture has to bear."""
+"""Made-up scores for pictures."""
 
 from __future__ import annotations
 

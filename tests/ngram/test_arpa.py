@@ -1,4 +1,4 @@
-"""ARPA files: written and read back the same to the bit, read by another program alike, and mistakes named."""
+"""ARPA files: exact round trips, agreement with KenLM, and errors with their line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scores(lm: WordNGram, text: str) -> list[float]:
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", ["kn.arpa", "kn.arpa.gz"])
-def test_written_and_read_back_it_is_the_same_model(tmp_path: Path, order: int, name: str) -> None:
+def test_a_written_model_is_read_exactly(tmp_path: Path, order: int, name: str) -> None:
     lm = trained(order)
     lm.save(tmp_path / name)
     again = load_arpa(tmp_path / name)
@@ -46,7 +46,7 @@ def test_written_and_read_back_it_is_the_same_model(tmp_path: Path, order: int, 
         assert np.array_equal(read.log10_backoffs, written.log10_backoffs)
 
 
-def test_a_compressed_file_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_compressed_files_are_deterministic(tmp_path: Path) -> None:
     for name in ("a.arpa.gz", "b.arpa.gz"):
         trained(2).save(tmp_path / name)
     assert (tmp_path / "a.arpa.gz").read_bytes() == (tmp_path / "b.arpa.gz").read_bytes()
@@ -56,7 +56,7 @@ def test_a_compressed_file_is_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [TEXT, TEXT.replace("boats", "<unk>")], ids=["words", "with <unk>"])
 @pytest.mark.parametrize("order", [2, 3, 5])
-def test_kenlm_reads_the_same_scores_from_it(tmp_path: Path, order: int, text: str) -> None:
+def test_kenlm_gives_the_same_scores(tmp_path: Path, order: int, text: str) -> None:
     lm = trained(order, text)
     lm.save(tmp_path / "kn.arpa")
     theirs = kenlm.Model(str(tmp_path / "kn.arpa"))
@@ -70,7 +70,7 @@ def test_kenlm_reads_the_same_scores_from_it(tmp_path: Path, order: int, text: s
         assert all(id == 0 for id, unknown in zip(ids, oov, strict=True) if unknown)
 
 
-def test_the_file_of_lmplz_scores_as_kenlm_scores_it() -> None:
+def test_a_file_of_lmplz_has_the_scores_of_kenlm() -> None:
     lm = load_arpa(GOLDEN / "harbour.lmplz.arpa")
     theirs = kenlm.Model(str(GOLDEN / "harbour.lmplz.arpa"))
     for line in (TEXT + UNSEEN).splitlines():
@@ -78,7 +78,7 @@ def test_the_file_of_lmplz_scores_as_kenlm_scores_it() -> None:
         assert found == pytest.approx(theirs.score(line), abs=1e-4)
 
 
-def test_an_unk_in_the_text_is_a_word_where_the_model_was_trained_on_it(tmp_path: Path) -> None:
+def test_unk_in_the_text_is_a_word_if_the_training_text_had_it(tmp_path: Path) -> None:
     trained(2, TEXT.replace("boats", "<unk>")).save(tmp_path / "with.arpa")
     trained(2).save(tmp_path / "without.arpa")
     for name, expected in (("with", 1), ("without", 2)):
@@ -107,7 +107,7 @@ ngram 2=2
 """
 
 
-def test_what_other_programs_write_is_read(tmp_path: Path) -> None:
+def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
     for name, ends in (("unix", "\n"), ("windows", "\r\n")):
         path = tmp_path / f"{name}.arpa"
         path.write_bytes(("\ufeff" * (name == "windows") + FOREIGN.lstrip().replace("\n", ends)).encode())
@@ -117,7 +117,7 @@ def test_what_other_programs_write_is_read(tmp_path: Path) -> None:
         assert found == pytest.approx([-0.5, -0.0625, -0.75, -0.5 - 1, -100, -0.75])
 
 
-def test_the_other_spelling_of_unk_is_known(tmp_path: Path) -> None:
+def test_unk_in_capitals_is_read(tmp_path: Path) -> None:
     path = tmp_path / "upper.arpa"
     path.write_text(FOREIGN.replace("-1e0 b", "-1.5 <UNK>").replace("你好 b", "你好 <UNK>"), encoding="utf-8")
     assert scores(load_arpa(path), "你好 b\n")[1] == pytest.approx(-0.0625 * math.log(10))
@@ -151,7 +151,7 @@ def test_the_other_spelling_of_unk_is_known(tmp_path: Path) -> None:
         ("<s> 你好", "你好 b", "line 16: the 2-gram of line 15 is there again"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_an_error_names_its_line(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in FOREIGN
     path = tmp_path / "bad.arpa"
     path.write_text(FOREIGN.replace(old, new, 1), encoding="utf-8")
@@ -160,7 +160,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, ex
     assert expected in str(raised.value)
 
 
-def test_an_ngram_without_its_beginning_is_named(tmp_path: Path) -> None:
+def test_an_ngram_without_its_prefix_is_an_error(tmp_path: Path) -> None:
     more = FOREIGN.replace("ngram 2=2\n", "ngram 2=2\nngram 3=1\n").replace(
         "\\end\\", "\\3-grams:\n-0.1 b 你好 b\n\\end\\"
     )
@@ -170,7 +170,7 @@ def test_an_ngram_without_its_beginning_is_named(tmp_path: Path) -> None:
         read_arpa(path)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_unreadable_files_are_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"there is no file .*nowhere"):
         read_arpa(tmp_path / "nowhere.arpa")
     (tmp_path / "plain.arpa.gz").write_text(FOREIGN, encoding="utf-8")
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["<s>", "</s>", "two words", "", " "])
-def test_words_that_an_arpa_file_cannot_hold_are_refused(tmp_path: Path, word: str) -> None:
+def test_words_that_cannot_be_written_are_refused(tmp_path: Path, word: str) -> None:
     lm = trained(1, "a b\n")
     with pytest.raises(InputError, match="ARPA file"):
         write_arpa(tmp_path / "kn.arpa", lm.model, ["<unk>", "<eos>", "a", word])

@@ -1,4 +1,4 @@
-"""Counting with sorted arrays finds what counting one n-gram after the other finds."""
+"""Counts in sorted arrays agree with counting n-grams one by one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = st.lists(st.lists(st.sampled_from([0, 2, 3, 4]), max_size=7), min_size=1
 
 
 def grams_of(counts: list[NGramCounts]) -> list[list[Gram]]:
-    """The n-grams of every order, spelt out."""
+    """The n-grams of every order as tuples of ids."""
     spelt: list[list[Gram]] = [[(id,) for id in range(V + 1)]]
     for grams in counts[1:]:
         spelt.append([(*spelt[-1][key // (V + 1)], key % (V + 1)) for key in grams.keys.tolist()])
@@ -37,12 +37,12 @@ def test_every_ngram_has_its_adjusted_count_and_its_suffix(lines: list[list[int]
 
 
 @given(LINES, st.integers(1, 5))
-def test_orders_that_no_line_is_long_enough_for_are_left_out(lines: list[list[int]], order: int) -> None:
+def test_orders_above_the_longest_line_are_left_out(lines: list[list[int]], order: int) -> None:
     longest = max(map(len, lines)) + 2
     assert len(count_ngrams(ids_of(lines), V, 1, order)) == min(order, longest)
 
 
-def test_a_text_without_a_last_line_end_counts_what_is_there() -> None:
+def test_counts_of_a_text_without_a_last_line_end() -> None:
     words, pairs = count_ngrams(np.array([2, 3, 1, 2]), V, 1, 2)
     assert words.counts.tolist() == [0, 1, 1, 1, 0, 0]
     assert sorted(zip((pairs.keys // 6).tolist(), (pairs.keys % 6).tolist(), pairs.counts.tolist(), strict=True)) == [
@@ -62,6 +62,6 @@ def test_a_text_without_a_last_line_end_counts_what_is_there() -> None:
         ([2, -1, 1], 2, "got -1 to 2"),
     ],
 )
-def test_what_cannot_be_counted_is_told(ids: list[int], order: int, expected: str) -> None:
+def test_invalid_ids_and_orders_are_errors(ids: list[int], order: int, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         count_ngrams(np.array(ids), V, 1, order)

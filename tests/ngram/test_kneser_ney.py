@@ -1,4 +1,4 @@
-"""Modified Kneser-Ney is its definition, is a distribution, and is what KenLM's lmplz estimates."""
+"""Modified Kneser-Ney: equal to its definition, a distribution, and equal to the estimate of KenLM's lmplz."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINES = st.lists(st.lists(st.sampled_from([0, 2, 3, 4]), max_size=7), min_size=1
 
 @given(LINES, st.integers(1, 4), st.lists(st.sampled_from([0, 2, 3, 4]), max_size=4))
 @settings(max_examples=50)
-def test_it_is_the_definition(lines: list[list[int]], order: int, context: list[int]) -> None:
+def test_probabilities_equal_the_definition(lines: list[list[int]], order: int, context: list[int]) -> None:
     model = estimate(ids_of(lines), V, 1, order, FALLBACK)
     definition = Definition(lines, V, model.order)
     state = model.state_after(model.start(), context)
@@ -48,7 +48,7 @@ def test_the_probabilities_of_all_tokens_sum_to_one_after_any_text(
     assert probabilities.min() > 0
 
 
-def test_it_is_what_lmplz_estimates_from_the_same_text() -> None:
+def test_the_model_equals_that_of_lmplz() -> None:
     text = (GOLDEN / "harbour.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     expected, tokens = read_arpa(GOLDEN / "harbour.lmplz.arpa")
     ids = {token: id for id, token in enumerate(tokens)}
@@ -76,7 +76,7 @@ def test_discounts_are_equation_26() -> None:
         ([1, 2, 3, 3, 3], "the 4-grams would be discounted by 0.333, -1, 3, which must be above 0"),
     ],
 )
-def test_a_text_too_small_to_say_is_refused_or_discounted_by_the_fallback(counts: list[int], expected: str) -> None:
+def test_a_text_too_small_for_discounts_needs_the_fallback(counts: list[int], expected: str) -> None:
     with pytest.raises(InputError, match=expected) as raised:
         discounts(np.array(counts), 4)
     assert "--discount-fallback" in str(raised.value)
@@ -104,7 +104,7 @@ def test_the_penn_treebank_has_the_published_perplexity(
     assert perplexity(Loss(-math.fsum(nats.tolist()), len(nats))) == pytest.approx(expected, abs=0.05)
 
 
-def test_higher_orders_remember_more_of_their_own_text() -> None:
+def test_higher_orders_fit_their_training_text_better() -> None:
     text = (GOLDEN / "harbour.txt").read_text(encoding="utf-8")
     tokenizer = fit_tokenizer("word", [text])
     ids = np.array(tokenizer.encode(text))

@@ -1,4 +1,4 @@
-"""N-best lists as they are written: what is read, what is written again, and what is no list."""
+"""Layouts of n-best lists: reading, writing with new scores, and invalid lists."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Constant:
-    """ln P = -ln 10 a token, the end being one."""
+    """ln P = -ln 10 for each token, the end included."""
 
     def score(self, texts: Sequence[str]) -> list[TextScore]:
         return [TextScore(-LN10 * (len(text.split()) + 1), len(text.split()) + 1, 0) for text in texts]
@@ -51,7 +51,7 @@ def plain(hypothesis: Hypothesis) -> tuple[str, int, float | None, float | None]
     return hypothesis.text, hypothesis.words, hypothesis.acoustic_nats, hypothesis.old_lm_nats
 
 
-def test_srilm_lists_one_utterance_a_file() -> None:
+def test_srilm_lists_with_one_utterance_per_file() -> None:
     folder = Path("lists")
     folder.mkdir()
     (folder / "utt2.score").write_text("-20.5 -3 2 the  cat\n-21 -2 0\n", encoding="utf-8")
@@ -68,7 +68,7 @@ def test_srilm_lists_one_utterance_a_file() -> None:
     ]  # fmt: skip
 
 
-def test_columns_are_the_ones_declared() -> None:
+def test_declared_columns() -> None:
     Path("list.txt").write_text("7 u1 skipped -2 a b\n8 u1 skipped -3\n9 u2 skipped -4 c\n")
     layout = ColumnLayout(["nwords", "id", "-", "lscore", "text"], unit=BITS)
     assert by_id(layout, "list.txt") == [
@@ -78,7 +78,7 @@ def test_columns_are_the_ones_declared() -> None:
     assert scored(layout, "list.txt")[0] == f"7 u1 skipped {-3 * math.log2(10):.6f} a b"
 
 
-def test_ids_and_words_alone_are_a_list() -> None:
+def test_a_list_of_ids_and_words() -> None:
     Path("list.txt").write_text("u1 a b\nu1\nu2 c\n")
     layout = ColumnLayout(["id", "text"])
     assert [len(utterance.hypotheses) for utterance in read(layout, "list.txt")] == [2, 1]
@@ -86,7 +86,7 @@ def test_ids_and_words_alone_are_a_list() -> None:
         scored(layout, "list.txt")
 
 
-def test_what_is_scored_can_be_read_again() -> None:
+def test_written_scores_can_be_read() -> None:
     Path("u1.score").write_text("-10 -1 1 a\n-11 -2 2 a b\n")
     Path("again.txt").write_text("\n".join(scored(ColumnLayout(), "u1.score")))
     again = ColumnLayout(["id", "ascore", "lscore", "nwords", "text"])
@@ -95,7 +95,7 @@ def test_what_is_scored_can_be_read_again() -> None:
     assert [hypothesis.old_lm_nats for hypothesis in utterance.hypotheses] == pytest.approx([-2 * LN10, -3 * LN10])
 
 
-def test_kaldi_lists_with_costs_beside_them() -> None:
+def test_kaldi_lists_with_costs() -> None:
     Path("words").write_text("a-b-1 the cat\na-b-2\nc-10 dog \nc-2 dog\n")
     Path("ac").write_text("a-b-1 100.5\na-b-2 101\nc-10 7\nc-2 -3\n")
     Path("lm").write_text("a-b-1 9\na-b-2 8\nc-10 7.5\nc-2 6e0\n")
@@ -139,7 +139,7 @@ def test_any_list_can_be_written_as_json() -> None:
 
 
 ID_FIRST = ColumnLayout(["id", "ascore", "text"])
-MISTAKES: list[tuple[Layout, bytes, str]] = [
+INVALID: list[tuple[Layout, bytes, str]] = [
     (ColumnLayout(), b"-1 -2 3 a\n-1 -2\n", "line 2: expected the columns ascore lscore nwords text, got 2 of 3"),
     (ColumnLayout(), b"-1 -2 x a\n", "line 1: nwords must be a number of words, got 'x'"),
     (ColumnLayout(), b"-1 the 3 a\n", "line 1: lscore must be a finite number, got 'the'"),
@@ -176,8 +176,8 @@ MISTAKES: list[tuple[Layout, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("layout", "content", "expected"), MISTAKES, ids=range(len(MISTAKES)))
-def test_a_line_that_is_not_as_declared_is_named(layout: Layout, content: bytes, expected: str) -> None:
+@pytest.mark.parametrize(("layout", "content", "expected"), INVALID, ids=range(len(INVALID)))
+def test_an_invalid_line_is_an_error_with_its_number(layout: Layout, content: bytes, expected: str) -> None:
     Path("list").write_bytes(content)
     Path("short").write_text("u-1 5\n")
     Path("broken").write_text("u-1 1 2\n")
@@ -187,7 +187,7 @@ def test_a_line_that_is_not_as_declared_is_named(layout: Layout, content: bytes,
     assert "\n" not in str(refused.value)
 
 
-def test_two_files_of_the_same_name_are_told() -> None:
+def test_two_files_of_the_same_name_are_an_error() -> None:
     for folder in ("one", "two"):
         Path(folder).mkdir()
         Path(folder, "u.score").write_text("-1 -2 3 a\n")
@@ -204,20 +204,20 @@ def test_two_files_of_the_same_name_are_told() -> None:
         ([], "the last column must be text, got none"),
     ],
 )
-def test_columns_that_make_no_layout_are_refused(columns: list[str], expected: str) -> None:
+def test_invalid_columns_are_refused(columns: list[str], expected: str) -> None:
     with pytest.raises(InputError) as refused:
         ColumnLayout(columns)
     assert expected in str(refused.value)
 
 
 @pytest.mark.parametrize(("damage", "expected"), [(slice(None, -5), "cut short"), (slice(5, None), "not a gzip file")])
-def test_a_damaged_gzip_file_is_told(damage: slice, expected: str) -> None:
+def test_a_damaged_gzip_file_is_an_error(damage: slice, expected: str) -> None:
     Path("u.gz").write_bytes(gzip.compress(b"-1 -2 3 a\n" * 1000)[damage])
     with pytest.raises(InputError, match=rf"u\.gz is {expected}"):
         read(ColumnLayout(), "u.gz")
 
 
-def test_sources_that_are_not_there() -> None:
+def test_missing_sources_are_errors() -> None:
     Path("empty").mkdir()
     with pytest.raises(InputError, match="the folder empty holds no files"):
         read(ColumnLayout(), "empty")
@@ -243,7 +243,7 @@ def test_references() -> None:
     ("content", "expected"),
     [("u1 a\nu1 b\n", "line 2: the utterance 'u1' has a reference already"), ("u1 a\n b\n", "line 2: there is no id")],
 )
-def test_references_that_are_not_clear_are_refused(content: str, expected: str) -> None:
+def test_invalid_references_are_refused(content: str, expected: str) -> None:
     Path("references").write_text(content)
     with pytest.raises(InputError, match=expected):
         read_references("references")

@@ -1,4 +1,4 @@
-"""PrefixScorer: every text's log-probability, one step of the model a distinct prefix."""
+"""PrefixScorer: the log-probability of every text, with one step of the model for each distinct prefix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WORD_MODEL, CHAR_MODEL, BPE_MODEL = untrained("word"), untrained("char"), untrai
 
 
 class Counting:
-    """A model that counts the tokens it is stepped by, and remembers the widest step."""
+    """A model that counts the tokens of all steps, and records the largest step."""
 
     def __init__(self, lm: LanguageModel) -> None:
         self.model = lm.model
@@ -41,7 +41,9 @@ def prefixes(lm: LanguageModel, texts: list[str]) -> set[tuple[int, ...]]:
 
 @pytest.mark.parametrize("lm", [WORD_MODEL, CHAR_MODEL, BPE_MODEL], ids=["word", "char", "bpe"])
 @given(texts=TEXTS, rows=st.sampled_from([None, 1, 3]))
-def test_the_score_of_a_text_is_the_one_it_has_alone(lm: LanguageModel, texts: list[str], rows: int | None) -> None:
+def test_the_score_of_a_text_does_not_depend_on_the_others(
+    lm: LanguageModel, texts: list[str], rows: int | None
+) -> None:
     scores = PrefixScorer(lm.model, lm.tokenizer, rows).score(texts)
     assert len(scores) == len(texts)
     for text, score in zip(texts, scores, strict=True):
@@ -51,19 +53,19 @@ def test_the_score_of_a_text_is_the_one_it_has_alone(lm: LanguageModel, texts: l
 
 
 @given(texts=TEXTS)
-def test_the_model_steps_once_a_distinct_prefix(texts: list[str]) -> None:
+def test_the_model_steps_once_per_distinct_prefix(texts: list[str]) -> None:
     model = Counting(WORD_MODEL)
     PrefixScorer(model, WORD_MODEL.tokenizer).score(texts)
     assert model.tokens == len(prefixes(WORD_MODEL, texts))
 
 
-def test_texts_that_are_equal_or_begin_alike_cost_nothing_more() -> None:
+def test_equal_texts_and_prefixes_take_no_more_steps() -> None:
     model = Counting(WORD_MODEL)
     PrefixScorer(model, WORD_MODEL.tokenizer).score(["you say hello"] * 50 + ["you say", "you", ""])
-    assert model.tokens == 4  # the start, and three words
+    assert model.tokens == 4  # the start and three words
 
 
-def test_a_level_is_cut_to_the_rows_that_are_allowed() -> None:
+def test_a_level_is_cut_into_slices_of_rows() -> None:
     model = Counting(WORD_MODEL)
     texts = [f"{first} {second}" for first in WORDS for second in WORDS]
     PrefixScorer(model, WORD_MODEL.tokenizer, rows=4).score(texts)
@@ -71,7 +73,7 @@ def test_a_level_is_cut_to_the_rows_that_are_allowed() -> None:
     assert model.tokens == len(prefixes(WORD_MODEL, texts))
 
 
-def test_a_large_vocabulary_is_scored_a_few_rows_at_a_time() -> None:
+def test_slices_of_a_large_vocabulary_are_small() -> None:
     class Large:
         eos_id, vocab_size = 1, 1_000_000
 

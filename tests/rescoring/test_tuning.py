@@ -1,4 +1,4 @@
-"""Tuning: never worse than a grid along the weights, never worse than the start, the same each time."""
+"""Tuning: never worse than a grid along a weight or than the start, and deterministic; totals of hypotheses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.rescoring import Hypothesis, RescoredUtterance, TextScore, Utterance, Weights, rescore, tune
-from weft.rescoring.line_search import least
+from weft.rescoring.line_search import best_interval
 from weft.rescoring.tuning import DevelopmentSet, along
 from weft.rescoring.weights import TUNED
 
@@ -19,7 +19,7 @@ GRID = [*np.linspace(0, 8, 33), 20.0, 100.0]
 
 
 class Given:
-    """A scorer that looks the log-probabilities up."""
+    """A scorer with given log-probabilities."""
 
     def __init__(self, nats: dict[str, float]) -> None:
         self.nats = nats
@@ -48,7 +48,7 @@ def test_no_grid_along_a_weight_finds_fewer_errors(seed: int) -> None:
     start = Weights().vector()
     for name in NAMES:
         column = TUNED.index(name)
-        found = least(along(development, start, column))
+        found = best_interval(along(development, start, column))
         grid = [*GRID, *(-x for x in GRID)] if name == "word_weight" else GRID
         vectors = [[*start[:column], x, *start[column + 1 :]] for x in grid]
         assert found.errors <= min(development.with_weights(vector).errors for vector in vectors)
@@ -58,25 +58,25 @@ def test_no_grid_along_a_weight_finds_fewer_errors(seed: int) -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
-def test_the_end_is_no_worse_than_the_start_and_no_single_weight_can_better_it(seed: int) -> None:
+def test_tuning_ends_in_a_coordinate_wise_minimum(seed: int) -> None:
     development = drawn(seed)
     tuned = tune(development, Weights(), NAMES)
     errors = development.with_weights(tuned.vector()).errors
     assert development.oracle.errors <= errors <= development.with_weights(Weights().vector()).errors
-    assert all(least(along(development, tuned.vector(), TUNED.index(name))).errors >= errors for name in NAMES)
+    assert all(best_interval(along(development, tuned.vector(), TUNED.index(name))).errors >= errors for name in NAMES)
     assert tuned.acoustic_weight == 1
     assert min(tuned.lm_weight, tuned.old_lm_weight) >= 0
     assert tune(development, Weights(), NAMES) == tuned
 
 
-def test_a_list_whose_best_weight_is_known() -> None:
-    # From 2 on the model's score outweighs the acoustic one in the first utterance; from 5 on, wrongly, in the second.
+def test_a_list_with_a_known_best_weight() -> None:
+    # Above 2 the model's score outweighs the acoustic one in the first utterance; above 5, wrongly, in the second.
     development = DevelopmentSet(
         [np.array([[0, 0, 0, 3], [-2, 1, 0, 3]], float), np.array([[0, 0, 0, 3], [-5, 1, 0, 3]], float)],
         [[1, 0], [0, 2]],
         words=6,
     )
-    assert [(stretch.start, stretch.end, stretch.errors) for stretch in along(development, (1, 0, 0, 0), 1)] == [
+    assert [(interval.start, interval.end, interval.errors) for interval in along(development, (1, 0, 0, 0), 1)] == [
         (0, 2, 1), (2, 5, 0), (5, np.inf, 2),
     ]  # fmt: skip
     assert tune(development, Weights(), ["lm_weight"]).lm_weight == 3.5
@@ -89,7 +89,7 @@ def test_the_word_weight_may_be_negative() -> None:
     assert development.with_weights(tuned.vector()).errors == 0
 
 
-def test_where_nothing_is_better_the_weights_stay() -> None:
+def test_without_improvement_the_weights_do_not_change() -> None:
     development = DevelopmentSet([np.array([[0, 0, 0, 4], [0, 0, 0, 4]], float)], [[3, 0]], words=3)
     start = Weights(lm_weight=7.25, word_weight=-0.5)
     assert tune(development, start, NAMES) == start
@@ -113,7 +113,7 @@ def test_the_total_is_the_weighted_sum() -> None:
 
 
 @pytest.mark.parametrize(("penalty", "best"), [(0.0, 1), (10.0, 0)])
-def test_a_penalty_for_unknown_words_changes_the_choice(penalty: float, best: int) -> None:
+def test_the_oov_penalty_changes_the_choice(penalty: float, best: int) -> None:
     assert rescored(Weights(oov_penalty_nats=penalty)).best == best
 
 
@@ -124,7 +124,7 @@ def test_of_equal_totals_the_first_is_the_best() -> None:
 
 
 @pytest.mark.parametrize("window", [1, 3, 4, 100])
-def test_utterances_are_scored_by_windows_in_order_and_never_torn(window: int) -> None:
+def test_windows_consist_of_whole_utterances_in_order(window: int) -> None:
     asked: list[int] = []
 
     class Scorer(Given):
@@ -139,7 +139,7 @@ def test_utterances_are_scored_by_windows_in_order_and_never_torn(window: int) -
     assert asked == {1: [2, 1, 3, 1], 3: [3, 3, 1], 4: [6, 1], 100: [7]}[window]
 
 
-def test_an_utterance_is_given_before_the_next_window_is_read() -> None:
+def test_an_utterance_is_yielded_before_the_next_window_is_read() -> None:
     read: list[int] = []
 
     def utterances() -> object:

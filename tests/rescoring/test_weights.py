@@ -1,4 +1,4 @@
-"""Weights and their file."""
+"""Weights of scores, and their file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weft.errors import InputError, MissingFileError
 from weft.rescoring import Weights, read_weights, write_weights
 
 
-def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path) -> None:
+def test_written_weights_are_read_exactly(tmp_path: Path) -> None:
     path = tmp_path / "weights.toml"
     weights = {"acoustic_weight": 1.0, "lm_weight": 0.1 + 0.2, "word_weight": -1e-17, "old_lm_weight": 1e300}
     write_weights(path, weights, "seen 3 errors")
@@ -29,14 +29,14 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path) -> None:
         ("lm_weight", r"weights\.toml is not valid TOML"),
     ],
 )
-def test_a_file_that_states_no_weights_is_refused(tmp_path: Path, content: str, expected: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     path = tmp_path / "weights.toml"
     path.write_text(content)
     with pytest.raises(InputError, match=expected):
         read_weights(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="there are no weights at"):
         read_weights(tmp_path / "gone.toml")
 

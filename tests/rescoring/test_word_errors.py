@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from weft.errors import InputError
 from weft.rescoring import Hypothesis, Utterance, Weights, rescore
-from weft.rescoring.counts import ErrorTally
+from weft.rescoring.counts import ErrorCounts
 from weft.rescoring.prefix_scorer import TextScore
 from weft.rescoring.references import References
 from weft.rescoring.word_errors import WordErrors, word_errors
@@ -67,15 +67,15 @@ class ByLength:
         return [TextScore(-float(len(text)), 1, 0) for text in texts]
 
 
-def test_the_errors_of_the_chosen_the_first_and_the_best_there_are() -> None:
+def test_errors_of_the_best_the_first_and_the_oracle() -> None:
     texts = {"u1": ["a b c d", "a b", "a b c"], "u2": ["x y", "x"]}
     utterances = [Utterance(id, tuple(Hypothesis(text, 1) for text in found)) for id, found in texts.items()]
-    tally = ErrorTally(References({"u1": "a b c", "u2": "x"}))
-    assert len(list(tally.watch(rescore(utterances, ByLength(), Weights())))) == 2  # type: ignore[arg-type]
-    assert (tally.best, tally.first, tally.oracle) == (WordErrors(1, 4), WordErrors(2, 4), WordErrors(0, 4))
+    counts = ErrorCounts(References({"u1": "a b c", "u2": "x"}))
+    assert len(list(counts.counting(rescore(utterances, ByLength(), Weights())))) == 2  # type: ignore[arg-type]
+    assert (counts.best, counts.first, counts.oracle) == (WordErrors(1, 4), WordErrors(2, 4), WordErrors(0, 4))
 
 
-def test_without_the_package_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_jiwer_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
     with pytest.raises(InputError, match=r"pip install 'weft\[rescore\]'"):
         word_errors("a", ["b"])

@@ -1,4 +1,4 @@
-"""The formats, to the byte: golden files made by hand from the layouts of the original tools, and their formulas."""
+"""The formats, byte by byte: golden files written by hand after the original tools, and their formulas."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def written(name: str, layout: Layout, lines: list[list[TokenScore]] = LINES) ->
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_format_is_its_golden_file(name: str) -> None:
+def test_a_format_equals_its_golden_file(name: str) -> None:
     golden = (GOLDEN / f"{name}.txt").read_bytes().decode("utf-8")
     assert written(name, LAYOUTS[name]) == golden
 
 
-def test_surprisal_is_its_golden_file() -> None:
+def test_surprisal_equals_its_golden_file() -> None:
     lines = [
         scored(0, "the xyzzy sat", [0.0] * 4, "xyzzy", [4.0, 2.5, 3.0, 1.0]),
         scored(1, "", [0.0], "", [2.0]),
@@ -54,14 +54,14 @@ def test_surprisal_is_its_golden_file() -> None:
     assert "".join(write_surprisal(lines, Layout())) == (GOLDEN / "surprisal.txt").read_text("utf-8")
 
 
-def test_words_of_pieces_have_empty_fields_for_entropy_in_surprisal() -> None:
+def test_words_of_several_tokens_have_no_entropy_in_surprisal() -> None:
     rows = "".join(write_surprisal([scored(0, "a b", [-1.0] * 3)], Layout())).splitlines()
     assert [row.split(" ")[5:] for row in rows[1:]] == [["", ""], ["", ""]]
 
 
-def test_the_formulas_of_kenlm_and_srilm_by_hand() -> None:
+def test_the_formulas_of_kenlm_and_srilm() -> None:
     lines = LINES[:2]
-    # KenLM: five tokens with the OOV cost -5.25, the four without it -3.25.
+    # KenLM: log10 -5.25 over five tokens with the OOV, -3.25 over the four without it.
     summary = written("kenlm", Layout(detail="summary"), lines)
     including, excluding, oovs, tokens = (line.split("\t")[1] for line in summary.splitlines())
     assert (float(including), float(excluding)) == pytest.approx((10 ** (5.25 / 5), 10 ** (3.25 / 4)), rel=1e-15)
@@ -73,7 +73,7 @@ def test_the_formulas_of_kenlm_and_srilm_by_hand() -> None:
     )
 
 
-def test_detail_says_more_or_less() -> None:
+def test_levels_of_detail() -> None:
     golden = (GOLDEN / "kenlm.txt").read_text("utf-8").splitlines()
     totals = [line.split("\t")[-1] for line in golden[:4]]
     assert written("kenlm", Layout(detail="sentence")).splitlines() == [*totals, *golden[4:]]
@@ -85,7 +85,7 @@ def test_detail_says_more_or_less() -> None:
     assert written("srilm", Layout(detail="summary", source="words.txt")).splitlines() == golden[-2:]
 
 
-def test_nothing_at_all_is_written_as_the_originals_do() -> None:
+def test_empty_input_is_written_like_the_original_tools() -> None:
     assert written("kenlm", Layout(), []) == (
         "Perplexity including OOVs:\tNaN\nPerplexity excluding OOVs:\tNaN\nOOVs:\t0\nTokens:\t0\n"
     )
@@ -95,7 +95,7 @@ def test_nothing_at_all_is_written_as_the_originals_do() -> None:
     assert len(written("tsv", Layout(), []).splitlines()) == 1
 
 
-def test_the_length_of_context_goes_on_over_lines_where_the_state_does() -> None:
+def test_context_length_carries_over_lines_in_running_text() -> None:
     def lengths(running: bool) -> list[int]:
         return [int(length) for length in re.findall(r"=\d+ (\d+) ", written("kenlm", Layout(running=running)))]
 
@@ -103,8 +103,8 @@ def test_the_length_of_context_goes_on_over_lines_where_the_state_does() -> None
     assert lengths(running=True) == [2, 3, 4, 5, 6, 7, 8, 9]
 
 
-def test_what_compute_best_mix_reads_is_the_log_probability_of_every_word() -> None:
-    # Its rule: a row whose first field is "p(", the context reduced to one word, the tenth field.
+def test_compute_best_mix_reads_the_log_probability_of_every_word() -> None:
+    # The rule of compute-best-mix: rows whose first field is "p(", the context reduced to one word, the tenth field.
     found = []
     for row in written("srilm", Layout(detail="word")).splitlines():
         if row.split()[:1] == ["p("]:
@@ -133,17 +133,17 @@ def test_what_compute_best_mix_reads_is_the_log_probability_of_every_word() -> N
         (np.float64(np.nan), "NaN"),
     ],
 )
-def test_numbers_are_the_shortest_that_read_back(number: np.floating, text: str) -> None:
+def test_numbers_are_the_shortest_that_parse_to_the_same_value(number: np.floating, text: str) -> None:
     assert shortest(number) == text
 
 
-def test_kenlm_adds_a_sentence_up_in_single_precision() -> None:
+def test_kenlm_sums_a_sentence_in_single_precision() -> None:
     log10s = [-16777216.0, -1.0, -1.0, 0.0]  # 2^24, beyond which single precision has no odd numbers
     total = written("kenlm", Layout(detail="sentence"), [scored(0, "a b c", log10s)]).splitlines()[0]
     assert total == "Total: -16777216 OOV: 0"
 
 
-def test_a_blank_within_a_word_does_not_break_its_row() -> None:
+def test_white_space_within_a_word_is_escaped() -> None:
     (word, end) = scored(0, "a", [-1.0, -1.0])
     odd = replace(word, text="a\t b", token="a\t b")
     assert written("kenlm", Layout(), [[odd, end]]).startswith("a\\x09\\x20b=1 2 -1\t</s>")
@@ -154,7 +154,7 @@ def test_a_blank_within_a_word_does_not_break_its_row() -> None:
 @pytest.mark.parametrize(
     ("base", "unit", "factor"), [("2", "bits", LN2), ("e", "nats", 1), ("10", "bans", math.log(10))]
 )
-def test_every_logarithm_is_in_the_base_asked_for_and_named_by_it(base: str, unit: str, factor: float) -> None:
+def test_every_logarithm_is_in_the_requested_unit(base: str, unit: str, factor: float) -> None:
     score = TokenScore(0, 0, "a", "a", 0, 1, -3.0, 2.0, 4, False, (("b", -1.0), ("a", -3.0)), 0.5)
     columns = columns_in_units(tuple(COLUMNS), UNITS[base])
     values = {column.header: column.value(score) for column in columns}
@@ -165,13 +165,13 @@ def test_every_logarithm_is_in_the_base_asked_for_and_named_by_it(base: str, uni
     assert not [header for header in values if "_" in header and not header.endswith(unit)]
 
 
-def test_what_is_undefined_is_empty_or_null_and_never_zero() -> None:
+def test_undefined_values_are_empty_or_null() -> None:
     layout = Layout(columns=("entropy", "entropy_reduction", "rank"))
     assert written("tsv", layout, LINES[1:2]).splitlines()[1] == "\t\t"
     assert set(json.loads(written("jsonl", layout, LINES[1:2])).values()) == {None}
 
 
-def test_json_reads_back_whatever_the_text() -> None:
+def test_json_preserves_any_text() -> None:
     text = 'a"\\\t\u2028👩‍👧'
     score = TokenScore(0, 0, "<unk>", text, 0, len(text), -math.inf, None, None, True, (('"', -1.0),))
     row = json.loads(written("jsonl", Layout(columns=tuple(COLUMNS)), [[score]]))
@@ -179,12 +179,12 @@ def test_json_reads_back_whatever_the_text() -> None:
     assert row["alternatives"] == [{"token": '"', "logprob_nats": -1.0}]
 
 
-def test_tokens_and_texts_that_would_break_a_row_are_escaped_in_tsv() -> None:
+def test_tsv_escapes_tokens_and_texts() -> None:
     score = TokenScore(0, 0, " a\t", " a\t\u2028", 0, 4, -1.0, None, None, False)
     assert written("tsv", Layout(columns=("token", "text")), [[score]]).splitlines()[1] == "␣a\\t\t a\\t\\u2028"
 
 
-def test_no_number_of_a_table_is_cut_where_the_table_is_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_of_a_wide_table_are_not_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     table = "".join(write_table(LINES[:1], Layout(columns=tuple(COLUMNS))))
     assert "entropy_reduction_bits" in table
@@ -195,12 +195,12 @@ def test_no_number_of_a_table_is_cut_where_the_table_is_wide(monkeypatch: pytest
     assert "…" not in narrow.replace("┃ …", "")
 
 
-def test_a_table_sums_what_can_be_summed() -> None:
+def test_a_table_has_sums_of_logprob_and_surprisal() -> None:
     table = "".join(write_table(LINES[:1], Layout(columns=("text", "logprob", "entropy"), unit=UNITS["10"])))
     assert re.search(r"│ sum +│ +-3\.7500 │ +│", table)
     assert "logprob_bans" in table
 
 
-def test_a_column_that_is_not_there_is_told_with_the_nearest() -> None:
+def test_an_unknown_column_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match=r"no column 'entropi' \(did you mean \"entropy\"\?\)"):
         columns_in_units(["entropi"], None)

@@ -1,4 +1,4 @@
-"""The scores of tokens: the schema, its measures of the predicted distribution, both ways of reading, and bad lines."""
+"""The scores of tokens: the schema, measures of the predicted distribution, both modes, and unreadable lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def logprobs(lines: Iterable[list[TokenScore]]) -> list[float]:
     return [score.logprob_nats for line in lines for score in line]
 
 
-def test_a_token_is_found_where_it_was_written(lm: LanguageModel) -> None:
+def test_a_token_has_its_span_in_the_line(lm: LanguageModel) -> None:
     scores = lm.scores(LINE)
     assert all(LINE[score.start : score.end] == score.text for score in scores)
     assert [score.position for score in scores] == list(range(len(scores)))
@@ -50,7 +50,7 @@ def test_lines_are_numbered_from_zero(lm: LanguageModel) -> None:
         assert [{score.sentence for score in line} for line in read(["say", "", "you"])] == [{0}, {1}, {2}]
 
 
-def test_the_measures_are_those_of_the_distribution_that_was_predicted(lm: LanguageModel) -> None:
+def test_measures_are_computed_from_the_predicted_distribution(lm: LanguageModel) -> None:
     scores = lm.scores(LINE, wanted=ALL)
     state = lm.start()
     entropies = []
@@ -71,13 +71,13 @@ def test_the_measures_are_those_of_the_distribution_that_was_predicted(lm: Langu
     assert reductions[:-1] == pytest.approx([max(0, a - b) for a, b in pairwise(entropies)], abs=1e-5)
 
 
-def test_a_token_after_which_more_is_open_than_before_reduces_nothing() -> None:
+def test_entropy_reduction_is_never_negative() -> None:
     lines = untrained("char").score_lines(["you say goodbye and i say hello ."], wanted=ALL)
     reductions = [score.entropy_reduction_nats for line in lines for score in line[:-1]]
     assert 0 < reductions.count(0.0) < len(reductions)
 
 
-def test_what_is_not_asked_for_is_none_and_changes_nothing(lm: LanguageModel) -> None:
+def test_measures_that_are_not_wanted_are_none(lm: LanguageModel) -> None:
     plain, full = lm.scores(LINE), lm.scores(LINE, wanted=ALL)
     assert {(s.entropy_nats, s.rank, s.alternatives) for s in plain} == {(None, None, ())}
     assert logprobs([plain]) == pytest.approx(logprobs([full]), rel=1e-5)
@@ -86,7 +86,7 @@ def test_what_is_not_asked_for_is_none_and_changes_nothing(lm: LanguageModel) ->
     assert {s.entropy_nats for s in only} == {None}
 
 
-def test_more_alternatives_than_tokens_are_all_tokens(lm: LanguageModel) -> None:
+def test_alternatives_are_limited_by_the_vocabulary(lm: LanguageModel) -> None:
     score, *_rest = lm.scores("say", wanted=Wanted(alternatives=10**6))
     assert len(score.alternatives) == lm.tokenizer.vocab_size
     assert math.fsum(math.exp(nats) for _token, nats in score.alternatives) == pytest.approx(1)
@@ -96,7 +96,7 @@ def test_more_alternatives_than_tokens_are_all_tokens(lm: LanguageModel) -> None
 
 @pytest.mark.parametrize("batch_size", [1, 2, 40])
 @pytest.mark.parametrize("wanted", [Wanted(), Wanted(entropy=True)])
-def test_running_text_is_read_on_over_the_line_ends(lm: LanguageModel, batch_size: int, wanted: Wanted) -> None:
+def test_running_text_carries_the_state_over_line_ends(lm: LanguageModel, batch_size: int, wanted: Wanted) -> None:
     lines = [line.rstrip("\n") for line in TEXT] * 3 + [""]
     running = logprobs(lm.score_running(lines, batch_size, wanted=wanted))
     assert running == pytest.approx(logprobs([lm.scores("\n".join(lines))]), rel=1e-4)
@@ -105,14 +105,14 @@ def test_running_text_is_read_on_over_the_line_ends(lm: LanguageModel, batch_siz
     assert apart != pytest.approx(running, rel=1e-2)
 
 
-def test_without_line_ends_they_are_read_all_the_same(lm: LanguageModel) -> None:
+def test_line_ends_are_read_even_if_not_scored(lm: LanguageModel) -> None:
     lines = ["you say", "", "hello"]
     for read in (lm.score_lines, lm.score_running):
         assert [scores[:-1] for scores in read(lines)] == list(read(lines, eos=False))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_a_line_that_could_not_be_read_has_no_scores_and_leaves_no_trace(lm: LanguageModel, batch_size: int) -> None:
+def test_an_unreadable_line_has_no_scores_and_no_effect(lm: LanguageModel, batch_size: int) -> None:
     lines = ["you say", "hello", "say"]
     for read in (lm.score_lines, lm.score_running):
         a, b, c = read(lines, batch_size)
@@ -123,7 +123,7 @@ def test_a_line_that_could_not_be_read_has_no_scores_and_leaves_no_trace(lm: Lan
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 100])
-def test_a_fault_is_raised_after_all_lines_before_it_are_scored(lm: LanguageModel, batch_size: int) -> None:
+def test_an_error_is_raised_after_the_lines_before_it_are_scored(lm: LanguageModel, batch_size: int) -> None:
     def lines() -> Iterator[str]:
         yield from ["you say", "hello", "say"]
         raise InputError("line 4 is bad")
@@ -136,7 +136,7 @@ def test_a_fault_is_raised_after_all_lines_before_it_are_scored(lm: LanguageMode
             next(rest)
 
 
-def test_lines_stream_through_with_bounded_room_between() -> None:
+def test_lines_are_streamed_with_bounded_lookahead() -> None:
     lm, taken = untrained("word"), 0
 
     def endless() -> Iterator[str]:
@@ -152,7 +152,7 @@ def test_lines_stream_through_with_bounded_room_between() -> None:
         assert taken - answered <= 1
 
 
-def test_a_running_text_is_answered_line_by_line_with_a_batch_of_one(lm: LanguageModel) -> None:
+def test_a_running_text_with_batch_size_one_has_no_lookahead(lm: LanguageModel) -> None:
     taken = []
 
     def lines() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""One number, whichever way it is asked for: evaluation, the rows added up, and the totals of KenLM and SRILM."""
+"""The loss of evaluation, the sum of the rows, and the totals of KenLM and SRILM agree."""
 
 from __future__ import annotations
 

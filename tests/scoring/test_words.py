@@ -1,4 +1,4 @@
-"""Words from pieces: the probabilities of all words that can come next sum to 1, and multiply to the line's."""
+"""Words of several tokens: the probabilities of all next words sum to 1, and their product is that of the line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.untrained import untrained
-from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.lines import read_separate_lines
 from weft.evaluation.readers import BOUNDARY, LOGPROB, Distributions, Measures
 from weft.language_model import LanguageModel
 from weft.scoring import Wanted
@@ -22,12 +22,12 @@ LINE = " you  say 你喜欢 \thello, say "
 
 
 def characters() -> LanguageModel:
-    """A model of the characters a, b, blank, unknown, and the line end."""
+    """A model of the characters a, b, space, unknown, and the line end."""
     return untrained("char", ["ab ba\n"])
 
 
 def byte_pairs() -> tuple[LanguageModel, list[int]]:
-    """A model of byte pairs in which only a, b, blank, " a", "b " and the line end can come, and their ids."""
+    """A model of byte pairs in which only a, b, space, " a" and the line end are possible, and their ids."""
     lm = untrained("bpe", ["a a b ab\n"] * 9)
     possible = [lm.tokenizer.id(token) for token in ("a", "b", " ", " a", "<eos>")]
     ids = [id for id in possible if id is not None]
@@ -41,32 +41,32 @@ def byte_pairs() -> tuple[LanguageModel, list[int]]:
 def read(lm: LanguageModel, lines: Sequence[Sequence[int]]) -> Iterator[list[Segment]]:
     pieces = WordPieces(lm.tokenizer)
     reader = Distributions(lm.model, Measures(boundary=pieces.boundary))
-    for ids, rows in zip(lines, read_lines_apart(reader, lines, lm.tokenizer.eos_id), strict=True):
+    for ids, rows in zip(lines, read_separate_lines(reader, lines, lm.tokenizer.eos_id), strict=True):
         yield list(pieces.segments(ids, rows[:, LOGPROB].tolist(), rows[:, BOUNDARY].tolist()))
 
 
 def all_words(lm: LanguageModel, tokens: list[int], before: str, length: int) -> tuple[float, float]:
-    """What can come after the words `before`: the probability of all words of up to `length` tokens and of the line end
-    after up to `length` blanks; and of everything longer, by the chain rule.
+    """The probability after the words `before` of all words of up to `length` tokens and of the line end after up to
+    `length` spaces; and that of all longer ones, by the chain rule.
 
-    Every sequence of tokens is looked at, not only those that a text would be encoded as.
+    Every sequence of tokens is included, not only the encodings of texts.
     """
     eos, begin = lm.tokenizer.eos_id, set(WordPieces(lm.tokenizer).boundary.tolist())
-    blanks = {id for id in tokens if lm.tokenizer.token(id).isspace()}
+    spaces = {id for id in tokens if lm.tokenizer.token(id).isspace()}
     history, known = lm.tokenizer.encode(before), len(before.split())
 
     def is_word(ids: Sequence[int]) -> bool:
-        pieces = list(dropwhile(lambda id: id in blanks, ids))
+        pieces = list(dropwhile(lambda id: id in spaces, ids))
         return bool(pieces) and not begin.intersection(pieces[1:]) and (not history or ids[0] in begin)
 
     letters = [id for id in tokens if id != eos]
     sequences = [ids for size in range(length + 1) for ids in product(letters, repeat=size)]
-    words, ends = filter(is_word, sequences), filter(blanks.issuperset, sequences)
+    words, ends = filter(is_word, sequences), filter(spaces.issuperset, sequences)
     lines = [[*history, *ids, eos] for ids in (*words, *ends)]
     complete = math.fsum(math.exp(segments[known].logprob_nats) for segments in read(lm, lines))
     longer = 0.0
     for ids in product(letters, repeat=length):
-        closing = begin if is_word(ids) else {eos} if blanks.issuperset(ids) else None
+        closing = begin if is_word(ids) else {eos} if spaces.issuperset(ids) else None
         if closing is not None:
             longer += chain_rule(lm, history, ids) * (1 - probability_of(lm, [*history, *ids], closing))
     return complete, longer / (probability_of(lm, history, begin) if history else 1)
@@ -121,7 +121,7 @@ def test_the_words_of_a_line_multiply_to_the_probability_of_its_tokens(kind: str
 
 
 @pytest.mark.parametrize("kind", ["char", "bpe"])
-def test_words_are_what_stands_between_blanks_with_their_places(kind: str) -> None:
+def test_words_are_separated_by_white_space_and_have_spans(kind: str) -> None:
     lm = untrained(kind, ["you say goodbye\tand i say hello , 你喜欢我\n"] * 3)
     words = lm.scores(LINE, wanted=WORDS)
     assert [word.text for word in words] == [*LINE.split(), ""]
@@ -133,18 +133,18 @@ def test_words_are_what_stands_between_blanks_with_their_places(kind: str) -> No
     assert {(word.entropy_nats, word.rank, word.alternatives) for word in words} == {(None, None, ())}
 
 
-def test_a_word_costs_its_characters_and_its_end_and_not_the_end_of_the_one_before() -> None:
+def test_the_probability_of_a_word_by_hand() -> None:
     lm = characters()
-    a, blank, eos = (lm.tokenizer.encode(text)[0] for text in ("a", " ", "\n"))
+    a, space, eos = (lm.tokenizer.encode(text)[0] for text in ("a", " ", "\n"))
     first, second, end = (math.exp(word.logprob_nats) for word in lm.scores("a a", wanted=WORDS))
 
     def p(id: int, *before: int) -> float:
         return float(next_probabilities(lm, before)[id])
 
-    ended, ended_again = (p(blank, *before) + p(eos, *before) for before in ([a], [a, blank, a]))
+    ended, ended_again = (p(space, *before) + p(eos, *before) for before in ([a], [a, space, a]))
     assert first == pytest.approx(p(a) * ended, rel=1e-5)
-    assert second == pytest.approx(p(blank, a) * p(a, a, blank) * ended_again / ended, rel=1e-5)
-    assert end == pytest.approx(p(eos, a, blank, a) / ended_again, rel=1e-5)
+    assert second == pytest.approx(p(space, a) * p(a, a, space) * ended_again / ended, rel=1e-5)
+    assert end == pytest.approx(p(eos, a, space, a) / ended_again, rel=1e-5)
 
 
 def test_a_word_with_an_unknown_character_is_out_of_vocabulary() -> None:
@@ -159,6 +159,6 @@ def test_unknown_white_space_does_not_end_a_word() -> None:
     assert [(word.text, word.start, word.end) for word in words] == [("a\tb", 1, 4), ("", 4, 4)]
 
 
-def test_a_word_model_has_its_words_already() -> None:
+def test_words_of_a_word_model_are_its_tokens() -> None:
     lm = untrained("word")
     assert lm.scores("you say hello", wanted=WORDS) == lm.scores("you say hello")

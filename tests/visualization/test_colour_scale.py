@@ -1,4 +1,4 @@
-"""The colours of surprisal: readable on each, and in order for every kind of eye, in grey too."""
+"""The colour scale: readable text on each level, and levels in order for every form of colour vision."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from weft.visualization.colour_scale import BACKGROUNDS, EDGES_BITS, FOREGROUNDS, level, level_names
 
-# What a person without one kind of cone sees of linear red, green and blue (Viénot, Brettel & Mollon 1999).
-EYES = {
+# Linear red, green and blue as seen without one kind of cone (Viénot, Brettel & Mollon 1999).
+COLOUR_VISION = {
     "all cones": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
     "no red": ((0.11238, 0.88762, 0.0), (0.11238, 0.88762, 0.0), (0.00401, -0.00401, 1.0)),
     "no green": ((0.29275, 0.70725, 0.0), (0.29275, 0.70725, 0.0), (-0.02234, 0.02234, 1.0)),
@@ -30,16 +30,16 @@ def lightness(rgb: list[float]) -> float:
     return float(116 * luminance(rgb) ** (1 / 3) - 16)
 
 
-def test_text_stands_out_on_every_colour() -> None:
+def test_text_has_enough_contrast_on_every_level() -> None:
     for background, text in zip(BACKGROUNDS, FOREGROUNDS, strict=True):
         lighter, darker = sorted((luminance(linear(background)), luminance(linear(text))), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 4.5, background
 
 
-@pytest.mark.parametrize("eye", EYES)
-def test_every_level_is_visibly_darker_than_the_one_before(eye: str) -> None:
+@pytest.mark.parametrize("vision", COLOUR_VISION)
+def test_every_level_is_darker_than_the_previous_one(vision: str) -> None:
     seen = [
-        [sum(share * value for share, value in zip(row, linear(colour), strict=True)) for row in EYES[eye]]
+        [sum(share * value for share, value in zip(row, linear(colour), strict=True)) for row in COLOUR_VISION[vision]]
         for colour in BACKGROUNDS
     ]
     for lighter, darker in pairwise(map(lightness, seen)):

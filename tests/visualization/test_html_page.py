@@ -1,4 +1,4 @@
-"""The page of coloured text: well formed, self-contained, true to the text, and telling the numbers."""
+"""The page of coloured text: well formed, self-contained, with the unchanged text and its numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VOID = {"meta"}
 
 
 class Page(HTMLParser):
-    """What a browser sees: every element closed in order, the paragraphs of the text, the tokens with their tips."""
+    """The page as parsed by a browser: paragraphs, tokens with their tips; every element must be closed in order."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(convert_charrefs=True)
@@ -73,7 +73,7 @@ def drawn(tmp_path: Path, lines: list[str], scores: list[list[TokenScore]]) -> P
         "👩‍👩‍👧 é {braces}",
     ],
 )
-def test_the_text_is_shown_as_it_was_written(tmp_path: Path, line: str) -> None:
+def test_the_text_is_shown_unchanged(tmp_path: Path, line: str) -> None:
     lines = [line, "another"]
     for scores_of in (words_of, characters_of):
         page = drawn(tmp_path, lines, [scores_of(line) for line in lines])
@@ -83,7 +83,7 @@ def test_the_text_is_shown_as_it_was_written(tmp_path: Path, line: str) -> None:
         ]
 
 
-def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(tmp_path: Path) -> None:
+def test_the_page_is_self_contained_and_has_no_script(tmp_path: Path) -> None:
     page = drawn(tmp_path, ["<script src=x> http://a.example"], [words_of("<script src=x> http://a.example")])
     assert not {name for name, _value in page.attributes} & {"src", "href", "onclick", "onload", "style"}
     assert "<script" not in page.content
@@ -92,7 +92,7 @@ def test_nothing_is_loaded_from_elsewhere_and_no_script_runs(tmp_path: Path) -> 
     assert "@import" not in style
 
 
-def test_every_token_can_be_reached_and_tells_its_numbers(tmp_path: Path) -> None:
+def test_every_token_is_focusable_and_shows_its_numbers(tmp_path: Path) -> None:
     full = score(
         "cat", 4, 5.0, oov=True, token="<unk>", rank=1234, entropy_nats=3 * math.log(2),
         alternatives=(("dog", math.log(0.25)), ("a b", math.log(0.125))), entropy_reduction_nats=0.5 * math.log(2),
@@ -135,13 +135,13 @@ def test_a_character_of_several_tokens_is_shown_once(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_html_does_not_allow_is_shown_by_signs(tmp_path: Path) -> None:
+def test_characters_forbidden_in_html_are_replaced_by_symbols(tmp_path: Path) -> None:
     line = "a\x1b[1m\x00b\udcff"
     page = drawn(tmp_path, [line], [words_of(line)])
     assert page.lines == ["a␛[1m␀b?"]
 
 
-def test_the_end_tells_the_totals(tmp_path: Path) -> None:
+def test_the_footer_has_the_totals(tmp_path: Path) -> None:
     line = "a b"
     page = drawn(tmp_path, [line], [[score("a", 0, 2.0), score("b", 2, 4.0, oov=True)]])
     assert "1 lines, 2 tokens, 1 out of the vocabulary; 3.000 bits per token; perplexity 8.00 including" in page.content
@@ -150,7 +150,7 @@ def test_the_end_tells_the_totals(tmp_path: Path) -> None:
     assert "perplexity inf" in drawn(tmp_path, ["a"], [[impossible]]).content
 
 
-def test_after_an_error_the_old_page_is_still_there(tmp_path: Path) -> None:
+def test_an_error_keeps_the_old_page(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("old")
 

@@ -1,4 +1,4 @@
-"""The plot of surprisal: drawn for any text, with a note where something cannot be as it should."""
+"""The plot of surprisal: drawn for any text, with notes on what is missing or wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def size(path: Path) -> tuple[int, int]:
     return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
 
 
-def test_every_line_has_its_row(tmp_path: Path) -> None:
+def test_every_line_is_a_row(tmp_path: Path) -> None:
     path = tmp_path / "plot.png"
     assert write_png(path, [words_of("the cat sat")]) == []
     width, height = size(path)
@@ -42,19 +42,19 @@ def test_the_bars_are_the_surprisals_and_the_labels_the_words() -> None:
     assert axes.get_ylabel() == "surprisal in bits (hatched: OOV)"
 
 
-def test_a_long_text_is_cut_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surprisal_plot, "MOST_TOKENS", 30)
+def test_a_long_text_is_truncated_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surprisal_plot, "MAX_TOKENS", 30)
     notes = write_png(tmp_path / "plot.png", [characters_of("a" * 20) for _ in range(5)])
     assert notes == ["the picture shows the first 30 of 105 tokens"]
     assert size(tmp_path / "plot.png")[1] < 800
 
 
-def test_nothing_to_draw_is_a_picture_too(tmp_path: Path) -> None:
+def test_an_empty_plot_can_be_drawn(tmp_path: Path) -> None:
     assert write_png(tmp_path / "plot.png", []) == []
     size(tmp_path / "plot.png")
 
 
-def test_characters_without_a_font_are_told_and_warn_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_without_a_font_are_noted_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = fonts._characters_of
     monkeypatch.setattr(fonts, "_characters_of", lambda path: usual(path) if "DejaVuSans.ttf" in path else frozenset())
     (note,) = write_png(tmp_path / "plot.png", [characters_of("我喜欢")])
@@ -78,8 +78,8 @@ def test_a_font_that_has_the_characters_is_found(monkeypatch: pytest.MonkeyPatch
 def test_right_to_left_words_are_noted_where_letters_are_not_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surprisal_plot, "_shapes", lambda: True)
+    monkeypatch.setattr(surprisal_plot, "_shapes_text", lambda: True)
     assert write_png(tmp_path / "plot.png", [words_of("שלום שלום")]) == []
-    monkeypatch.setattr(surprisal_plot, "_shapes", lambda: False)
+    monkeypatch.setattr(surprisal_plot, "_shapes_text", lambda: False)
     (note,) = write_png(tmp_path / "plot.png", [words_of("שלום שלום")])
     assert "right to left" in note

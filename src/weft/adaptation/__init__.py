@@ -2,7 +2,7 @@
 
 from weft.adaptation.cache import Cache
 from weft.adaptation.dynamic_evaluation import Dynamic, DynamicRMS, DynamicSGD
-from weft.adaptation.gradient_rms import GradientSizes, gradient_sizes
+from weft.adaptation.gradient_rms import GradientRMS, measure_gradient_rms
 from weft.adaptation.model import AdaptingModel
 
-__all__ = ["AdaptingModel", "Cache", "Dynamic", "DynamicRMS", "DynamicSGD", "GradientSizes", "gradient_sizes"]
+__all__ = ["AdaptingModel", "Cache", "Dynamic", "DynamicRMS", "DynamicSGD", "GradientRMS", "measure_gradient_rms"]

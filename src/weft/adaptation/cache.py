@@ -1,10 +1,9 @@
-"""The continuous cache: words read lately are likelier where the model's state is like the one before they came.
+"""The continuous cache: recent words are likelier the more the model's state resembles the state before them.
 
     p_cache(v) ∝ Σ_i [v = x_{i+1}] exp(θ h_t · h_i)         P(v) = (1 - λ) p(v) + λ p_cache(v)
 
 over the last n positions i whose next word has been read (Grave, Joulin & Usunier 2017, "Improving neural language
-models with a continuous cache"). h_i is what the output layer saw before x_{i+1}. Before there is any such position
-P = p.
+models with a continuous cache"). h_i is the input of the output layer before x_{i+1}. While the cache is empty, P = p.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Ids = NDArray[Any]
 
 @dataclass(frozen=True)
 class Cache:
-    """size: n, the positions that are remembered. weight: λ in [0, 1). flatness: θ; at 0 all positions count alike.
+    """size: n, the number of positions. weight: λ in [0, 1). flatness: θ; at 0 all positions have the same weight.
 
     Raises InputError for a value out of its bounds.
     """
@@ -41,50 +40,50 @@ class Cache:
         if not (math.isfinite(self.flatness) and self.flatness >= 0):
             raise InputError(f"the flatness of a cache must be a finite number of at least 0, got {self.flatness:g}")
 
-    def mixed(self, logs: Floats, cached: Floats, some: NDArray[np.bool_]) -> Floats:
-        """ln P from ln p and p_cache, arrays alike with a position a row; `some` (R,): which rows had a cache."""
+    def mixed(self, logs: Floats, cached: Floats, nonempty: NDArray[np.bool_]) -> Floats:
+        """ln P from ln p and p_cache, two arrays of the same shape (R, ...); nonempty (R,): rows that have a cache."""
         if self.weight == 0:
             return logs
         with np.errstate(divide="ignore"):
             both = np.logaddexp(math.log1p(-self.weight) + logs, math.log(self.weight) + np.log(cached))
-        result: Floats = np.where(some.reshape(-1, *[1] * (logs.ndim - 1)), both, logs)
+        result: Floats = np.where(nonempty.reshape(-1, *[1] * (logs.ndim - 1)), both, logs)
         return result
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is remembered: the states `keys` (M, H), and the words `words` (M,) that came after them; oldest first."""
+    """The positions in the cache, oldest first: the states `keys` (M, H) and the words after them, `words` (M,)."""
 
     keys: Floats
     words: Ids
 
     def after(self, keys: Floats, words: Ids, size: int) -> Memory:
-        """The last `size` positions when those of (R, H) and (R,) have come."""
+        """The last `size` positions of these and R more: keys (R, H), words (R,)."""
         return Memory(np.concatenate((self.keys, keys))[-size:], np.concatenate((self.words, words))[-size:])
 
     def recall(self, hs: Floats, ts: Ids, cache: Cache) -> Recall:
-        """What the cache says before each of the words ts (R,), which come one after another in the states hs (R, H).
+        """The cache before each of the consecutive words ts (R,), which follow the states hs (R, H).
 
-        One product for all of them; each sees the memory, and those of the words that stand before it.
+        One matrix product for all words; each uses the memory and the words of ts before it.
         """
         keys, words = np.concatenate((self.keys, hs)), np.concatenate((self.words, ts))
         scores = cache.flatness * (hs @ keys.T).astype(np.float64)
         place, now = np.arange(len(words)), len(self.words) + np.arange(len(ts))[:, None]
         seen = (place < now) & (place >= now - cache.size)
-        some: NDArray[np.bool_] = np.any(seen, axis=1)
+        nonempty: NDArray[np.bool_] = np.any(seen, axis=1)
         largest = np.where(seen, scores, -np.inf).max(axis=1, initial=-np.inf)
-        weights = np.exp(np.where(seen, scores - np.where(some, largest, 0)[:, None], -np.inf))
-        weights /= np.where(some, weights.sum(axis=1), 1)[:, None]
-        return Recall(weights, words, some)
+        weights = np.exp(np.where(seen, scores - np.where(nonempty, largest, 0)[:, None], -np.inf))
+        weights /= np.where(nonempty, weights.sum(axis=1), 1)[:, None]
+        return Recall(weights, words, nonempty)
 
 
 @dataclass(frozen=True)
 class Recall:
-    """The share (R, M) of each remembered word (M,) in p_cache before each of R positions; `some`: which have any."""
+    """The share (R, M) of each word in the cache (M,) in p_cache at R positions; nonempty (R,): those with a cache."""
 
     weights: Floats
     words: Ids
-    some: NDArray[np.bool_]
+    nonempty: NDArray[np.bool_]
 
     def of(self, targets: Ids) -> Floats:
         """p_cache(target) of every position (R,)."""

@@ -1,14 +1,14 @@
-"""Dynamic evaluation: weights that follow the text that is read, and are drawn back to where training left them.
+"""Dynamic evaluation: gradient steps on the text during evaluation, with decay towards the trained weights.
 
-The text is read in blocks of T tokens. Each is scored by the weights θ as they are; then, g being the gradient of the
-block's mean nats by truncated back-propagation through time,
+The text is read in blocks of T tokens. Each block is scored with the current weights θ. Then, with g the gradient of
+the block's mean nats by truncated back-propagation through time,
 
     SGD   θ ← θ - η g               + λ (θ_g - θ)
     RMS   θ ← θ - η g / (R + ε)     + min(λ R / mean(R), 1) (θ_g - θ)          R = √MS
 
-where θ_g are the trained weights, and MS is the mean of g² over blocks of the training text, for every weight by itself
-(Krause, Kahembwe, Murray & Renals 2018, "Dynamic evaluation of neural sequence models"). ε is the mean of R, so that η
-means the same for gradients of any size: a weight of mean R moves by η g / 2 mean(R).
+where θ_g are the trained weights, and MS is the mean of g² over blocks of the training text, for each weight (Krause,
+Kahembwe, Murray & Renals 2018, "Dynamic evaluation of neural sequence models"). ε is the mean of R over all weights, so
+that the scale of η does not depend on the scale of the gradients: a weight with R = ε moves by η g / 2ε.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from weft.adaptation.gradient_rms import GradientSizes
+from weft.adaptation.gradient_rms import GradientRMS
 from weft.errors import InputError
 from weft.layers import RowGradient
 from weft.training.interfaces import NamedArrays, NamedGradients
@@ -26,7 +26,7 @@ from weft.training.running_mean import move_towards
 
 
 class Dynamic(Protocol):
-    """How weights follow the text."""
+    """A rule by which weights change during evaluation."""
 
     @property
     def lr(self) -> float:
@@ -34,10 +34,10 @@ class Dynamic(Protocol):
 
     @property
     def block(self) -> int:
-        """T, the tokens after which the weights change."""
+        """T, the tokens between two updates."""
 
     def optimizer(self, weights: NamedArrays, trained: NamedArrays) -> Optimizer:
-        """What moves `weights` in place by a gradient, and back towards `trained`."""
+        """The optimizer that updates `weights` in place, with decay towards `trained`."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class DynamicSGD:
 
 @dataclass(frozen=True)
 class DynamicRMS:
-    """The RMS rule, on the `sizes` of the gradients on the training text; see `gradient_sizes`.
+    """The RMS rule. rms: R, see `measure_gradient_rms`; lr: η; decay: λ in [0, 1]; block: T.
 
-    lr: η; decay: λ in [0, 1]; block: T. Raises InputError for a value out of its bounds.
+    Raises InputError for a value out of its bounds.
     """
 
-    sizes: GradientSizes
+    rms: GradientRMS
     lr: float = 0.0002
     decay: float = 0.003
     block: int = 5
@@ -71,7 +71,7 @@ class DynamicRMS:
         _check(self)
 
     def optimizer(self, weights: NamedArrays, trained: NamedArrays) -> Optimizer:
-        return DecayingRMS(weights, trained, self.sizes, self.decay)
+        return DecayingRMS(weights, trained, self.rms, self.decay)
 
 
 def _check(dynamic: DynamicSGD | DynamicRMS) -> None:
@@ -108,10 +108,10 @@ class DecayingSGD(Optimizer):
 class DecayingRMS(Optimizer):
     """θ ← θ - η g / (R + ε) + min(λ R / ε, 1) (θ_g - θ), where ε is the mean of R over all weights."""
 
-    def __init__(self, weights: NamedArrays, trained: NamedArrays, sizes: GradientSizes, decay: float) -> None:
+    def __init__(self, weights: NamedArrays, trained: NamedArrays, rms: GradientRMS, decay: float) -> None:
         super().__init__(weights)
-        self.trained, self.roots, self.eps = dict(trained), dict(sizes.roots), sizes.mean
-        self.decay = decay / sizes.mean
+        self.trained, self.roots, self.eps = dict(trained), dict(rms.roots), rms.mean
+        self.decay = decay / rms.mean
 
     def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         kernel = self._kernel()

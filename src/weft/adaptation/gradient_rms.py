@@ -1,4 +1,4 @@
-"""How large the gradient of every weight is on the training text: what the RMS rule of dynamic evaluation goes by.
+"""The root mean square of every weight's gradient on the training text, for the RMS rule of dynamic evaluation.
 
 R = √((1/K) Σ_k g_k²),   g_k the gradient of the mean nats of block k
 """
@@ -19,17 +19,17 @@ from weft.training.row_chunks import row_chunks
 
 
 @dataclass(frozen=True)
-class GradientSizes:
-    """roots: R of every parameter, by name, in arrays like it; mean: of R over all weights."""
+class GradientRMS:
+    """roots: parameter name -> R in the parameter's shape. mean: the mean of R over all weights."""
 
     roots: Mapping[str, Array]
     mean: float
 
 
-def gradient_sizes(model: RNNLM, blocks: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> GradientSizes:
-    """The sizes on blocks (xs, ts), each (N, T), which are read one after another, without dropout and samples.
+def measure_gradient_rms(model: RNNLM, blocks: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> GradientRMS:
+    """R over blocks (xs, ts), each (N, T) token ids, read in order without dropout and with the exact softmax.
 
-    Raises InputError if there is no block, or no gradient in them.
+    Raises InputError without blocks, and where all gradients are zero.
     """
     reader = model.with_exact_output().unregularized()
     backend = model.embedding.backend
@@ -49,4 +49,4 @@ def gradient_sizes(model: RNNLM, blocks: Iterable[tuple[NDArray[Any], NDArray[An
     total = sum(float(backend.xp.sum(root, dtype=backend.xp.float64)) for root in roots.values())
     if not total > 0:
         raise InputError("the RMS rule needs gradients on the training text, and there are none")
-    return GradientSizes(roots, total / sum(root.size for root in roots.values()))
+    return GradientRMS(roots, total / sum(root.size for root in roots.values()))

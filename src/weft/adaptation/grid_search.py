@@ -1,7 +1,7 @@
-"""Settings of adaptation, tried on a held-out text: each costs what the text costs with it.
+"""Grid search over the settings of adaptation: the loss of a held-out text under each setting.
 
-How the weights change has to be tried one setting after another. A cache changes nothing but the answer: the states
-are kept from one reading, and every cache of that size is worked out on them.
+Each rule for changing weights needs a reading of its own. Caches do not: a cache changes only the probabilities, not
+the hidden states, so one reading gives the states from which the loss under every cache is computed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from weft.model import RNNLM
 Ids = NDArray[Any]
 
 
-def losses_of_rules(model: RNNLM, rules: Iterable[Dynamic], ids: Ids, first_id: int) -> Iterator[Loss]:
-    """What the text of token ids (L,), read after `first_id`, costs by each way of changing weights.
+def rule_losses(model: RNNLM, rules: Iterable[Dynamic], ids: Ids, first_id: int) -> Iterator[Loss]:
+    """The loss of the token ids (L,), read after the token `first_id`, under each rule of dynamic evaluation.
 
-    It is infinite where the weights run off.
+    The loss is infinite where the weights diverge.
     """
     for rule in rules:
         loss = NOTHING
@@ -39,10 +39,8 @@ def losses_of_rules(model: RNNLM, rules: Iterable[Dynamic], ids: Ids, first_id: 
         yield loss
 
 
-def losses_of_caches(
-    model: RNNLM, dynamic: Dynamic | None, caches: Sequence[Cache], ids: Ids, first_id: int
-) -> list[Loss]:
-    """What the text costs with each cache, while the weights change as given. It is read once, and its states kept."""
+def cache_losses(model: RNNLM, dynamic: Dynamic | None, caches: Sequence[Cache], ids: Ids, first_id: int) -> list[Loss]:
+    """The loss under each cache, the weights changing by `dynamic`. The text is read once; its states are kept."""
     adapting = AdaptingModel(model, dynamic, Cache(max(len(ids), 1), weight=0.0))
     inputs = np.concatenate(([first_id], ids))[:-1]
     numbers, state = adapting.read(inputs, ids, adapting.zero_state(1), None)
@@ -51,20 +49,21 @@ def losses_of_caches(
 
 
 def best(losses: Sequence[Loss]) -> int:
-    """Which loss of one text is the lowest, the first of them if several are."""
+    """The index of the lowest of several losses of one text; of equal losses the first."""
     return int(np.argmin([loss.nats for loss in losses]))
 
 
-def grid(cache: Cache, weights: Iterable[float], flatnesses: Iterable[float]) -> list[Cache]:
-    """Caches of one size with each of these weights and each flatness."""
+def caches_with(cache: Cache, weights: Iterable[float], flatnesses: Iterable[float]) -> list[Cache]:
+    """Caches of the size of `cache`, with every combination of weight and flatness."""
     weights = list(weights)
     return [replace(cache, weight=weight, flatness=flatness) for flatness in flatnesses for weight in weights]
 
 
 def _loss(logs: NDArray[np.float64], keys: NDArray[Any], words: Ids, cache: Cache) -> Loss:
+    """The loss from ln P without a cache (L,), the states before the words (L, H) and the words (L,)."""
     nats = 0.0
     for first in range(0, len(words), BLOCK):
         now, before = slice(first, first + BLOCK), slice(max(0, first - cache.size), first)
         recall = Memory(keys[before], words[before]).recall(keys[now], words[now], cache)
-        nats -= float(cache.mixed(logs[now], recall.of(words[now]), recall.some).sum())
+        nats -= float(cache.mixed(logs[now], recall.of(words[now]), recall.nonempty).sum())
     return Loss(nats, len(words))

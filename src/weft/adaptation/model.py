@@ -1,8 +1,8 @@
-"""AdaptingModel: a model that follows what it reads, by changing weights, a cache of recent states, or both.
+"""AdaptingModel: a model that adapts to the text it reads, by dynamic evaluation, a continuous cache, or both.
 
-Its state is a value, as that of any other model: beside the hidden states it holds the weights, the block that they
-have not learnt from yet, and the cache. So a text can be gone on from twice, and what one reader learns no other sees.
-For that the weights are copied once in every reading that changes them.
+Its state is a value, as that of any other model: besides the hidden states it holds the weights, the tokens since the
+last update of the weights, and the cache. One state can be continued by several texts, and no text affects another.
+Each reading therefore copies the weights once, before it changes them.
 """
 
 from __future__ import annotations
@@ -23,34 +23,37 @@ from weft.layers.output.sliced import SLICE_BYTES
 from weft.model import RNNLM, ModelState
 
 BLOCK = 64
-"""Tokens read at once where the weights stay as they are."""
+"""Tokens in a block when the weights do not change."""
 
 Ids = NDArray[Any]
 Numbers = NDArray[Any]
 
 
 class AdaptingState(NamedTuple):
-    """What one text has left behind, arrays all of it.
+    """The state after a text; every field is a tuple of arrays.
 
-    hidden: of the layers, in order. unlearnt: inputs and targets (1, t) since the weights last changed, and after them
-    the hidden states then. weights: in the order of `RNNLM.params`. cache: states (M, H) and the words (M,) after them.
-    waiting: after a `step`, its input and what the output layer saw, whose target is not known yet.
+    hidden     the states of the layers, in order
+    pending    inputs and targets (1, t) since the last update of the weights, then the hidden states at that update
+    weights    in the order of `RNNLM.params`
+    cache      states (M, H) and the words after them (M,)
+    last_step  after a `step`, its input (1, 1) and the input of the output layer (1, 1, H): the target is not known yet
     """
 
     hidden: State
-    unlearnt: State
+    pending: State
     weights: State
     cache: State
-    waiting: State = ()
+    last_step: State = ()
 
 
 class AdaptingModel:
-    """`model` while it follows the text that it reads. `model` itself is left as it is, and must not change meanwhile.
+    """`model` with adaptation. `model` itself does not change, and must not be changed while this one is in use.
 
-    dynamic: how the weights change; None: they do not. cache: None for none. Raises InputError if both are None.
+    dynamic: the rule by which weights change, None for constant weights. cache: None for no cache. Raises InputError if
+    both are None.
 
-    It has the `step` and `zero_state` of a model, so that texts can be pushed on and generated; `read` and `reading`
-    are for whole texts. One thread at a time: all texts are read in the same working copy of the layers.
+    `step` and `zero_state` are those of a model, for texts that grow token by token; `read` and `reading` are for whole
+    texts. Not thread-safe: all texts are read with one working copy of the layers.
     """
 
     def __init__(self, model: RNNLM, dynamic: Dynamic | None = None, cache: Cache | None = None) -> None:
@@ -62,7 +65,7 @@ class AdaptingModel:
         self.trained = self.working.named_parameters()
 
     def zero_state(self, streams: int) -> AdaptingState:
-        """The state before any text; InputError for more streams than 1, since each would have its own weights."""
+        """The state before any text. InputError unless `streams` is 1: each stream would need its own weights."""
         if streams != 1:
             raise InputError(f"an adapting model reads one stream, since its weights follow the text; got {streams}")
         hidden = _parts(self.working.zero_state(1))
@@ -72,30 +75,31 @@ class AdaptingModel:
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def step(self, ids: Array, state: ModelState) -> tuple[Array, AdaptingState]:
-        """The next token ids (1,) -> ln P (1, V) of the token after it, and the state; pure, as `RNNLM.step`.
+        """The next token ids (1,) -> ln P (1, V) of the token after it, and the new state; pure, as `RNNLM.step`.
 
-        Only when a token comes can the one before it be learnt from: the state waits for it. Raises
-        TrainingDivergedError where the weights have run off.
+        `ids` is the target of the step before, so the state keeps that step until now. Raises TrainingDivergedError if
+        a probability is not a number.
         """
         before = AdaptingState(*state)
         reading = _Pass(self, before)
-        if before.waiting:
-            x, hs = before.waiting
+        if before.last_step:
+            x, hs = before.last_step
             reading.remember(hs, ids[None])
             reading.learn(x, ids[None])
-        hs = reading.go_on(ids[None])
+        hs = reading.forward(ids[None])
         logs = reading.distributions(hs, ids[None])
         if np.isnan(logs).any():
-            raise _run_off()
+            raise _diverged()
         return backend_of(hs).asarray(logs), reading.state((ids[None], hs))
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def read(
         self, xs: Ids, ts: Ids, state: AdaptingState, measured: Distributions | None
     ) -> tuple[Numbers, AdaptingState]:
-        """Inputs xs and targets ts (T,), which follow the state -> what is said of the targets (T, K), and the state.
+        """Inputs xs and targets ts (T,), which follow `state` -> the reader's numbers (T, K), and the new state.
 
-        measured: what to say beside ln P, if anything. Raises TrainingDivergedError where the weights have run off.
+        measured: the measures besides ln P; None: ln P alone, K = 1. Raises TrainingDivergedError if ln P of a target
+        is not finite.
         """
         reading = _Pass(self, state)
         numbers = [np.zeros((0, 1 if measured is None else measured.width))]
@@ -107,12 +111,12 @@ class AdaptingModel:
         return np.concatenate(numbers), reading.state()
 
     def reading(self, measures: Measures | None) -> TextReader:
-        """The reader of whole texts that also says `measures`."""
+        """The reader of whole texts that computes ln P and `measures`."""
         return AdaptingReader(self, None if measures is None else Distributions(self.working, measures))
 
 
 class AdaptingReader:
-    """Texts as an adapting model reads them: `running` adapts from beginning to end, `apart` anew in every line."""
+    """Reads texts with adaptation: `running` adapts over the whole text, `separate` within each line."""
 
     def __init__(self, model: AdaptingModel, measured: Distributions | None) -> None:
         self.model, self.measured = model, measured
@@ -138,11 +142,13 @@ class AdaptingReader:
                 yield numbers
                 last_id = int(targets[-1])
 
-    def apart(self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None) -> Iterator[Numbers]:
+    def separate(
+        self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None
+    ) -> Iterator[Numbers]:
         _check_batch(batch_size)
-        return self._apart(lines, first_id)
+        return self._separate(lines, first_id)
 
-    def _apart(self, lines: Iterable[Sequence[int]], first_id: int) -> Iterator[Numbers]:
+    def _separate(self, lines: Iterable[Sequence[int]], first_id: int) -> Iterator[Numbers]:
         for line in lines:
             targets = np.asarray(line, dtype=np.int64)
             inputs = np.concatenate(([first_id], targets))[:-1]
@@ -150,39 +156,39 @@ class AdaptingReader:
 
 
 class _Pass:
-    """One reading on from a state. The weights it starts from are copied before they first change, and only then."""
+    """One reading from a state on. The weights are copied before their first change, and not at all without one."""
 
     def __init__(self, model: AdaptingModel, state: AdaptingState) -> None:
         self.model, self.working, self.dynamic, self.cache = model, model.working, model.dynamic, model.cache
         self.weights, self.own_weights = state.weights, False
         self.hidden = self._of_layers(state.hidden)
-        self.xs, self.ts, *start = state.unlearnt
+        self.xs, self.ts, *start = state.pending
         self.start = self._of_layers(start)
         self.memory = Memory(*state.cache)
         self.working.set_parameters(self.weights)
 
-    def state(self, waiting: State = ()) -> AdaptingState:
-        unlearnt = (self.xs, self.ts, *_parts(self.start))
+    def state(self, last_step: State = ()) -> AdaptingState:
+        pending = (self.xs, self.ts, *_parts(self.start))
         cache = (self.memory.keys, self.memory.words)
-        return AdaptingState(_parts(self.hidden), unlearnt, self.weights, cache, waiting)
+        return AdaptingState(_parts(self.hidden), pending, self.weights, cache, last_step)
 
     @property
     def room(self) -> int:
-        """How many tokens can be read before the weights change."""
+        """Tokens that can be read before the next update of the weights."""
         return BLOCK if self.dynamic is None else self.dynamic.block - self.xs.shape[1]
 
     def block(self, xs: Ids, ts: Ids, measured: Distributions | None) -> Numbers:
-        """What is said of the targets ts (1, t), no more than there is room for."""
+        """The reader's numbers (t, K) of the targets ts (1, t), t ≤ `room`."""
         whole = self.dynamic is not None and xs.shape[1] == self.dynamic.block
         if whole:
             hs, nats = self._train(xs, ts, self.hidden)
             self.hidden = self.working.state or self.hidden
         else:
-            hs = self.go_on(xs)
+            hs = self.forward(xs)
             nats = -self.working.output.log_probabilities(hs, ts) if measured is None else None
         numbers = self._log_probabilities(nats, hs, ts) if measured is None else self._measured(hs, ts, measured)
         if not np.isfinite(numbers[:, 0]).all():
-            raise _run_off()
+            raise _diverged()
         self.remember(hs, ts)
         if self.dynamic is not None and whole:
             self._update(self.dynamic)
@@ -190,18 +196,18 @@ class _Pass:
             self.learn(xs, ts)
         return numbers
 
-    def go_on(self, xs: Ids) -> Array:
-        """What the output layer sees after each of the inputs xs (1, t)."""
+    def forward(self, xs: Ids) -> Array:
+        """The inputs (1, t, H) of the output layer after each of the inputs xs (1, t)."""
         hs, self.hidden = self.working.hidden_states(xs, self.hidden)
         return hs
 
     def remember(self, hs: Array, ts: Ids) -> None:
-        """Put into the cache what the output layer saw, (1, t, H), and the words ts (1, t) that came then."""
+        """Add the inputs hs (1, t, H) of the output layer and the words after them, ts (1, t), to the cache."""
         if self.cache is not None:
             self.memory = self.memory.after(backend_of(hs).to_numpy(hs)[0], ts[0], self.cache.size)
 
     def learn(self, xs: Ids, ts: Ids) -> None:
-        """Let the weights learn from inputs and targets (1, t), as soon as they make up a block."""
+        """Add inputs and targets (1, t) to the current block, and update the weights once it is complete."""
         if self.dynamic is None:
             return
         self.xs, self.ts = np.concatenate((self.xs, xs), axis=1), np.concatenate((self.ts, ts), axis=1)
@@ -210,18 +216,18 @@ class _Pass:
             self._update(self.dynamic)
 
     def distributions(self, hs: Array, ts: Ids) -> Numbers:
-        """ln P (t, V) where the output layer sees hs (1, t, H), the words ts (1, t) being read meanwhile."""
+        """ln P (t, V) from the inputs hs (1, t, H) of the output layer; ts (1, t): the words at these positions."""
         return np.concatenate([logs for _rows, logs in self._slices(hs, ts)])
 
     def _train(self, xs: Ids, ts: Ids, start: ModelState) -> tuple[Array, Array]:
-        """A training pass over a block: what the output layer saw, and the nats (1, T)."""
+        """A forward pass for training over a block: the inputs of the output layer (1, T, H), and the nats (1, T)."""
         self.working.set_state(start)
         hs = self.working.forward(xs)
         self.working.output.forward(hs, ts)
         return hs, self.working.output.nats
 
     def _update(self, dynamic: Dynamic) -> None:
-        """Change the weights by the gradient of the last training pass; a new block begins."""
+        """Update the weights by the gradient of the last training pass, and begin a new block."""
         self.working.backward()
         if not self.own_weights:
             self.weights = tuple(_copy(weight) for weight in self.weights)
@@ -235,14 +241,14 @@ class _Pass:
         logs: Numbers = -backend_of(hs).to_numpy(nats)[0].astype(np.float64)
         if self.cache is not None and self.cache.weight:
             recall = self._recall(hs, ts, self.cache)
-            logs = self.cache.mixed(logs, recall.of(ts[0]), recall.some)
+            logs = self.cache.mixed(logs, recall.of(ts[0]), recall.nonempty)
         return logs[:, None]
 
     def _measured(self, hs: Array, ts: Ids, measured: Distributions) -> Numbers:
         return np.concatenate([measured.measure(logs, ts[0, rows]) for rows, logs in self._slices(hs, ts)])
 
     def _slices(self, hs: Array, ts: Ids) -> Iterator[tuple[slice, Numbers]]:
-        """ln P of all tokens, for a few positions after another, so that they never exist at once for all."""
+        """ln P of all tokens, a slice of positions at a time, so that memory does not grow with t · V."""
         recall = None if self.cache is None else self._recall(hs, ts, self.cache)
         size = max(1, SLICE_BYTES // (8 * self.model.vocab_size))
         for first in range(0, ts.shape[1], size):
@@ -250,8 +256,8 @@ class _Pass:
             scores = self.working.output.scores(hs[0, rows])
             logs = _log_softmax(backend_of(hs).to_numpy(scores).astype(np.float64))
             if recall is not None and self.cache is not None:
-                part = Recall(recall.weights[rows], recall.words, recall.some[rows])
-                logs = self.cache.mixed(logs, part.distributions(self.model.vocab_size), part.some)
+                part = Recall(recall.weights[rows], recall.words, recall.nonempty[rows])
+                logs = self.cache.mixed(logs, part.distributions(self.model.vocab_size), part.nonempty)
             yield rows, logs
 
     def _recall(self, hs: Array, ts: Ids, cache: Cache) -> Recall:
@@ -284,8 +290,8 @@ def _check_batch(batch_size: int | None) -> None:
         )
 
 
-def _run_off() -> TrainingDivergedError:
+def _diverged() -> TrainingDivergedError:
     return TrainingDivergedError(
-        "the probabilities are no longer finite numbers: the weights ran off while they followed the text; "
-        "lower the learning rate of dynamic evaluation"
+        "the probabilities are no longer finite numbers: the weights diverged during dynamic evaluation; lower its "
+        "learning rate"
     )

@@ -1,1 +1,1 @@
-"""The command line, one file a command; `cli` gathers them."""
+"""The command line, one file for each command; `registry` lists the commands and `cli` runs them."""

@@ -1,7 +1,7 @@
-"""The command `weft`: gathers the commands, and turns every mistake into one line and an exit code.
+"""The command `weft`: finds the command that is named, and turns every error into one line and an exit code.
 
-0: done, or nobody reads the output any more. 2: the input cannot be used. 130: stopped by Ctrl-C. 1: a fault of weft's
-own.
+0: success, or the reader of the output closed it. 2: the input cannot be used. 130: stopped by Ctrl-C. 1: a bug in
+weft.
 """
 
 from __future__ import annotations
@@ -15,60 +15,51 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import typer
+import typer.main
 
 from weft import __version__
-from weft.commands.compare import compare
-from weft.commands.data import data
-from weft.commands.demo import demo
-from weft.commands.eval import evaluate_text
-from weft.commands.find_lr import find_lr
-from weft.commands.generate import generate
-from weft.commands.info import info
-from weft.commands.mix import mix
-from weft.commands.next import next_tokens
-from weft.commands.ngram import eval_ngram, train_ngram
-from weft.commands.options.settings import SettingsCommand
-from weft.commands.recipes import recipes
-from weft.commands.rescore import rescore_lists
-from weft.commands.score import score
-from weft.commands.train import train_command
-from weft.commands.tune import tune
-from weft.commands.usage_errors import UsageMistake, in_one_line
+from weft.commands.help import HelpCommand, HelpGroup, described, write_rows
+from weft.commands.registry import COMMANDS, GROUPS, Entry
+from weft.commands.usage_errors import USAGE_ERROR, in_one_line
 from weft.errors import WeftError
 
-app = typer.Typer(
-    name="weft",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo,
-    "train": train_command,
-    "find-lr": find_lr,
-    "eval": evaluate_text,
-    "score": score,
-    "compare": compare,
-    "next": next_tokens,
-    "generate": generate,
-    "ngram train": train_ngram,
-    "ngram eval": eval_ngram,
-    "mix": mix,
-    "tune": tune,
-    "rescore": rescore_lists,
-    "info": info,
-    "data": data,
-    "recipes": recipes,
-}
-WITH_SETTINGS = ("train", "find-lr")
-GROUPS = {"ngram": "Models that count words: train one, or measure one."}
+_PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
+"""Help without Rich, and tracebacks of Python."""
+
+
+class CommandGroup(HelpGroup):
+    """The commands of `weft` or of one of GROUPS; the module of a command is imported when the command is called."""
+
+    def _entries(self) -> dict[str, Entry]:
+        """The commands and groups directly in this group, by name."""
+        prefix = f"{self.name} " if self.name in GROUPS else ""
+        entries: dict[str, Entry] = {}
+        for name, entry in COMMANDS.items():
+            if name.startswith(prefix):
+                first, _, rest = name.removeprefix(prefix).partition(" ")
+                entries[first] = GROUPS[first] if rest else entry
+        return entries
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self._entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        name = f"{self.name} {cmd_name}" if self.name in GROUPS else cmd_name
+        return typer_command(name) if name in COMMANDS else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self._entries().items():
+            rows.setdefault("Commands" if self.name in GROUPS else entry.heading, []).append((name, entry.summary))
+        for heading, records in rows.items():
+            write_rows(formatter, heading, records)
 
 
 class _Interrupted(Exception):
-    """Stands for a KeyboardInterrupt or BrokenPipeError, of which Typer would make an exit code without a word."""
+    """Carries a KeyboardInterrupt or BrokenPipeError through Typer, which would turn it into an exit code."""
 
 
-def _passed_on(command: Callable[..., None]) -> Callable[..., None]:
+def _carrying_interrupts(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
@@ -79,30 +70,49 @@ def _passed_on(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-_groups = {"": app}
-for _name, _command in COMMANDS.items():
-    _group, _, _own_name = _name.rpartition(" ")
-    if _group not in _groups:
-        _groups[_group] = typer.Typer(rich_markup_mode=None, help=GROUPS[_group])
-        app.add_typer(_groups[_group], name=_group)
-    _groups[_group].command(_own_name, cls=SettingsCommand if _name in WITH_SETTINGS else None)(_passed_on(_command))
+@functools.cache
+def typer_command(name: str) -> Any:
+    """The command `name` of COMMANDS, made by Typer."""
+    function = COMMANDS[name].load()
+    alone = typer.Typer(**_PLAIN)
+    settings = described(function)._asdict()
+    alone.command(name.rpartition(" ")[2], cls=HelpCommand, **settings)(_carrying_interrupts(function))
+    return typer.main.get_command(alone)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+app = typer.Typer(
+    **{**_PLAIN, "add_completion": True},
+    name="weft",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for _name, _entry in GROUPS.items():
+    app.add_typer(typer.Typer(**_PLAIN, cls=CommandGroup), name=_name, help=_entry.summary)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"weft {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def weft(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Recurrent language models: train on your text, then perplexity, surprisal, generation.
+    """Recurrent language models: train on your text, measure perplexity and surprisal, generate text.
 
-    Start with `weft demo`, or `weft train YOUR.txt`. Results go to standard output, everything else to standard error.
+    Results go to standard output, everything else to standard error. `weft COMMAND --help` describes a command.
     `--debug` anywhere on the line shows the full trace of an error.
+
+    Examples:
+      weft demo
+      weft train my.txt
+      weft eval other.txt
+      weft score "The cat sat on the mat."
     """
+
+
+app.callback(**described(weft)._asdict())(weft)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,10 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in options
     if debug:
         given.remove("--debug")
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    sys.stdout, sys.stderr = sys.stdout or _null_stream(), sys.stderr or _null_stream()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets its text
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows escaped text
     sys.exit(_run(given, debug))
 
 
@@ -128,40 +138,41 @@ def _run(arguments: list[str], debug: bool) -> int:
         except _Interrupted as interrupted:
             raise interrupted.__cause__ or interrupted from None
     except (KeyboardInterrupt, typer.Abort) as interrupt:
-        return _tell(str(interrupt) or "stopped", 130)
+        return _print_error(str(interrupt) or "stopped", 130)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return _answer(error)
+        return _exit_code(error)
 
 
-def _answer(error: Exception) -> int:
+def _exit_code(error: Exception) -> int:
+    """Print the error in one line; its exit code."""
     if isinstance(error, WeftError):
-        return _tell(str(error), 2)
-    if isinstance(error, UsageMistake):
-        return _tell(in_one_line(error), 2)
+        return _print_error(str(error), 2)
+    if isinstance(error, USAGE_ERROR):
+        return _print_error(in_one_line(error), 2)
     if isinstance(error, MemoryError):
-        return _tell(f"not enough memory: {error or 'lower the sizes'}", 2)
+        return _print_error(f"not enough memory: {error or 'lower the sizes'}", 2)
     if isinstance(error, OSError):
-        _forget_output()
+        _discard_output()
         if isinstance(error, BrokenPipeError):
             return 0
-        return _tell(f"cannot read or write {error.filename or 'the output'}: {error.strerror or error}", 2)
-    return _tell(f"unexpected {type(error).__name__}: {error}; run it again with --debug for the trace", 1)
+        return _print_error(f"cannot read or write {error.filename or 'the output'}: {error.strerror or error}", 2)
+    return _print_error(f"unexpected {type(error).__name__}: {error}; run it again with --debug for the trace", 1)
 
 
-def _nowhere() -> TextIO:
+def _null_stream() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _forget_output() -> None:
-    """Let nothing fail once more when Python flushes standard output at its end."""
+def _discard_output() -> None:
+    """Prevent a second error when Python flushes standard output at exit."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     print(f"weft: {' '.join(message.split())}", file=sys.stderr)
     return code

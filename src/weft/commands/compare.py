@@ -1,4 +1,4 @@
-"""`weft compare`: models side by side on one text, and what each makes of a longer context."""
+"""`weft compare`: the perplexities of several models on one text, overall and by context length."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.eval import rows, text_chunks
-from weft.commands.options.kernels import kernels_of
-from weft.commands.options.output_file import check_place
+from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.run import chosen_run
-from weft.commands.options.text import check_split
-from weft.commands.options.types import at_least_one, one_of, whole_number
-from weft.comparison.baselines import Baseline, learnt
+from weft.commands.options.speed import kernels_of
+from weft.commands.options.text import SplitOption, check_split
+from weft.commands.options.text_chunks import text_chunks
+from weft.commands.options.values import at_least_one, one_of
+from weft.commands.options.writable import check_writable
+from weft.comparison.baselines import Baseline, trained_baseline
 from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
 from weft.comparison.scorers import RecurrentScorer, Scorer, UnigramScorer
@@ -24,7 +26,7 @@ from weft.comparison.spooled_text import spooled
 from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation
 from weft.language_model import LanguageModel, load
-from weft.run_folder import COMPARISON, CONFIG, HELD_OUT
+from weft.run_folder import COMPARISON, CONFIG
 from weft.runs.reporting import OnStream
 from weft.scoring.formats.layout import visible
 from weft.scoring.formats.table import drawn
@@ -33,7 +35,7 @@ FORMATS = ("table", "tsv")
 NUMBERS = (
     "tokens", "oov_tokens", "nats_per_token", "bits_per_token", "perplexity_including_oov", "perplexity_excluding_oov",
 )  # fmt: skip
-"""Of the rows of `weft eval`, those that are columns here."""
+"""The rows of `weft eval` that are columns here."""
 
 HEADER = ("model", "text", "context_tokens", *NUMBERS)
 
@@ -42,54 +44,42 @@ def compare(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN]... [TEXT]...",
+            metavar="RUN|TEXT",
             help="Run folders, and the text as for `weft eval`.  [default: the newest run, its own held-out text]",
             show_default=False,
         ),
     ] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "kn1 to kn5: interpolated modified Kneser-Ney of that order; window4: a neural model of the last 4 tokens, "
+            "trained with the settings of the run and kept in its folder; none. May be repeated.",
             metavar="NAME",
-            help="kn1 to kn5: interpolated modified Kneser-Ney of that order; window4: a neural model of the last 4 "
-            "tokens, trained as the run was and kept in its folder; none. May be repeated.  [default: kn5, window4]",
-            show_default=False,
+            default="kn5, window4",
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(HELD_OUT),
-            help="Which text of the first run, or of a corpus.  [default: test, or valid where there is no test text]",
-            show_default=False,
-        ),
+    split: SplitOption = None,
+    format: Annotated[
+        str | None, choice_option(FORMATS, "The output format.", default="table on a terminal, tsv elsewhere")
     ] = None,
-    sample: Annotated[
-        int,
-        typer.Option(parser=whole_number, metavar="N", help="Tokens that are predicted from contexts of each length."),
-    ] = 2000,
-    longest: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="The longest of these contexts, in tokens.")
-    ] = 100,
     png: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help=f"Where the picture goes.  [default: {COMPARISON} in the first run's folder]",
-            show_default=False,
-        ),
+        option("The picture.", metavar="FILE", default=f"{COMPARISON} in the first run's folder"),
     ] = None,
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(FORMATS), help="[default: table on a terminal, tsv elsewhere]", show_default=False
-        ),
-    ] = None,
+    sample: Annotated[
+        int, whole_number_option("Tokens in the sample that is predicted from contexts of each length.")
+    ] = 2000,
+    longest: Annotated[int, whole_number_option("The longest of these contexts, in tokens.")] = 100,
 ) -> None:
-    """Perplexities side by side, and by the length of the context.
+    """Compare models by perplexity, overall and by context length.
 
-    The baselines learn from the training text of the first run. In the second part the same sampled tokens are
-    predicted by every model from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each from a fresh state.
+    The baselines are trained on the training text of the first run. In the second part every model predicts the same
+    sampled tokens from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each time from a fresh state.
+
+    Examples:
+      weft compare
+      weft compare runs/lstm runs/gru my.txt
+      weft compare runs/lstm --baseline kn3 --png lstm.png
     """
     at_least_one(sample=sample, longest=longest)
     shown = one_of("--format", format or ("table" if sys.stdout.isatty() else "tsv"), FORMATS)
@@ -100,23 +90,25 @@ def compare(
     lm = models[runs[0]]
     _check_one_vocabulary(models)
     picture = png or runs[0] / COMPARISON
-    check_place(picture, "the picture")
+    check_writable(picture, "the picture")
     reporter = OnStream(sys.stderr)
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
-        of = TextSample.of(ids, oov, lm.tokenizer.eos_id, sample, longest)
+        tokens = TextSample.drawn(ids, oov, lm.tokenizer.eos_id, sample, longest)
         scorers: list[Scorer] = [
             RecurrentScorer(str(run), model.model, model.tokenizer.eos_id) for run, model in models.items()
         ]
-        scorers += [learnt(named, runs[0], lm, reporter) for named in baselines]
+        scorers += [trained_baseline(each, runs[0], lm, reporter) for each in baselines]
         scorers.append(UnigramScorer(lm.tokenizer.counts))
         measured = []
         for scorer in scorers:
-            reporter.note(f"{scorer.name}: scoring {len(of.ids):,} tokens, and {len(of.positions):,} by their context")
-            with kernels_of(lm, "auto", None):
-                measured.append(measure(scorer, of))
+            reporter.note(
+                f"{scorer.name}: scoring {len(tokens.ids):,} tokens, and {len(tokens.positions):,} by their context"
+            )
+            with kernels_of(lm):
+                measured.append(measure(scorer, tokens))
     try:
         print_table(measured) if shown == "table" else print_tsv(measured)
-    finally:  # also where nobody reads the numbers to their end
+    finally:  # the picture is drawn even if the reader of standard output has closed it
         draw_context_curve(picture, measured)
     reporter.note(f"the picture is in {picture}")
 
@@ -130,14 +122,14 @@ def _baselines(names: list[str] | None) -> list[Baseline]:
 
 
 def _runs_and_text(names: list[str]) -> tuple[list[Path], list[str]]:
-    """Which of the names are run folders; what is left names the text."""
+    """The names that are run folders, and the others, which name the text."""
     runs = [Path(name) for name in dict.fromkeys(names) if (Path(name) / CONFIG).is_file()]
     text = [name for name in names if not (Path(name) / CONFIG).is_file()]
     for name in text:
         if name.endswith((".arpa", ".arpa.gz")):
-            raise InputError(f"{name} is an n-gram model: `weft ngram eval` measures it, `weft mix` beside runs")
-    usual = os.environ.get("WEFT_RUN")
-    return runs or [chosen_run(Path(usual) if usual else None)], text
+            raise InputError(f"{name} is an n-gram model: `weft ngram eval` measures it, `weft mix` mixes it with runs")
+    from_environment = os.environ.get("WEFT_RUN")
+    return runs or [chosen_run(Path(from_environment) if from_environment else None)], text
 
 
 def _check_one_vocabulary(models: dict[Path, LanguageModel]) -> None:
@@ -152,7 +144,7 @@ def _check_one_vocabulary(models: dict[Path, LanguageModel]) -> None:
 
 
 def print_tsv(measured: Sequence[Measured]) -> None:
-    """One row a model and context: the whole text, the sampled tokens by length, and the same after all before them."""
+    """One row for each model and context: the whole text, then the sample by context length and with all context."""
     print("\t".join(HEADER))
     for model in measured:
         print(*_row(model.name, "whole", "all", model.whole), sep="\t")
@@ -163,12 +155,12 @@ def print_tsv(measured: Sequence[Measured]) -> None:
 
 
 def _row(name: str, text: str, context: str, evaluation: Evaluation) -> list[str]:
-    found = dict(rows(evaluation, unigram=None))
+    found = dict(evaluation_rows(evaluation))
     return [visible(name), text, context, *(found[column] for column in NUMBERS)]
 
 
 def print_table(measured: Sequence[Measured]) -> None:
-    """A column a model, a row a context."""
+    """One column for each model, one row for each context."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`weft demo`: the main job in about a minute, on a text that every Python carries."""
+"""`weft demo`: train and use a model in about a minute, on a text that comes with Python."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from weft.commands.options.declaration import option
 from weft.commands.options.run import RUNS
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
@@ -26,25 +25,28 @@ PROMPT = "The"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run folder.")] = RUNS / "demo",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Train again if it is there already.")] = False,
+    out: Annotated[Path, option("The run folder.", metavar="FOLDER")] = RUNS / "demo",
+    overwrite: Annotated[bool, option("Train again if the run exists.", "--overwrite")] = False,
 ) -> None:
-    """Train on a text that every Python has, and show the result.
+    """Train on a text that comes with Python, and show the result.
 
-    The text is CPython's language reference. Shown are the perplexity before and after, some generated text, and the
-    surprisal of a sentence.
+    The text is CPython's language reference. The command prints the perplexity before and after training, generated
+    text, and the surprisal of a sentence.
+
+    Examples:
+      weft demo
     """
     if (out / CONFIG).exists() and not overwrite:
         print(f"{out} is here already; --overwrite trains it again", file=sys.stderr)
         lm = load(out)
     else:
-        stated = {"data": ("builtin",)}
-        lm = train_run(out, stated, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)).model
+        settings = {"data": ("builtin",)}
+        lm = train_run(out, settings, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)).model
     show(lm, out)
 
 
 def show(lm: LanguageModel, run: Path) -> None:
-    """What a trained model is good for, on standard output."""
+    """Print perplexities, a generated text and a scored sentence of a trained model."""
     path = tokens_path(run, "valid")
     if not path.exists():
         raise InputError(f"{run} has no validation text; train it again with: weft demo --overwrite")

@@ -1,51 +1,49 @@
-"""`weft generate`: let the model write."""
+"""`weft generate`: sample text from the model."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from weft.backends import random_generator
+from weft.commands.options.declaration import number_option, option, whole_number_option
 from weft.commands.options.run import RunOption, load_chosen
-from weft.commands.options.types import at_least_one, number, whole_number
+from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
 from weft.text.lines import read_lines
 
+SAMPLING = "Sampling"
+
 
 def generate(
-    prompt: Annotated[
-        str, typer.Option(metavar="TEXT", help="The beginning of the text; '-' reads it from standard input.")
-    ] = "",
+    prompt: Annotated[str, option("The beginning of the text; '-' reads it from standard input.", metavar="TEXT")] = "",
     run: RunOption = None,
-    max_tokens: Annotated[int, typer.Option(parser=whole_number, metavar="N", help="Tokens to write.")] = 100,
+    max_tokens: Annotated[int, whole_number_option("Tokens to generate.")] = 100,
+    num_samples: Annotated[int, whole_number_option("Texts to generate, separated by a line of ---.")] = 1,
     temperature: Annotated[
         float,
-        typer.Option(parser=number, metavar="X", help="1 draws as the model says, 0 takes the likeliest token."),
+        number_option("1 samples from the model's distribution, 0 takes the likeliest token.", group=SAMPLING),
     ] = 1.0,
-    top_k: Annotated[
-        int | None, typer.Option(parser=whole_number, metavar="N", help="Draw among so many of the likeliest tokens.")
-    ] = None,
+    top_k: Annotated[int | None, whole_number_option("Sample among the N likeliest tokens.", group=SAMPLING)] = None,
     top_p: Annotated[
         float | None,
-        typer.Option(parser=number, metavar="X", help="Draw among the likeliest tokens of this joint probability."),
+        number_option("Sample among the likeliest tokens whose probabilities sum to X.", group=SAMPLING),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            parser=whole_number, metavar="N", help="Seed of the random numbers.  [default: another one each time]"
-        ),
+        whole_number_option("Seed of the random numbers.", default="a different one each time", group=SAMPLING),
     ] = None,
-    num_samples: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Texts to write, divided by a line of ---.")
-    ] = 1,
     ban: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOKEN", help="A token never to write; repeatable.  [default: <unk>]", show_default=False),
+        option("A token that is never generated. May be repeated.", metavar="TOKEN", default="<unk>", group=SAMPLING),
     ] = None,
     weights: WeightsOption = "float32",
 ) -> None:
-    """Continue a text, token by token as they are drawn."""
+    """Generate text, token by token.
+
+    Examples:
+      weft generate --prompt "Once upon a time"
+      weft generate --temperature 0.7 --seed 1 --num-samples 3
+    """
     at_least_one(num_samples=num_samples, max_tokens=max_tokens)
     first = random_generator(seed)
     lm = load_chosen(run)

@@ -1,4 +1,4 @@
-"""`weft info`: what a run folder holds."""
+"""`weft info`: the contents of a run folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def info(
     ] = None,
     run: RunOption = None,
 ) -> None:
-    """The settings, the parameters and the history of a run."""
+    """Show the settings, parameters and history of a run.
+
+    Examples:
+      weft info
+      weft info runs/mine
+    """
     folder = chosen_run(folder or run)
     lm = load(folder)
     print(f"run\t{folder}")

@@ -1,4 +1,4 @@
-"""`weft mix`: several models as one, with the weights that suit a held-out text best."""
+"""`weft mix`: a mixture of several models, with the weights under which a held-out text is likeliest."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Annotated
 
 import typer
 
-from weft.commands.eval import rows
-from weft.commands.options.kernels import kernels_of
+from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.declaration import option
+from weft.commands.options.speed import BatchSize, kernels_of
 from weft.commands.options.text import open_text
-from weft.commands.options.types import BatchSize, at_least_one
+from weft.commands.options.values import at_least_one
 from weft.errors import InputError
-from weft.mixture.members import Arpa, Run, check_same_tokens, open_member
+from weft.mixture.members import ArpaMember, RunMember, check_same_tokens, open_member
 from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
 from weft.runs.reporting import OnStream
 
 NUMBERS = ("tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov")
-"""Of the rows of `weft eval`, those that are columns here."""
+"""The rows of `weft eval` that are columns here."""
 
 HEADER = ("text", "model", "weight", *NUMBERS)
 
@@ -31,24 +32,28 @@ def mix(
     ],
     held_out: Annotated[
         list[str],
-        typer.Option(
+        option(
+            "The text on which the weights are fitted, one that no model was trained on; of a corpus its valid text. "
+            "May be repeated.",
             "--fit",
             metavar="TEXT",
-            help="The text that the weights are fitted on, one that no model was trained on; of a corpus its valid "
-            "text. May be repeated.",
         ),
     ],
     text: Annotated[
         list[str] | None,
-        typer.Option(metavar="TEXT", help="The text to measure on then; of a corpus its test text. May be repeated."),
+        option("The text to measure; of a corpus its test text. May be repeated.", metavar="TEXT"),
     ] = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """The perplexity of several models and of their mixture.
+    """Fit the weights of a mixture of models and measure it.
 
-    The probability of a token is the weighted mean of the models' own; the weights are those under which the text of
-    --fit is likeliest. Runs read running text, n-gram models each line by itself, and all predict the same tokens.
-    Texts are named as for the other commands: files, folders, globs, .gz, '-', 'builtin', a corpus.
+    The probability of a token is the weighted mean of the models' probabilities; the weights are those under which the
+    text of --fit is likeliest. Runs read running text, n-gram models each line separately, and all models predict the
+    same tokens. Texts are named as for the other commands: files, folders, globs, .gz, '-', 'builtin', a corpus.
+
+    Examples:
+      weft mix runs/mine my.arpa --fit valid.txt
+      weft mix runs/a runs/b --fit valid.txt --text test.txt
     """
     at_least_one(batch_size=batch_size)
     if len(models) < 2:
@@ -73,10 +78,12 @@ def mix(
                 typer.echo("\t".join(row))
 
 
-def _rows(name: str, members: list[Run | Arpa], weights: Floats, result: MixtureEvaluation) -> list[tuple[str, ...]]:
+def _rows(
+    name: str, members: list[RunMember | ArpaMember], weights: Floats, result: MixtureEvaluation
+) -> list[tuple[str, ...]]:
     names = [*(member.name for member in members), "mixture"]
     shown = [*(f"{weight:.6f}" for weight in weights), ""]
-    found = [dict(rows(evaluation, unigram=None)) for evaluation in (*result.members, result.mixture)]
+    found = [dict(evaluation_rows(evaluation)) for evaluation in (*result.members, result.mixture)]
     return [
         (name, model, weight, *(numbers[column] for column in NUMBERS))
         for model, weight, numbers in zip(names, shown, found, strict=True)
@@ -88,13 +95,13 @@ def _note_vocabularies(reporter: OnStream, name: str, result: MixtureEvaluation)
         reporter.note(
             f"{name}: {result.disagreeing:,} of {result.mixture.loss.tokens:,} tokens are words that some models "
             "know and others do not; these give them the probability of all unknown words together, so compare the "
-            "perplexities without such words"
+            "perplexities that exclude OOV words"
         )
 
 
-def _kernels(members: list[Run | Arpa]) -> AbstractContextManager[None]:
-    """The fused kernels where they run and a model was trained on them."""
+def _kernels(members: list[RunMember | ArpaMember]) -> AbstractContextManager[None]:
+    """The fused kernels if they are available and a model was trained on them."""
     for member in members:
-        if isinstance(member, Run) and member.lm.config.training.kernels == "fused":
-            return kernels_of(member.lm, "auto", None)
+        if isinstance(member, RunMember) and member.lm.config.training.kernels == "fused":
+            return kernels_of(member.lm)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""`weft ngram train` and `weft ngram eval`: the baseline that counts words, and ARPA files from any program."""
+"""`weft ngram train` and `weft ngram eval`: n-gram models of words, and ARPA files of any program."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from weft.commands.eval import rows
-from weft.commands.options.output_file import check_place
+from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.text import TEXT_HELP, check_split, open_text
-from weft.commands.options.types import whole_number
+from weft.commands.options.writable import check_writable
 from weft.errors import InputError
 from weft.ngram.arpa_writer import check_words
 from weft.ngram.counts import HIGHEST_ORDER, count_ngrams
@@ -30,34 +30,28 @@ TextArgument = Annotated[list[str], typer.Argument(metavar="TEXT", help=TEXT_HEL
 
 def train_ngram(
     text: TextArgument,
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FILE", help="The ARPA file; compressed if its name ends in .gz."),
-    ],
-    order: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help=f"Words in the longest n-grams, 1 to {HIGHEST_ORDER}.")
-    ] = 5,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(parser=whole_number, metavar="N", help="Most words to keep.  [default: all]", show_default=False),
-    ] = None,
-    min_count: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Words seen less often become <unk>.")
-    ] = 1,
+    out: Annotated[Path, option("The ARPA file; compressed if its name ends in .gz.", "--out", "-o", metavar="FILE")],
+    order: Annotated[int, whole_number_option(f"Length of the longest n-grams, 1 to {HIGHEST_ORDER}.")] = 5,
+    vocab_size: Annotated[int | None, whole_number_option("Most words to keep.", default="all")] = None,
+    min_count: Annotated[int, whole_number_option("Words that occur less often become <unk>.")] = 1,
     discount_fallback: Annotated[
         bool,
-        typer.Option(
+        option(
+            f"Discount by {FALLBACK.one:g}, {FALLBACK.two:g} and {FALLBACK.more:g} where the text is too small or too "
+            "regular to estimate discounts.",
             "--discount-fallback",
-            help=f"Discount by {FALLBACK.one:g}, {FALLBACK.two:g} and {FALLBACK.more:g} where the text is too small or "
-            "regular to say.",
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if there is one.")] = False,
+    overwrite: Annotated[bool, option("Replace the file if it exists.", "--overwrite")] = False,
 ) -> None:
     """Count n-grams of words and write them as an ARPA file.
 
-    Interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998), nothing pruned: what KenLM's lmplz estimates. A
-    word <unk> in the text is a word like others.
+    The smoothing is interpolated modified Kneser-Ney (Chen & Goodman 1998) without pruning, as KenLM's lmplz estimates
+    it. A word <unk> in the text is an ordinary word.
+
+    Examples:
+      weft ngram train my.txt --out my.arpa
+      weft ngram train ptb --order 3 --out ptb.arpa.gz
     """
     if not 1 <= order <= HIGHEST_ORDER:
         raise InputError(f"--order must be from 1 to {HIGHEST_ORDER}, got {order}")
@@ -85,15 +79,15 @@ def train_ngram(
 def eval_ngram(
     arpa: Annotated[Path, typer.Argument(metavar="FILE", help="An ARPA file, plain or .gz.", show_default=False)],
     text: TextArgument,
-    split: Annotated[
-        str | None,
-        typer.Option(metavar="|".join(HELD_OUT), help="Which text of a corpus.  [default: test]", show_default=False),
-    ] = None,
+    split: Annotated[str | None, choice_option(HELD_OUT, "Which text of a named corpus.", default="test")] = None,
 ) -> None:
-    """The perplexity of a text under the model of an ARPA file.
+    """Compute the perplexity of a text under an ARPA file.
 
-    Every token is predicted once from those before it in its line, the line end too. The rows are those of `weft eval`;
-    an ARPA file does not say how often words occur, so the unigram perplexity is left empty.
+    Every token, line ends included, is predicted once from those before it in its line. The rows are those of
+    `weft eval`; the unigram perplexity is empty, because an ARPA file has no counts of words.
+
+    Examples:
+      weft ngram eval my.arpa other.txt
     """
     check_split(split)
     if arpa.is_dir():
@@ -103,12 +97,12 @@ def eval_ngram(
     lm = load_arpa(arpa)
     with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
         result = lm.evaluate(corpus.pieces(on_bytes))
-    for name, value in rows(result, unigram=None):
+    for name, value in evaluation_rows(result):
         typer.echo(f"{name}\t{value}")
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
-    check_place(out, "the n-grams")
+    check_writable(out, "the n-grams")
     if out.exists() and not overwrite:
         raise InputError(f"{out} is there already: replace it with --overwrite, or give another --out")
 

@@ -1,4 +1,4 @@
-"""`weft recipes`: settings whose result is known, to be run with `weft train --recipe NAME`."""
+"""`weft recipes`: list the settings with a known result, or print them; `weft train --recipe NAME` runs them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ def recipes(
         str | None, typer.Argument(metavar="NAME", help="The recipe to print, as TOML.", show_default=False)
     ] = None,
 ) -> None:
-    """List the recipes, or print one.
+    """List the training recipes, or print one.
 
-    A recipe is a file of settings with the result to expect. With NAME it is printed, to be changed and used with
-    --config: weft recipes ptb-fast > mine.toml
+    A recipe is a file of settings and the result to expect from them. Print one to change it and use it with
+    `weft train --config`.
+
+    Examples:
+      weft recipes
+      weft recipes ptb-fast > mine.toml
+      weft train --config mine.toml
     """
     if name is not None:
         typer.echo(find_recipe(name).path.read_text("utf-8"), nl=False)
@@ -38,14 +43,14 @@ def recipes(
 
 def _text(recipe: Recipe) -> str:
     names = recipe.settings.get("data", ())
-    return ", ".join(f"{name} (to be fetched: weft data {name})" if _is_to_fetch(name) else name for name in names)
+    return ", ".join(f"{name} (to be fetched: weft data {name})" if _is_missing(name) else name for name in names)
 
 
-def _is_to_fetch(name: str) -> bool:
+def _is_missing(name: str) -> bool:
     try:
         return named_corpus(name) is not None and locate(name) is None
     except InputError:
-        return True  # it is here, with a wrong content that `weft data` tells of
+        return True  # its files are here with other content, which `weft data` reports
 
 
 def _result(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""`weft rescore`: choose anew among the hypotheses of n-best lists."""
+"""`weft rescore`: choose the best hypotheses of n-best lists with a language model."""
 
 from __future__ import annotations
 
@@ -9,23 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from weft.commands.options.nbest import (
-    AcousticCostsOption,
-    AcousticKeyOption,
-    BaseOption,
-    ColumnsOption,
-    FormatOption,
-    IdKeyOption,
-    LmCostsOption,
-    LmKeyOption,
-    TextKeyOption,
-    layout_of,
-)
-from weft.commands.options.output_file import check_place
+from weft.commands.help import OUTPUT, SPEED
+from weft.commands.options.declaration import number_option, option, whole_number_option, with_options
+from weft.commands.options.nbest import FormatOption, NBestOptions
 from weft.commands.options.run import RunOption, load_chosen
-from weft.commands.options.types import BatchSize, at_least_one, number
+from weft.commands.options.values import at_least_one
+from weft.commands.options.writable import check_writable
 from weft.errors import InputError
-from weft.rescoring.counts import ErrorTally, Tally
+from weft.rescoring.counts import Counts, ErrorCounts
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import PrefixScorer
@@ -36,63 +27,66 @@ from weft.rescoring.tuning import tune as tune_weights
 from weft.rescoring.weights import NAMES, TUNED, Weights, read_weights, write_weights
 from weft.rescoring.word_errors import jiwer_package
 
+WEIGHTS, ERRORS = "Weights of the scores", "Word errors"
 Writer = Callable[[RescoredUtterance], Iterator[str]]
 
 
-def _weight(help: str) -> Any:
-    return typer.Option(parser=number, metavar="X", help=help, show_default=False)
+def _weight(help: str, default: str) -> Any:
+    return number_option(help, default=default, group=WEIGHTS)
 
 
+@with_options
 def rescore_lists(
     format: FormatOption,
+    nbest: NBestOptions,
     lists: Annotated[
         list[str] | None,
         typer.Argument(metavar="LIST", help="Files, .gz or not, or folders.  [default: standard input]"),
     ] = None,
     run: RunOption = None,
-    columns: ColumnsOption = None,
-    base: BaseOption = None,
-    acoustic_costs: AcousticCostsOption = None,
-    lm_costs: LmCostsOption = None,
-    id_key: IdKeyOption = None,
-    text_key: TextKeyOption = None,
-    acoustic_key: AcousticKeyOption = None,
-    lm_key: LmKeyOption = None,
-    best: Annotated[bool, typer.Option("--best", help="Write the best hypotheses, 'id words'.  [default]")] = False,
-    scores: Annotated[bool, typer.Option("--scores", help="Write every line with the model's score in place.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Write every hypothesis with all scores, as JSON.")] = False,
+    best: Annotated[bool, option("Write the best hypotheses, 'id words'.  [default]", "--best", group=OUTPUT)] = False,
+    scores: Annotated[
+        bool, option("Write every line with the model's score in place of the old one.", "--scores", group=OUTPUT)
+    ] = False,
+    jsonl: Annotated[bool, option("Write every hypothesis with all scores, as JSON.", "--jsonl", group=OUTPUT)] = False,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights that --tune wrote; flags win over them.")
+        Path | None, option("A file of weights from --tune; options override it.", metavar="FILE", group=WEIGHTS)
     ] = None,
-    acoustic_weight: Annotated[float | None, _weight("Of the acoustic score in nats.  [default: 1]")] = None,
-    lm_weight: Annotated[float | None, _weight("Of ln P of the model.  [default: 1]")] = None,
-    old_lm_weight: Annotated[float | None, _weight("Of the list's own language-model score.  [default: 0]")] = None,
-    word_weight: Annotated[float | None, _weight("Nats a word; below 0 favours short ones.  [default: 0]")] = None,
+    acoustic_weight: Annotated[float | None, _weight("Weight of the acoustic score.", "1")] = None,
+    lm_weight: Annotated[float | None, _weight("Weight of ln P of the model.", "1")] = None,
+    old_lm_weight: Annotated[float | None, _weight("Weight of the list's own language-model score.", "0")] = None,
+    word_weight: Annotated[float | None, _weight("Nats per word; below 0 favours short hypotheses.", "0")] = None,
     oov_penalty: Annotated[
-        float | None, _weight("Nats off ln P for each token out of the vocabulary.  [default: 0]")
+        float | None, _weight("Nats subtracted from ln P for each token out of the vocabulary.", "0")
     ] = None,
     references: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What was said, 'id words': word error rates are reported.")
+        str | None,
+        option("The spoken words, 'id words'; word error rates are reported.", metavar="FILE", group=ERRORS),
     ] = None,
     tune: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Fit the weights to the references, and write them here.")
+        Path | None, option("Fit the weights to the references, and write them here.", metavar="FILE", group=ERRORS)
     ] = None,
-    batch_size: BatchSize = 1000,
+    batch_size: Annotated[
+        int, whole_number_option("Hypotheses scored together; the numbers do not depend on it.", group=SPEED)
+    ] = 1000,
 ) -> None:
-    """Choose anew among the hypotheses of n-best lists.
+    """Rescore n-best lists with a language model.
 
-    The total of a hypothesis is the weighted sum of its acoustic score, ln P of the model, the list's own score of a
-    language model, and its number of words; all scores are natural logarithms once read. What is read is declared: a
-    line without its id or a score is an error that names it.
+    The total of a hypothesis is the weighted sum of its acoustic score, ln P of the model, the language-model score in
+    the list, and its number of words; all scores are converted to natural logarithms. A line without a declared id or
+    score is an error, reported with file and line.
+
+    Examples:
+      weft rescore lists/ --format srilm
+      weft rescore nbest.jsonl --format jsonl --acoustic-key am
+      weft rescore dev --format kaldi --references dev.ref \\
+        --acoustic-costs dev.ac --tune weights.toml
     """
-    layout = layout_of(
-        format, columns=columns, base=base, acoustic_costs=acoustic_costs, lm_costs=lm_costs,
-        id_key=id_key, text_key=text_key, acoustic_key=acoustic_key, lm_key=lm_key,
-    )  # fmt: skip
+    layout = nbest.layout(format)
     at_least_one(batch_size=batch_size)
     write = _writer(layout, best, scores, jsonl)
     sources = lists or ["-"]
-    if [*sources, references, acoustic_costs, lm_costs].count("-") > 1:
+    if [*sources, references, nbest.acoustic_costs, nbest.lm_costs].count("-") > 1:
         raise InputError("standard input can be read only once: name a file for the others")
     flags = (acoustic_weight, lm_weight, old_lm_weight, word_weight, oov_penalty)
     start = _weights(layout, weights, dict(zip(NAMES, flags, strict=True)))
@@ -125,12 +119,12 @@ def _best(rescored: RescoredUtterance) -> Iterator[str]:
 
 
 def _weights(layout: Layout, file: Path | None, flags: dict[str, float | None]) -> Weights:
-    stated = {} if file is None else read_weights(file)
-    stated |= {name: value for name, value in flags.items() if value is not None}
-    for name, there in (("acoustic_weight", layout.has_acoustic), ("old_lm_weight", layout.has_old_lm)):
-        if stated.get(name) and not there:
+    given = {} if file is None else read_weights(file)
+    given |= {name: value for name, value in flags.items() if value is not None}
+    for name, declared in (("acoustic_weight", layout.has_acoustic), ("old_lm_weight", layout.has_old_lm)):
+        if given.get(name) and not declared:
             raise InputError(f"there is a weight {name}, but no such score is declared: see weft rescore --help")
-    return Weights(**stated)
+    return Weights(**given)
 
 
 def _check_tuning(file: Path, references: str | None, output: bool) -> None:
@@ -138,16 +132,16 @@ def _check_tuning(file: Path, references: str | None, output: bool) -> None:
         raise InputError("--tune needs --references, a file of 'id words'")
     if output:
         raise InputError("--tune writes weights and no hypotheses: rescore with --weights afterwards")
-    check_place(file, "the weights")
+    check_writable(file, "the weights")
 
 
 def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: References | None) -> None:
-    tally, errors = Tally(), None if references is None else ErrorTally(references)
-    for utterance in tally.watch(rescored if errors is None else errors.watch(rescored)):
+    counts, errors = Counts(), None if references is None else ErrorCounts(references)
+    for utterance in counts.counting(rescored if errors is None else errors.counting(rescored)):
         for line in write(utterance):
             print(line)
         sys.stdout.flush()
-    _note(f"{tally.hypotheses:,} hypotheses of {tally.utterances:,} utterances; {_unknown(tally)}")
+    _note(f"{counts.hypotheses:,} hypotheses of {counts.utterances:,} utterances; {_unknown(counts)}")
     if errors is not None:
         chosen = f"{errors.best.errors:,} errors in {errors.best.words:,} words, {errors.best.percent:.2f}%"
         first, oracle = f"{errors.first.percent:.2f}%", f"{errors.oracle.percent:.2f}%"
@@ -157,11 +151,11 @@ def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: Ref
 def _tune(
     layout: Layout, rescored: Iterator[RescoredUtterance], start: Weights, references: References, file: Path
 ) -> None:
-    tally, development = Tally(), DevelopmentSet()
-    for utterance in tally.watch(rescored):
+    counts, development = Counts(), DevelopmentSet()
+    for utterance in counts.counting(rescored):
         development.add(utterance, references.of(utterance.utterance.id))
     references.refuse_unused()
-    used = [name for name, there in zip(TUNED, _present(layout), strict=True) if there]
+    used = [name for name, declared in zip(TUNED, _declared(layout), strict=True) if declared]
     before = development.with_weights(start.vector())
     tuned = tune_weights(development, start, used[1:])  # the first one sets the scale
     after = development.with_weights(tuned.vector())
@@ -169,8 +163,8 @@ def _tune(
     rates = {name: errors.percent for name, errors in found.items()}
     written = {name: getattr(tuned, name) for name in (*used, "oov_penalty_nats")}
     write_weights(file, written, f"{after.errors} errors in {after.words} words where these weights were tuned")
-    rows = [("utterances", tally.utterances), ("hypotheses", tally.hypotheses), ("reference_words", after.words)]
-    rows += [("tokens", tally.tokens), ("oov_tokens", tally.oov_tokens)]
+    rows = [("utterances", counts.utterances), ("hypotheses", counts.hypotheses), ("reference_words", after.words)]
+    rows += [("tokens", counts.tokens), ("oov_tokens", counts.oov_tokens)]
     for name, value in rows:
         print(name, value, sep="\t")
     for name, rate in rates.items():
@@ -180,15 +174,16 @@ def _tune(
     _note(f"the weights are in {file}; weft rescore --weights {file} uses them")
 
 
-def _present(layout: Layout) -> tuple[bool, ...]:
+def _declared(layout: Layout) -> tuple[bool, ...]:
+    """For each of TUNED, whether the list and the model have its score."""
     return layout.has_acoustic, True, layout.has_old_lm, True
 
 
-def _unknown(tally: Tally) -> str:
-    share = 100 * tally.oov_tokens / max(tally.tokens, 1)
-    return f"{tally.oov_tokens:,} of {tally.tokens:,} tokens ({share:.2f}%) are out of the vocabulary"
+def _unknown(counts: Counts) -> str:
+    share = 100 * counts.oov_tokens / max(counts.tokens, 1)
+    return f"{counts.oov_tokens:,} of {counts.tokens:,} tokens ({share:.2f}%) are out of the vocabulary"
 
 
 def _note(text: str) -> None:
-    """Tell what is no result."""
+    """Print a line that is not a result."""
     print(text, file=sys.stderr)

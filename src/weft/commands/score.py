@@ -1,4 +1,4 @@
-"""`weft score`: what every token or word of lines of text cost, in the format that is asked for."""
+"""`weft score`: the score of every token or word of lines of text, in one of several formats."""
 
 from __future__ import annotations
 
@@ -10,124 +10,66 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from weft.commands.options.adaptation import (
-    AdaptationOptions,
-    CacheFlatnessOption,
-    CacheOption,
-    CacheWeightOption,
-    DynamicBlockOption,
-    DynamicDecayOption,
-    DynamicLrOption,
-    DynamicOption,
-    DynamicRuleOption,
-)
-from weft.commands.options.kernels import KernelsOption, ThreadsOption, kernels_for_lines
-from weft.commands.options.pictures import HtmlOption, PngOption, pictures, wanted_for_page
+from weft.commands.help import TEXT
+from weft.commands.options.adaptation import AdaptationOptions
+from weft.commands.options.declaration import choice_option, option, with_options
 from weft.commands.options.run import RunOption, chosen_run
-from weft.commands.options.score import ON_ERROR, ScoreOptions
-from weft.commands.options.types import OpenBatchSize, at_least_one, one_of, whole_number
+from weft.commands.options.score_options import ON_ERROR, ScoreOptions
+from weft.commands.options.score_pictures import HtmlOption, PngOption, score_pictures, wanted_for_page
+from weft.commands.options.speed import KernelsOption, OptionalBatchSize, ThreadsOption, kernels_for_lines
+from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.weights import WeightsOption, with_weights
 from weft.errors import InputError
 from weft.language_model import LanguageModel, load
 from weft.scoring import TokenScore, Wanted
-from weft.scoring.formats import DETAILS, FORMATS, Layout
-from weft.scoring.units import UNITS
+from weft.scoring.formats import FORMATS, Layout
 from weft.text.lines import lines_or_faults, read_lines
 
 
+@with_options
 def score(
+    output: ScoreOptions,
+    adaptation: AdaptationOptions,
     lines: Annotated[
         list[str] | None,
         typer.Argument(metavar="LINE", help="Lines of text.  [default: those of --file]", show_default=False),
     ] = None,
     run: RunOption = None,
-    file: Annotated[
-        str, typer.Option("--file", "-f", metavar="FILE", help="A file with one text a line; '-' is standard input.")
-    ] = "-",
-    format: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(FORMATS), help="[default: table on a terminal, tsv elsewhere]", show_default=False
-        ),
-    ] = None,
-    words: Annotated[
-        bool, typer.Option("--words", help="Score words, also where the tokens are characters or pieces of words.")
-    ] = False,
-    running: Annotated[
-        bool, typer.Option("--running", help="Read the lines as one text, not each from a fresh start.")
-    ] = False,
-    both: Annotated[
-        bool, typer.Option("--both", help="Read them in both ways; the column 'mode' says which a row is of.")
-    ] = False,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,…",
-            help="Columns of table, tsv and jsonl, among them entropy, entropy_reduction and rank; 'all' is all.",
-            show_default=False,
-        ),
-    ] = None,
-    alternatives: Annotated[
-        int, typer.Option(parser=whole_number, metavar="K", help="Show the K likeliest tokens in every place.")
-    ] = 0,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(UNITS),
-            help="Base of the logarithms: bits, nats or bans.  [default: e for log-probabilities, 2 for the others]",
-            show_default=False,
-        ),
-    ] = None,
-    detail: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(DETAILS),
-            help="How much kenlm (its -v) and srilm (its -debug) say.  [default: word for kenlm, summary for srilm]",
-            show_default=False,
-        ),
-    ] = None,
-    eos: Annotated[bool, typer.Option(help="Score the end of every line too.")] = True,
+    file: Annotated[str, option("A file of lines; '-' is standard input.", "--file", "-f", metavar="FILE")] = "-",
+    eos: Annotated[bool, option("Score the end of every line too.", group=TEXT)] = True,
     on_error: Annotated[
-        str, typer.Option(metavar="|".join(ON_ERROR), help="What to do at a line that is not UTF-8 text.")
+        str, choice_option(ON_ERROR, "Stop at a line that is not UTF-8, or skip it.", group=TEXT)
     ] = "stop",
     html: HtmlOption = None,
     png: PngOption = None,
-    batch_size: OpenBatchSize = None,
+    batch_size: OptionalBatchSize = None,
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
     weights: WeightsOption = "float32",
-    dynamic: DynamicOption = False,
-    dynamic_rule: DynamicRuleOption = None,
-    dynamic_lr: DynamicLrOption = None,
-    dynamic_decay: DynamicDecayOption = None,
-    dynamic_block: DynamicBlockOption = None,
-    cache: CacheOption = None,
-    cache_weight: CacheWeightOption = None,
-    cache_flatness: CacheFlatnessOption = None,
 ) -> None:
-    """The log-probability and surprisal of every token or word.
+    """Print the log-probability and surprisal of every token or word.
 
-    Each line is read from a fresh start. The answers come in the order of the lines, lines and positions count from 0,
-    and an empty line has its end alone. With --batch-size 1 each line is answered as it comes. The formats kenlm, srilm
-    and surprisal are those of KenLM's query, SRILM's ngram -ppl and neural-complexity. With --dynamic or --cache the
-    model adapts to what it reads: within each line, or with --running from the first line to the last.
+    Each line is read from a fresh start. Output is in the order of the lines; lines and positions count from 0. With
+    --batch-size 1 each line is answered before the next is read. The formats kenlm, srilm and
+    surprisal are those of KenLM's query, SRILM's ngram -ppl and neural-complexity. With --dynamic or --cache the model
+    adapts to what it reads: within each line, or with --running from the first line to the last.
+
+    Examples:
+      weft score "The cat sat on the mat."
+      weft score --file my.txt --format tsv > scores.tsv
+      weft score --file my.txt --running --html my.html
     """
     if lines and file != "-":
         raise InputError("lines are given as arguments and with --file; give them once")
-    shown = format or ("table" if sys.stdout.isatty() else "tsv")
-    if both and (html or png):
+    if output.both and (html or png):
         raise InputError("a picture shows the text read in one way: leave --both out, or --html and --png")
-    options = ScoreOptions(shown, words, running, both, columns, alternatives, base, detail)
-    layout = options.layout(file)
+    layout = output.layout(file)
     skip = one_of("--on-error", on_error, ON_ERROR) == "skip"
     at_least_one(batch_size=batch_size)
-    adaptation = AdaptationOptions(
-        dynamic, dynamic_rule, dynamic_lr, dynamic_decay, dynamic_block, cache, cache_weight, cache_flatness
-    )
     adaptation.check(weights, batch_size=batch_size)
     folder = chosen_run(run)
     lm = with_weights(load(folder), weights)
-    wanted = options.wanted(pieces=lm.tokenizer.splits_words)
+    wanted = output.wanted(tokens_are_words=not lm.tokenizer.splits_words)
     if html is not None:
         wanted = wanted_for_page(wanted)
     layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)
@@ -135,21 +77,21 @@ def score(
         print("type lines of text; Ctrl-D ends", file=sys.stderr)
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
-    with context, pictures(html, png) as drawn:
-        lm = adaptation.applied(lm, folder)
-        scored = drawn.scores(_scored(lm, drawn.lines(source), layout, Reading(batch_size, eos, wanted)))
-        first = list(islice(scored, 1))  # what cannot be read at all is found out before anything is written
-        _write(FORMATS[shown].write(chain(first, scored), layout))
+    with context, score_pictures(html, png) as pictures:
+        lm = adaptation.adapted(lm, folder)
+        scored = pictures.scores(_scored(lm, pictures.lines(source), layout, Reading(batch_size, eos, wanted)))
+        first = list(islice(scored, 1))  # errors in the first line are raised before anything is written
+        _write(FORMATS[output.format_name].write(chain(first, scored), layout))
 
 
 def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
-    """The lines of text; None for one that cannot be read, if those are to be skipped."""
+    """The lines of text; with `skip`, None for a line that cannot be read."""
     if given:
         return (line for argument in given for line in argument.split("\n"))
-    return _noted(lines_or_faults(file)) if skip else read_lines(file)
+    return _reporting_errors(lines_or_faults(file)) if skip else read_lines(file)
 
 
-def _noted(lines: Iterator[str | InputError]) -> Iterator[str | None]:
+def _reporting_errors(lines: Iterator[str | InputError]) -> Iterator[str | None]:
     for line in lines:
         if isinstance(line, InputError):
             print(f"weft: skipped: {line}", file=sys.stderr)
@@ -157,7 +99,7 @@ def _noted(lines: Iterator[str | InputError]) -> Iterator[str | None]:
 
 
 class Reading(NamedTuple):
-    """How lines are read, in either mode."""
+    """The arguments that `score_lines` and `score_running` share."""
 
     batch_size: int | None
     eos: bool
@@ -167,11 +109,11 @@ class Reading(NamedTuple):
 def _scored(
     lm: LanguageModel, lines: Iterable[str | None], layout: Layout, reading: Reading
 ) -> Iterator[list[TokenScore]]:
-    """The scores of each line; in both modes, one after the other, if the layout has both."""
+    """The scores of each line; with two modes in the layout, each line once in each mode."""
     if not layout.modes:
         return (lm.score_running if layout.running else lm.score_lines)(lines, *reading)
-    apart, together = tee(lines)
-    pairs = zip(lm.score_lines(apart, *reading), lm.score_running(together, *reading), strict=True)
+    separate, running = tee(lines)
+    pairs = zip(lm.score_lines(separate, *reading), lm.score_running(running, *reading), strict=True)
     return chain.from_iterable(pairs)
 
 

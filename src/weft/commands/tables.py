@@ -1,4 +1,4 @@
-"""Lists for a person, and for programs."""
+"""Tables: drawn on a terminal, tab-separated elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_table(console: Console, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on a terminal, else one line of tab-separated fields a row, after the header."""
+    """Print a table on a terminal; elsewhere the header and the rows, one line of tab-separated fields each."""
     if not console.is_terminal:
         for row in (header, *rows):
             typer.echo("\t".join(row), file=console.file)

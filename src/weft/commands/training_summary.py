@@ -1,4 +1,4 @@
-"""What came out of a training, for a person."""
+"""The result of a training as lines of text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel
-from weft.layers import Loss
+from weft.loss import Loss
 from weft.run_folder import tokens_path
 from weft.runs.kernel_warmup import exact_kernels
 from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
@@ -22,7 +22,7 @@ TITLES = {"valid": "validation", "test": "test"}
 
 
 def final_losses(trained: Trained) -> dict[str, Loss]:
-    """The best model's loss on every text held out, 'valid' and 'test'; that of training in the last epoch, 'train'."""
+    """Split -> loss: of the best model on the held-out texts 'valid' and 'test', and of the last epoch in 'train'."""
     losses: dict[str, Loss] = {}
     for split in TITLES:
         path = tokens_path(trained.run, split)
@@ -40,7 +40,7 @@ def _exact_loss(lm: LanguageModel, path: Path) -> Loss:
 
 
 def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
-    """How the training ended and what the best model costs every text held out."""
+    """How the training ended, and the perplexity of the best model on each held-out text."""
     steps = trained.result.step
     lines = [f"{trained.result.outcome} after {steps:,} step{'s' * (steps != 1)}; the best model is in {trained.run}"]
     counts = trained.model.tokenizer.counts
@@ -60,7 +60,7 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
 
 
 def measured(measure: str, losses: dict[str, Loss]) -> float | None:
-    """The value of one of `weft.runs.recipes.MEASURES`; None if the text it is of is not there."""
+    """The value of one of `weft.runs.recipes.MEASURES`; None if its text is missing."""
     split, value = {
         TEST_PERPLEXITY: ("test", perplexity),
         TEST_BITS: ("test", mean_bits),

@@ -1,4 +1,4 @@
-"""`weft tune`: the flags of --dynamic and --cache that suit a text, found by trying a grid of them."""
+"""`weft tune`: the numbers for --dynamic and --cache that suit a text, by grid search."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD
-from weft.adaptation.grid_search import best, grid, losses_of_caches, losses_of_rules
-from weft.commands.eval import Chunks, text_chunks
+from weft.adaptation.grid_search import best, cache_losses, caches_with, rule_losses
 from weft.commands.options.adaptation import (
     RULES,
     AdaptationOptions,
@@ -22,15 +21,18 @@ from weft.commands.options.adaptation import (
     DynamicOption,
     DynamicRuleOption,
 )
-from weft.commands.options.kernels import KernelsOption, ThreadsOption, kernels_of
+from weft.commands.options.declaration import choice_option, whole_number_option
 from weft.commands.options.run import RunOption, chosen_run
-from weft.commands.options.text import TEXT_HELP, check_split
-from weft.commands.options.types import at_least_one, whole_number
+from weft.commands.options.speed import KernelsOption, ThreadsOption, kernels_of
+from weft.commands.options.text import OptionalText, check_split
+from weft.commands.options.text_chunks import Chunks, text_chunks
+from weft.commands.options.values import at_least_one
 from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, load
-from weft.layers import Loss
+from weft.loss import Loss
+from weft.run_folder import HELD_OUT
 from weft.runs.reporting import OnStream
 
 SGD_RATES = (0.03, 0.1, 0.3, 1.0)
@@ -43,19 +45,10 @@ Ids = NDArray[Any]
 
 
 def tune(
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXT",
-            help=f"{TEXT_HELP}  [default: the run's own held-out text]",
-            show_default=False,
-        ),
-    ] = None,
+    text: OptionalText = None,
     run: RunOption = None,
-    split: Annotated[str, typer.Option(metavar="valid|test", help="Which text of the run, or of a corpus.")] = "valid",
-    tokens: Annotated[
-        int, typer.Option(parser=whole_number, metavar="N", help="Read so much of the text, from its beginning.")
-    ] = 5000,
+    split: Annotated[str, choice_option(HELD_OUT, "Which text of the run, or of a named corpus.")] = "valid",
+    tokens: Annotated[int, whole_number_option("Tokens to read, from the beginning of the text.")] = 5000,
     dynamic: DynamicOption = False,
     dynamic_rule: DynamicRuleOption = None,
     dynamic_block: DynamicBlockOption = None,
@@ -63,15 +56,18 @@ def tune(
     kernels: KernelsOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Find the numbers that suit --dynamic and --cache.
+    """Find the best numbers for --dynamic and --cache.
 
-    They are tried on a text that the run was not trained on: it is read once for each learning rate and decay in a
-    grid, and once for all caches together, on the weights that were found best. The best flags go to standard output:
-    weft eval $(weft tune --cache 2000)
+    They are tried on a text that the run was not trained on. The text is read once for each learning rate and decay in
+    a grid, then once for all caches together, with the best of these. The best options go to standard output.
+
+    Examples:
+      weft tune --cache 2000
+      weft eval $(weft tune --dynamic --cache 2000)
     """
     check_split(split)
     at_least_one(tokens=tokens)
-    options = AdaptationOptions(dynamic, dynamic_rule, block=dynamic_block, cache=cache)
+    options = AdaptationOptions(dynamic, dynamic_rule, dynamic_block=dynamic_block, cache=cache)
     if not dynamic and cache is None:
         raise InputError("say what is to be tuned: --dynamic, --cache N, or both")
     folder = chosen_run(run)
@@ -81,10 +77,10 @@ def tune(
         ids = _first(chunks, tokens)
     with kernels_of(lm, kernels, threads):
         reporter.note(f"perplexities over {len(ids):,} tokens; as it is: {_shown(_static(lm, ids))}")
-        rule, flags = options.dynamic_of(lm, folder), []
+        rule, flags = options.dynamic_settings(lm, folder), []
         if rule is not None:
             rule = _best_rule(lm, rule, ids, reporter)
-            flags += ["--dynamic", f"--dynamic-rule {options.rule or RULES[0]}", f"--dynamic-lr {rule.lr:g}"]
+            flags += ["--dynamic", f"--dynamic-rule {dynamic_rule or RULES[0]}", f"--dynamic-lr {rule.lr:g}"]
             flags += [f"--dynamic-decay {rule.decay:g}", f"--dynamic-block {rule.block}"]
         found = options.cache_settings()
         if found is not None:
@@ -96,12 +92,12 @@ def tune(
 
 def _first(chunks: Chunks, count: int) -> Ids:
     """The first `count` token ids of a text; raises InputError if it has none."""
-    held: list[Ids] = [np.zeros(0, dtype=np.int64)]
+    parts: list[Ids] = [np.zeros(0, dtype=np.int64)]
     for ids, _oov in chunks:
-        held.append(ids)
-        if sum(map(len, held)) >= count:
+        parts.append(ids)
+        if sum(map(len, parts)) >= count:
             break
-    first = np.concatenate(held)[:count]
+    first = np.concatenate(parts)[:count]
     if not len(first):
         raise InputError("the text to tune on has no token")
     return first
@@ -113,19 +109,19 @@ def _best_rule(
     rates = RMS_RATES if isinstance(rule, DynamicRMS) else SGD_RATES
     rules = [replace(rule, lr=lr, decay=decay) for lr in rates for decay in DECAYS]
     losses = []
-    for tried, loss in zip(rules, losses_of_rules(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
+    for tried, loss in zip(rules, rule_losses(lm.model, rules, ids, lm.tokenizer.eos_id), strict=True):
         reporter.note(f"lr {tried.lr:g}, decay {tried.decay:g}: {_shown(loss)}")
         losses.append(loss)
     if not any(math.isfinite(perplexity(loss)) for loss in losses):
         raise TrainingDivergedError(
-            "the weights ran off with every learning rate that was tried: adapt by the other rule, or by a cache alone"
+            "the weights diverged with every learning rate that was tried: adapt by the other rule, or by a cache alone"
         )
     return rules[best(losses)]
 
 
 def _best_cache(lm: LanguageModel, rule: Dynamic | None, cache: Cache, ids: Ids, reporter: OnStream) -> Cache:
-    caches = grid(cache, WEIGHTS, FLATNESSES)
-    losses = losses_of_caches(lm.model, rule, caches, ids, lm.tokenizer.eos_id)
+    caches = caches_with(cache, WEIGHTS, FLATNESSES)
+    losses = cache_losses(lm.model, rule, caches, ids, lm.tokenizer.eos_id)
     for tried, loss in zip(caches, losses, strict=True):
         reporter.note(f"cache weight {tried.weight:g}, flatness {tried.flatness:g}: {_shown(loss)}")
     return caches[best(losses)]

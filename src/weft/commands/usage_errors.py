@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in one line."""
+"""Errors in a command line as one line of text, with the nearest option or command."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 from weft.errors import nearest
 
-# Typer carries its own copy of click in some versions and not in others; this name is right in both.
-UsageMistake: Any = typer.BadParameter.__mro__[2]
+# Typer contains its own copy of click in some versions and not in others; this finds click's UsageError in both.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 
-ELSEWHERE = {
+NAMES_ELSEWHERE = {
     "--emsize": "--embedding-size",
     "--wordvec-size": "--embedding-size",
     "--nhid": "--hidden-size",
@@ -26,38 +26,39 @@ ELSEWHERE = {
     "--max-epoch": "--epochs",
     "--max-epochs": "--epochs",
 }
-"""What other programs call our options."""
+"""Names that other programs use -> the option of weft."""
 
 
-def in_one_line(mistake: Any) -> str:
-    """The message of a `UsageMistake`, with the nearest option or command where one is unknown."""
-    message = " ".join(str(mistake.format_message()).split())
-    option = getattr(mistake, "option_name", None)
+def in_one_line(error: Any) -> str:
+    """The message of a `USAGE_ERROR`, with the nearest option or command where one is unknown."""
+    message = " ".join(str(error.format_message()).split())
+    option = getattr(error, "option_name", None)
     if option is not None and message.startswith("No such option"):
-        return _unknown_option(option, mistake.ctx)
+        return _unknown_option(option, error.ctx)
     command = re.match(r"No such command '(.*?)'", message)
     if command is not None:
-        known = _commands(mistake.ctx)
+        known = _commands(error.ctx)
         return f"no such command {command[1]!r}{nearest(command[1], known)}; known: {', '.join(known)}"
     if message.startswith("Missing command"):
-        return f"{mistake.ctx.command_path} needs a command: {', '.join(_commands(mistake.ctx))}"
+        return f"{error.ctx.command_path} needs a command: {', '.join(_commands(error.ctx))}"
     extra = re.match(r"Got unexpected extra arguments? ?(?:\(s\))? ?\((.*)\)", message)
     if extra is not None:
-        path = mistake.ctx.command_path
+        path = error.ctx.command_path
         return f"unexpected argument {extra[1]!r}: put quotes around a text with spaces, or see {path} --help"
     return message
 
 
 def _commands(ctx: Any) -> list[str]:
-    return list(ctx.command.commands)
+    names: list[str] = ctx.command.list_commands(ctx)
+    return names
 
 
 def _unknown_option(option: str, ctx: Any) -> str:
     if ctx is None:
         return f"no such option {option}"
     known = [name for parameter in ctx.command.params for name in (*parameter.opts, *parameter.secondary_opts)]
-    usual = option.replace("_", "-")
-    hint = nearest(usual, [name for name in (*known, "--help") if name.startswith("--")])
-    if ELSEWHERE.get(usual) in known:
-        hint = f"; here it is called {ELSEWHERE[usual]}"
+    name = option.replace("_", "-")
+    hint = nearest(name, [each for each in (*known, "--help") if each.startswith("--")])
+    if NAMES_ELSEWHERE.get(name) in known:
+        hint = f"; here it is called {NAMES_ELSEWHERE[name]}"
     return f"no such option {option}{hint}; {ctx.command_path} --help lists them"

@@ -1,1 +1,1 @@
-"""Models side by side on one text, and how their perplexity falls with the length of the context they are given."""
+"""Compares models on one text: their perplexity, overall and by the length of the context."""

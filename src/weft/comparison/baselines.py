@@ -1,4 +1,4 @@
-"""Baselines that learn from the text a run was trained on: `kn5`, an n-gram model, and `window4`, a fixed window."""
+"""Baselines trained on the training text of a run: `kn5`, an n-gram model, and `window4`, a fixed-window model."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Baseline:
 
     @property
     def name(self) -> str:
-        """As on the command line."""
+        """The name on the command line."""
         return f"{self.kind}{self.size}"
 
     @classmethod
     def named(cls, name: str) -> Baseline:
-        """The baseline of that name; raises InputError if there is none."""
+        """The baseline called `name`; raises InputError if there is none."""
         found = re.fullmatch(r"(kn|window)([1-9][0-9]{0,3})", name)
         if not found or (found[1] == "kn" and int(found[2]) > HIGHEST_ORDER):
             raise InputError(
@@ -46,10 +46,10 @@ class Baseline:
         return cls(found[1], int(found[2]))
 
 
-def learnt(baseline: Baseline, run: Path, lm: LanguageModel, reporter: Reporter) -> Scorer:
-    """The baseline, having learnt from the training text of the run `run`, whose model is `lm`.
+def trained_baseline(baseline: Baseline, run: Path, lm: LanguageModel, reporter: Reporter) -> Scorer:
+    """The baseline, trained on the training text of the run `run`, whose model is `lm`.
 
-    Raises MissingFileError where the run folder no longer has its training text.
+    Raises MissingFileError if the run folder has no training text any more.
     """
     if not tokens_path(run, "train").exists():
         raise MissingFileError(
@@ -70,5 +70,5 @@ def _kneser_ney(baseline: Baseline, run: Path, lm: LanguageModel, reporter: Repo
         return estimate(ids, types, eos_id, baseline.size)
     except InputError:
         shown = ", ".join(f"{discount:g}" for discount in FALLBACK)
-        reporter.note(f"{baseline.name}: the text does not say how much to discount; where it does not, by {shown}")
+        reporter.note(f"{baseline.name}: the text is too small to estimate all discounts; the others are {shown}")
         return estimate(ids, types, eos_id, baseline.size, FALLBACK)

@@ -1,4 +1,4 @@
-"""Perplexity over the length of the context as a picture: where each model stops making use of what came before."""
+"""A plot of perplexity over context length: the length from which more context no longer helps each model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weft.comparison.context_length import Measured
 from weft.files import replace_atomically
 from weft.visualization.fonts import drawable, families_for
 
-# The palette of Okabe and Ito, told apart by every kind of eye; marks and lines differ too.
+# The palette of Okabe and Ito, distinguishable with every form of colour vision; markers and line styles differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
@@ -19,8 +19,8 @@ LINES = ("-", "--", "-.", ":")
 def draw_context_curve(path: Path, measured: Sequence[Measured]) -> None:
     """Draw the perplexity of every model on the same sampled tokens into the PNG at `path`, replaced atomically.
 
-    The lengths from 1 stand side by side at equal distances, the whole text before a token at the end. Without any
-    context neural models, which never had to do without, are far beyond the rest; the unigram model stands for it.
+    The lengths from 1 on have equal distances; the whole text before a token is last. Length 0 is left out: neural
+    models are not trained without context and are far worse there. The unigram model shows that case.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,7 +29,7 @@ def draw_context_curve(path: Path, measured: Sequence[Measured]) -> None:
     families, lacking = families_for({character for model in measured for character in model.name})
     with rc_context({"font.family": families}):
         figure = Figure(figsize=(7.5, 5), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)  # draws without a display, and leaves the backend that others chose alone
+        FigureCanvasAgg(figure)  # needs no display, and does not change the backend of the program
         _draw(figure.add_subplot(), measured, [drawable(model.name, lacking) for model in measured])
         with replace_atomically(path) as file:
             figure.savefig(file, format="png")

@@ -1,9 +1,9 @@
-"""How much of the text before a token a model makes use of (after Khandelwal, He, Qi & Jurafsky 2018).
+"""Perplexity by the length of the context (after Khandelwal, He, Qi & Jurafsky 2018).
 
     perplexity(c) = exp(-1/R Σ_r ln P(w_r | w_{r-c} … w_{r-1}))        over the same R tokens for every length c
 
-Each of these tokens is predicted from its last c tokens and nothing before them. That costs c steps a token, so it is
-done for a sample of the text's tokens.
+Each of these tokens is predicted from the c tokens before it alone. That costs c steps for each token, so a sample of
+the text's tokens is used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ Marks = NDArray[Any]
 
 @dataclass(frozen=True)
 class TextSample:
-    """A text of L tokens, and some of its tokens.
+    """A text of L tokens, and a sample of R of them.
 
-    ids (L,) and oov (L,), marks of those that stand for words out of the vocabulary, may be memory maps. positions
-    (R,): the sampled tokens. lengths: of the contexts that each of them is predicted from.
+    ids        (L,) token ids; may be a memory map
+    oov        (L,) marks of words out of the vocabulary; may be a memory map
+    positions  (R,) of the sampled tokens, ascending
+    lengths    of the contexts from which each of them is predicted
     """
 
     ids: Ids
@@ -41,33 +43,38 @@ class TextSample:
     lengths: tuple[int, ...]
 
     @classmethod
-    def of(cls, ids: Ids, oov: Marks, eos_id: int, size: int, longest: int, seed: int = 1) -> TextSample:
-        """Draw `size` of the tokens before which the longest context fits, or all of them where they are fewer.
+    def drawn(cls, ids: Ids, oov: Marks, eos_id: int, size: int, longest: int, seed: int = 1) -> TextSample:
+        """Sample `size` of the tokens with enough text before them for the longest context, or all if they are fewer.
 
-        Contexts are no longer than half of the text. Raises InputError for an empty text.
+        Contexts are at most half as long as the text. Raises InputError for an empty text.
         """
         if not len(ids):
             raise InputError("the text has no token to predict")
         lengths = context_lengths(min(longest, len(ids) // 2))
         first = max(0, lengths[-1] - 1)  # the start <eos> is before the first token
-        room = len(ids) - first
-        drawn = random_generator(seed).choice(room, size=min(size, room), replace=False)
-        return cls(ids, oov, eos_id, first + np.sort(drawn), lengths)
+        eligible = len(ids) - first
+        chosen = random_generator(seed).choice(eligible, size=min(size, eligible), replace=False)
+        return cls(ids, oov, eos_id, first + np.sort(chosen), lengths)
 
     def contexts(self, length: int) -> Ids:
-        """The `length` tokens before each position (R, length); the first token of the text stands after `<eos>`."""
+        """The `length` tokens before each position (R, length), with `<eos>` before the first token of the text."""
         places = self.positions[:, None] - length + np.arange(length)
         return np.where(places < 0, self.eos_id, self.ids[np.maximum(places, 0)]).astype(np.int64)
 
     def chunks(self) -> Iterator[Ids]:
-        """The whole text, piece by piece."""
+        """The whole text in chunks of CHUNK tokens."""
         for start in range(0, len(self.ids), CHUNK):
             yield np.asarray(self.ids[start : start + CHUNK], dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a text costs a model: all of it, and the sampled tokens, from all before them or from the last few alone."""
+    """The losses of a model.
+
+    whole       of the whole text
+    sample      of the sampled tokens, each predicted from all tokens before it
+    by_context  context length -> of the sampled tokens, each predicted from that many tokens before it
+    """
 
     name: str
     whole: Evaluation
@@ -82,7 +89,7 @@ def context_lengths(longest: int) -> tuple[int, ...]:
 
 
 def measure(scorer: Scorer, text: TextSample) -> Measured:
-    """What the text costs `scorer`."""
+    """The losses of `scorer` on the text."""
     whole, nats = _read(scorer, text)
     oov = np.asarray(text.oov[text.positions], dtype=bool)
     targets = np.asarray(text.ids[text.positions], dtype=np.int64)
@@ -91,7 +98,7 @@ def measure(scorer: Scorer, text: TextSample) -> Measured:
 
 
 def _read(scorer: Scorer, text: TextSample) -> tuple[Evaluation, Nats]:
-    """The cost of the whole text, and the log-probabilities of the sampled tokens."""
+    """The loss of the whole text, and the log-probabilities of the sampled tokens."""
     whole = summed([])
     sampled = []
     start = 0

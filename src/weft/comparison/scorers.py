@@ -1,4 +1,4 @@
-"""What is compared: anything that gives a probability to every token of a text, and to a token after a few others."""
+"""The models that are compared, by one interface: log-probabilities in a running text, and after a short context."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from weft.ngram.model import NGramModel
 
 STREAMS = 16
 TOKENS_AT_ONCE = 1 << 14
-"""Tokens of contexts that a recurrent model reads side by side: enough for its products, and little memory."""
+"""Tokens of contexts in a batch of a recurrent model: enough for fast matrix products, with little memory."""
 
 Ids = NDArray[Any]
 Nats = NDArray[np.float64]
 
 
 class Scorer(Protocol):
-    """A language model, as a comparison sees it."""
+    """A language model that can be compared."""
 
     name: str
 
     def log_probabilities(self, chunks: Iterable[Ids]) -> Iterator[Nats]:
-        """ln P(token | everything before) in nats of every token of a running text, in order, by arrays of any length.
+        """ln P(token | everything before) in nats of every token of a running text, in order, in arrays of any length.
 
-        `chunks`: its ids, 1-D arrays. It is read after the start `<eos>`.
+        chunks: its token ids, 1-D arrays; the text is read after a start `<eos>`.
         """
 
     def after(self, contexts: Ids, targets: Ids) -> Nats:
-        """ln P(target | its context and nothing before it) in nats (R,): contexts (R, c), targets (R,)."""
+        """ln P(target | its context alone) in nats (R,); contexts (R, c) and targets (R,) are token ids."""
 
 
 class RecurrentScorer:
-    """An RNNLM. Before a context it is in its zero state, as it was before the first token of its training text."""
+    """An RNNLM. A context is read from the zero state, as the training text was."""
 
     def __init__(self, name: str, model: RNNLM, eos_id: int) -> None:
         self.name, self.model, self.eos_id = name, model, eos_id
@@ -58,13 +58,13 @@ class RecurrentScorer:
             hs, _state = self.model.hidden_states(backend.asarray(contexts), state)
             h = hs[:, -1:, :]
         else:
-            h = state[-1][0][:, None, :]  # nothing has been read: the output layer sees the zero state itself
+            h = state[-1][0][:, None, :]  # without context the input of the output layer is the zero state
         nats: Nats = backend.to_numpy(self.model.output.log_probabilities(h, backend.asarray(targets[:, None])))[:, 0]
         return nats
 
 
 class NGramScorer:
-    """An n-gram model, which begins anew with every line."""
+    """An n-gram model; it uses no context before the line."""
 
     def __init__(self, name: str, model: NGramModel) -> None:
         self.name, self.model = name, model
@@ -77,7 +77,7 @@ class NGramScorer:
 
     def after(self, contexts: Ids, targets: Ids) -> Nats:
         length = min(contexts.shape[1], self.model.order - 1)
-        # With n-grams no longer than a row no token depends on the row before, so all rows are one text.
+        # With n-grams no longer than a row, no token depends on the row before: all rows are scored as one text.
         shorter = NGramModel(self.model.tables[: length + 1], self.model.eos_id)
         used = contexts[:, contexts.shape[1] - length :]
         rows = np.concatenate((used, targets[:, None]), axis=1)
@@ -85,7 +85,7 @@ class NGramScorer:
 
 
 class UnigramScorer:
-    """Every token at its frequency in the training text, plus one: what is known without any context."""
+    """The unigram model with one added to every count: the frequency of a token without any context."""
 
     name = "unigram"
 

@@ -1,4 +1,4 @@
-"""A text of any length as token ids that can be read at any place: on disk, for as long as they are needed."""
+"""A text of any length as arrays on disk, for random access."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 def spooled(
     chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
-    """The ids (L,) and the marks (L,) of a text given by chunks of both, as read-only memory maps."""
+    """The ids (L,) and marks (L,) of a text given in chunks, as read-only memory maps that exist within the context."""
     with tempfile.TemporaryDirectory(prefix="weft-", ignore_cleanup_errors=True) as folder:
         ids_path, marks_path = Path(folder) / "ids", Path(folder) / "marks"
         with ids_path.open("wb") as ids_file, marks_path.open("wb") as marks_file:
@@ -28,5 +28,5 @@ def spooled(
 
 def _mapped(path: Path, dtype: Any) -> NDArray[Any]:
     if not path.stat().st_size:
-        return np.empty(0, dtype=dtype)  # nothing cannot be mapped
+        return np.empty(0, dtype=dtype)  # an empty file cannot be mapped
     return np.memmap(path, dtype=dtype, mode="r")

@@ -1,4 +1,4 @@
-"""A fixed-window model with the budget of a run: its text, vocabulary, sizes and training settings.
+"""A fixed-window model with the text, vocabulary, sizes and training settings of a run.
 
 It is trained once and kept in the run folder as a run of its own, RUN/baselines/window4, without checkpoints.
 """
@@ -24,18 +24,18 @@ UNFINISHED = ".unfinished"
 
 
 def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) -> LanguageModel:
-    """The window model of the last `size` tokens for the run `run` of `lm`: the one kept, or else a newly trained one.
+    """The window model of the last `size` tokens for the run `run` of `lm`, from its folder or newly trained.
 
-    Raises KeyboardInterrupt when the training was stopped; the next call goes on with it.
+    Raises KeyboardInterrupt when the training was stopped; the next call continues it.
     """
     config = window_config(lm.config, size)
     kept = run / BASELINES / f"window{size}"
-    if _is_of(kept, config):
+    if _has_config(kept, config):
         return load(kept)
     reporter.note(_announcement(config, run, kept))
     folder = kept.with_name(f"{kept.name}{UNFINISHED}")
     with writing(run):
-        if not _is_of(folder, config):
+        if not _has_config(folder, config):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             lm.tokenizer.save(folder / TOKENIZER)
@@ -67,7 +67,7 @@ def window_config(config: Config, size: int) -> Config:
 
 
 def _one_window(model: ModelConfig, size: int) -> ModelConfig:
-    """The settings of a stack of recurrent layers, as far as one window layer can have them."""
+    """The settings of a stack of recurrent layers without those that a window layer cannot have."""
     shares = [model.dropout if share is None else share for share in (model.dropout_in, model.dropout_out)]
     return replace(
         model,
@@ -84,14 +84,14 @@ def _one_window(model: ModelConfig, size: int) -> ModelConfig:
     )
 
 
-def _is_of(folder: Path, config: Config) -> bool:
-    """Whether the model in `folder` is what `config` makes; how fast it was made does not matter."""
+def _has_config(folder: Path, config: Config) -> bool:
+    """Whether the model in `folder` was trained with `config`, apart from settings that change only the speed."""
     with suppress(MissingFileError, CheckpointError):
-        return _outcome(read_config(folder / CONFIG)) == _outcome(config)
+        return _without_speed(read_config(folder / CONFIG)) == _without_speed(config)
     return False
 
 
-def _outcome(config: Config) -> Config:
+def _without_speed(config: Config) -> Config:
     training = config.training
     plain = replace(training, kernels="plain", threads=None, precision="float32", save_every=TrainingConfig.save_every)
     return replace(config, training=plain)

@@ -1,1 +1,1 @@
-"""What a text costs a model: log-probabilities, and the perplexity made of them."""
+"""The loss of a text under a model: log-probabilities of its tokens, and the perplexity."""

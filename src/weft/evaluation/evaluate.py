@@ -1,4 +1,4 @@
-"""What a running text costs a model, counted over every token once, and over the words it does not know apart."""
+"""The loss of a running text: over all tokens, each counted once, and over the unknown words separately."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from weft.loss import NOTHING, Loss
 from weft.model import RNNLM
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]
-"""Of some tokens of a text in order, ln P in nats, and whether each stands for a word outside the vocabulary."""
+"""Some tokens of a text in order: ln P in nats (L,), and the marks of words outside the vocabulary (L,)."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`loss`: all tokens. `oov_loss`: those of them that stand for words outside the vocabulary."""
+    """loss: of all tokens. oov_loss: the part of it from words outside the vocabulary."""
 
     loss: Loss
     oov_loss: Loss
 
     def plus(self, other: Evaluation) -> Evaluation:
-        """The cost of both texts."""
+        """The loss of both texts together."""
         return Evaluation(self.loss.plus(other.loss), self.oov_loss.plus(other.oov_loss))
 
     @property
@@ -36,7 +36,7 @@ class Evaluation:
 
     @property
     def perplexity_without_oov(self) -> float | None:
-        """Perplexity over the tokens of known words; None if there is none."""
+        """Perplexity over the tokens of known words; None if there are none."""
         known = Loss(self.loss.nats - self.oov_loss.nats, self.loss.tokens - self.oov_loss.tokens)
         return perplexity(known) if known.tokens else None
 
@@ -48,10 +48,10 @@ def token_nats(
     streams: int = 1,
     block_length: int = 64,
 ) -> Iterator[Scored]:
-    """ln P(token | everything before) of every token of a running text, in order, each with its mark.
+    """ln P(token | everything before) of every token of a running text, in order, with its mark.
 
-    The text is given as chunks of token ids and out-of-vocabulary marks, both 1-D, and read after the token `first_id`.
-    The numbers depend neither on `streams` nor on `block_length`.
+    chunks: token ids and out-of-vocabulary marks, both 1-D; the text is read after the token `first_id`. The numbers
+    depend neither on `streams` nor on `block_length`.
     """
     return with_marks(chunks, lambda ids: running_text(model, ids, first_id, streams, block_length))
 
@@ -60,8 +60,8 @@ def with_marks(
     chunks: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]],
     read: Callable[[Iterator[NDArray[Any]]], Iterator[NDArray[Any]]],
 ) -> Iterator[Scored]:
-    """What `read` gives for the ids of a text, in arrays of any lengths, each with the marks of its tokens."""
-    marks = _Queue()
+    """The arrays that `read` yields for the ids of a text, of any lengths, each with the marks of its tokens."""
+    marks = _MarkQueue()
 
     def ids() -> Iterator[NDArray[Any]]:
         for chunk, oov in chunks:
@@ -73,7 +73,7 @@ def with_marks(
 
 
 def summed(scored: Iterable[Scored]) -> Evaluation:
-    """The cost of a text given as the log-probabilities in nats of its tokens and their marks, in 1-D arrays."""
+    """The loss of a text from the log-probabilities of its tokens in nats, and their marks."""
     result = Evaluation(NOTHING, NOTHING)
     for nats, oov in scored:
         loss = Loss(-float(nats.sum(dtype=np.float64)), len(nats))
@@ -82,23 +82,23 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
 
 
 def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
-    """The cost of a running text given as token ids (L,), which may be a memory map; as `token_nats` otherwise."""
+    """The loss of the running text of token ids (L,), which may be a memory map; otherwise as `token_nats`."""
     loss = NOTHING
     for nats in running_text(model, [ids], first_id, streams, block_length):
         loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
     return loss
 
 
-class _Queue:
-    """Marks that go in by chunks of one size and come out by chunks of another."""
+class _MarkQueue:
+    """First in, first out; chunks of one size are put in, chunks of another are taken out."""
 
     def __init__(self) -> None:
-        self._held: list[NDArray[np.bool_]] = []
+        self._chunks: list[NDArray[np.bool_]] = []
 
     def put(self, marks: NDArray[np.bool_]) -> None:
-        self._held.append(marks)
+        self._chunks.append(marks)
 
     def take(self, count: int) -> NDArray[np.bool_]:
-        marks = np.concatenate(self._held)
-        self._held = [marks[count:]]
+        marks = np.concatenate(self._chunks)
+        self._chunks = [marks[count:]]
         return marks[:count]

@@ -1,8 +1,8 @@
-"""What reading separate lines says about every token, each line from a fresh start, many lines at once.
+"""Reads separate lines, each from a fresh start, many in parallel.
 
-Lines are taken in windows of many batches and sorted by length within each, so that the lines of a batch are nearly of
-one length and next to nothing is read in vain. The first window is one batch and each is twice the one before, so that
-the first answers come soon and memory stays bounded.
+Lines are collected in windows of several batches and sorted by length within a window, so that the lines of a batch
+have nearly the same length and little padding is read. The first window is one batch and each next one has twice as
+many, up to WINDOW_BATCHES: the first results are available early, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ WINDOW_BATCHES = 32
 """Most batches in a window."""
 
 WINDOW_TOKENS = 1 << 16
-"""Tokens after which a window is full, however few its lines."""
+"""Tokens at which a window is full, whatever its number of lines."""
 
 Ids = NDArray[Any]
 Numbers = NDArray[Any]
 
 
-def read_lines_apart(
+def read_separate_lines(
     reader: Reader, lines: Iterable[Sequence[int]], first_id: int, batch_size: int = 32, block_length: int = 64
 ) -> Iterator[Numbers]:
     """For each line of token ids the reader's numbers, (tokens, K), in the order of the lines.
 
-    Every line is read after the token `first_id` from the zero state; an empty line gives an empty array. With
-    `batch_size` 1 each line is answered before the next is taken. Raises InputError for sizes below 1.
+    Every line is read after the token `first_id` from the zero state; an empty line yields an empty array. With
+    `batch_size` 1 the numbers of a line are yielded before the next line is read. Raises InputError for sizes below 1.
     """
     if batch_size < 1 or block_length < 1:
         raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
@@ -63,13 +63,13 @@ def _window(rest: Iterator[Sequence[int]], size: int) -> list[Ids]:
 
 
 def _read_batch(reader: Reader, lines: list[Ids], first_id: int, block_length: int) -> list[Numbers]:
-    """The numbers of lines that are sorted by length, the longest first."""
+    """The numbers of each line; the lines are sorted by length, the longest first."""
     lengths = np.array([len(line) for line in lines])
     parts: list[list[Numbers]] = [[np.empty((0, reader.width))] for _line in lines]
     state = reader.model.zero_state(len(lines))
     last = np.full(len(lines), first_id)
     for start in range(0, int(lengths[0]), block_length):
-        active = int((lengths > start).sum())  # those that are over end the batch
+        active = int((lengths > start).sum())  # the batch is sorted: finished lines are at its end
         state = tuple(tuple(part[:active] for part in layer_state) for layer_state in state)
         targets = np.full((active, min(block_length, int(lengths[0]) - start)), -1)
         for row, line in enumerate(lines[:active]):

@@ -1,8 +1,7 @@
-"""What reading a block says about every target in it: its log-probability, and more of the distribution if wanted.
+"""Readers: K numbers for every target of a block, the first of them its log-probability.
 
-A reader gives K numbers a target. `LogProbabilities` gives ln P alone, as fast as the output layer can.
-`Distributions` works out the whole predicted distribution, a slice of rows at a time, so that the scores of a block
-(N·T rows of V numbers) never exist at once.
+`LogProbabilities` computes ln P alone, as fast as the output layer can. `Distributions` computes the whole predicted
+distribution, a slice of rows at a time, so that the scores of a block (N·T rows of V numbers) never exist at once.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ Ids = NDArray[Any]
 Numbers = NDArray[Any]
 
 LOGPROB, ENTROPY, RANK, BOUNDARY, ALTERNATIVES = range(5)
-"""Columns of what `Distributions` gives; after the last come the ids of the alternatives, then their ln P."""
+"""Columns of `Distributions`; from ALTERNATIVES on, the ids of the alternatives and then their ln P."""
 
 
 class Reader(Protocol):
-    """Reads blocks with a model, and says K numbers of every target."""
+    """Reads blocks with a model; K numbers for every target."""
 
     @property
     def model(self) -> RNNLM: ...
@@ -35,7 +34,7 @@ class Reader(Protocol):
         """K; the first number is ln P(target | everything before), in nats."""
 
     def read(self, xs: Ids, ts: Ids, state: ModelState) -> tuple[Numbers, ModelState]:
-        """Inputs xs and targets ts (N, T), zero where the target is -1 -> (N, T, K), and the state after the block."""
+        """Inputs xs and targets ts (N, T) -> numbers (N, T, K), zero where the target is -1, and the state after."""
 
 
 class LogProbabilities:
@@ -53,12 +52,12 @@ class LogProbabilities:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is wanted of every predicted distribution P(v), v in the vocabulary.
+    """The measures to compute of every predicted distribution P(v), v in the vocabulary.
 
     entropy       -Σ_v P(v) ln P(v), in nats
     rank          of the target: 1 + the number of tokens that are likelier
-    alternatives  so many of the likeliest tokens, with ln P
-    boundary      ln of the probability that the target is one of these tokens (ids); None: not wanted
+    alternatives  how many of the likeliest tokens, with ln P
+    boundary      ln of the probability of the set of these token ids; None: not computed
     """
 
     entropy: bool = False
@@ -68,9 +67,9 @@ class Measures:
 
 
 class Distributions:
-    """ln P of every target and the `measures` of the distribution it was predicted from; see the column names.
+    """ln P of every target and the `measures` of its predicted distribution; columns as named above.
 
-    What is not wanted is zero. `rows`: rows of scores worked on at once, by default about 16 MB of them.
+    Columns of measures that are not computed are zero. rows: rows of scores in a slice, by default about 16 MB.
     """
 
     def __init__(self, model: RNNLM, measures: Measures, rows: int | None = None) -> None:
@@ -92,7 +91,7 @@ class Distributions:
         return result.reshape(*ts.shape, -1), state
 
     def measure(self, scores: Numbers, targets: Ids) -> Numbers:
-        """What is said (R, K) of targets (R,) and the distributions that are the softmax of scores (R, V)."""
+        """The numbers (R, K) of targets (R,) whose predicted distributions are the softmax of scores (R, V)."""
         result = np.zeros((len(targets), self.width))
         shifted = scores - scores.max(axis=1, keepdims=True)
         target = shifted[np.arange(len(targets)), targets]
@@ -120,7 +119,7 @@ def _log_sum_exp(values: Numbers) -> Numbers:
 
 
 def _likeliest(scores: Numbers, count: int) -> tuple[Ids, Numbers]:
-    """The columns of the `count` largest of every row and their values, the largest first."""
+    """The columns of the `count` largest scores of every row, and these scores, the largest first."""
     columns = np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
     values = np.take_along_axis(scores, columns, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")

@@ -1,20 +1,20 @@
-"""What reading a running text says about every token, exactly, with many streams at once.
+"""Reads a running text in N parallel streams, with the result of one stream.
 
-A running text is one chain: the state after each token is the state before the next, so cutting it into N streams would
-change what the first tokens of every stream are predicted from. Here the cut is mended:
+In a running text the state after each token is the state before the next one, so cutting it into N streams would change
+the context of the first tokens of every stream. The following algorithm corrects this:
 
-1. The text is cut into N segments, read side by side; the first from the true state, the others from a guess: the
-   state after the first block of the text and the last WARM_UP_TOKENS before the segment. The first block leads to a
-   state that text leads to, where some cells never come back from zeros; of the others only the states are worked out,
-   which costs little where the vocabulary is large.
-2. Each other segment that did not begin with the state that the segment before it ended in, within rounding, is read
-   again from there, block by block, until its state meets the one of the first reading. From there on both readings
-   are the same, and it stops.
-3. A segment whose end has changed sends the next one back to 2, until none has.
+1. The text is cut into N segments, which are read in parallel: the first from the true state, the others from an
+   estimate, the state after the first block of the text followed by the last WARM_UP_TOKENS before the segment. The
+   first block gives a state that text can lead to; some cells never recover from the zero state. The warm-up computes
+   states only, which costs little where the vocabulary is large.
+2. A segment whose initial state differs from the final state of the segment before it, by more than rounding, is read
+   again from that final state, block by block, until its state agrees with that of the first reading. From there on
+   the two readings are equal, so the second one stops.
+3. Step 2 is repeated for the segments after those whose final state has changed, until none has.
 
-A recurrent state forgets a wrong beginning after some tens to hundreds of tokens, so nearly all of the text is read
-once, N tokens at a time. One that never forgets is read N times: slower, and still exact. The number depends neither on
-N nor on the block length.
+A recurrent state forgets its initial value after tens to hundreds of tokens, so nearly all of the text is read once, N
+tokens at a time. With a state that never forgets, segments are read up to N times: slower, and still exact. The numbers
+depend neither on N nor on the block length.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from weft.evaluation.readers import LogProbabilities, Reader
 from weft.model import RNNLM, ModelState
 
 SEGMENT_TOKENS = 8192
-"""Tokens of a segment: long beside what a state remembers, short enough to keep every block's state at hand."""
+"""Tokens of a segment: many more than a state remembers, few enough to keep the state after every block in memory."""
 
 WARM_UP_TOKENS = 512
-"""Tokens after which most states have forgotten, to within rounding, what they began from."""
+"""Tokens after which most states no longer depend on their initial value, within rounding."""
 
 Ids = NDArray[Any]
 Numbers = NDArray[Any]
@@ -53,10 +53,10 @@ def read_running_text(
 ) -> Iterator[Numbers]:
     """The reader's numbers of every token of a text, in order.
 
-    `chunks`: the text's token ids, 1-D arrays of any lengths; together they are one text, read after the token
-    `first_id` and from the zero state. Yields arrays (some tokens, K) that together have one row a token. Memory does
-    not grow with the text. With one stream each chunk is answered before the next is taken. Raises InputError unless
-    `streams` and `block_length` are at least 1.
+    chunks: the text's token ids, 1-D arrays of any lengths; together they are one text, read after the token `first_id`
+    and from the zero state. Yields arrays (tokens, K) that together have one row for each token. Memory does not grow
+    with the text. With one stream the numbers of a chunk are yielded before the next chunk is read. Raises InputError
+    unless `streams` and `block_length` are at least 1.
     """
     if streams < 1 or block_length < 1:
         raise InputError(f"streams and block length must be at least 1, got {streams} and {block_length}")
@@ -76,53 +76,53 @@ def read_running_text(
 
 
 class _Segments:
-    """Segments of one text, (N, S) inputs and targets, that are read side by side and then mended."""
+    """Segments of one text, inputs and targets (N, S), read in parallel and then corrected."""
 
     def __init__(self, reader: Reader, inputs: Ids, targets: Ids, block_length: int) -> None:
         self.reader, self.model, self.inputs, self.targets = reader, reader.model, inputs, targets
         self.blocks = [slice(t, t + block_length) for t in range(0, inputs.shape[1], block_length)]
         self.numbers: Numbers = np.zeros((*inputs.shape, reader.width))
-        self.starts: list[Any] = []  # what every segment was read from: the parts of the state, each (N, H)
-        self.states: list[list[Any]] = []  # the same after every block
+        self.starts: list[Any] = []  # initial states of the segments: the parts of the state, each (N, H)
+        self.states: list[list[Any]] = []  # the states after every block
 
     def read(self, state: ModelState) -> ModelState:
-        """Fill `numbers`, the first segment starting from `state` of one stream; the state after the last segment."""
+        """Fill `numbers` from `state` (one stream), the state before the first segment; returns that after the last."""
         N = self.inputs.shape[0]
         self.rounding = _rounding(state)
-        everything = np.arange(N)
+        all_rows = np.arange(N)
         parts = _parts(state)
         if N > 1:
-            guess = self._pass_block(everything[:1], self.blocks[0], parts)
-            warm = [np.repeat(part, N - 1, axis=0) for part in guess]
+            estimate = self._advance(all_rows[:1], self.blocks[0], parts)
+            warm = [np.repeat(part, N - 1, axis=0) for part in estimate]
             for block in self.blocks[-max(1, WARM_UP_TOKENS // self.blocks[0].stop) :]:
-                warm = self._pass_block(everything[:-1], block, warm)
+                warm = self._advance(all_rows[:-1], block, warm)
             parts = [np.concatenate(pair) for pair in zip(parts, warm, strict=True)]
         self.starts = parts
         for block in self.blocks:
-            parts = self._read_block(everything, block, parts)
+            parts = self._read_block(all_rows, block, parts)
             self.states.append(parts)
-        stale = everything[1:]
+        stale = all_rows[1:]
         while stale.size:
-            changed = self._mend(stale)
+            changed = self._correct(stale)
             stale = changed[changed < N - 1] + 1
         return self._model_state([part[-1:] for part in self.states[-1]])
 
-    def _mend(self, rows: Ids) -> Ids:
-        """Read the segments `rows` again from the ends of those before; returns those whose own end has changed."""
+    def _correct(self, rows: Ids) -> Ids:
+        """Read the segments `rows` again from the final states before them; returns those whose own has changed."""
         parts = [part[rows - 1] for part in self.states[-1]]
-        apart = ~_same([part[rows] for part in self.starts], parts, self.rounding)
-        rows, parts = rows[apart], [part[apart] for part in parts]
-        for start, mended in zip(self.starts, parts, strict=True):
-            start[rows] = mended
+        differs = ~_same([part[rows] for part in self.starts], parts, self.rounding)
+        rows, parts = rows[differs], [part[differs] for part in parts]
+        for start, corrected in zip(self.starts, parts, strict=True):
+            start[rows] = corrected
         for number, block in enumerate(self.blocks):
             if not rows.size:
                 break
             parts = self._read_block(rows, block, parts)
             before = [part[rows] for part in self.states[number]]
-            for part, mended in zip(self.states[number], parts, strict=True):
-                part[rows] = mended
-            apart = ~_same(before, parts, self.rounding)
-            rows, parts = rows[apart], [part[apart] for part in parts]
+            for part, corrected in zip(self.states[number], parts, strict=True):
+                part[rows] = corrected
+            differs = ~_same(before, parts, self.rounding)
+            rows, parts = rows[differs], [part[differs] for part in parts]
         return rows
 
     def _read_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
@@ -130,8 +130,8 @@ class _Segments:
         self.numbers[rows, block] = numbers
         return _parts(state)
 
-    def _pass_block(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
-        """The states after a block of which nothing else is wanted."""
+    def _advance(self, rows: Ids, block: slice, parts: list[Any]) -> list[Any]:
+        """The states after a block, without the numbers of its targets."""
         _hs, state = self.model.hidden_states(self.inputs[rows, block], self._model_state(parts))
         return _parts(state)
 
@@ -142,7 +142,7 @@ class _Segments:
 
 
 def _cut(chunks: Iterable[Ids]) -> Iterator[Ids]:
-    """The same tokens as they come, long chunks cut to SEGMENT_TOKENS."""
+    """The same chunks, the long ones cut to SEGMENT_TOKENS."""
     for chunk in chunks:
         for start in range(0, len(chunk), SEGMENT_TOKENS):
             yield np.asarray(chunk[start : start + SEGMENT_TOKENS], dtype=np.int64)
@@ -150,19 +150,19 @@ def _cut(chunks: Iterable[Ids]) -> Iterator[Ids]:
 
 def _rechunk(chunks: Iterable[Ids], size: int) -> Iterator[Ids]:
     """The same tokens in arrays of `size`, the last one shorter."""
-    held: list[Ids] = []
+    parts: list[Ids] = []
     count = 0
     for chunk in chunks:
         for start in range(0, len(chunk), size):
             piece = np.asarray(chunk[start : start + size], dtype=np.int64)
-            held.append(piece)
+            parts.append(piece)
             count += len(piece)
             if count >= size:
-                tokens = np.concatenate(held)
+                tokens = np.concatenate(parts)
                 yield tokens[:size]
-                held, count = [tokens[size:]], count - size
+                parts, count = [tokens[size:]], count - size
     if count:
-        yield np.concatenate(held)
+        yield np.concatenate(parts)
 
 
 def _rounding(state: ModelState) -> float:

@@ -1,4 +1,4 @@
-"""How a text is read: as one running text, or line by line, each line from a fresh start."""
+"""Reads a text as one running text, or as separate lines, each from a fresh start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from weft.evaluation.lines import read_lines_apart
+from weft.evaluation.lines import read_separate_lines
 from weft.evaluation.readers import Distributions, LogProbabilities, Measures, Reader
 from weft.evaluation.running_text import read_running_text
 from weft.model import RNNLM
@@ -21,7 +21,7 @@ Numbers = NDArray[Any]
 
 
 class TextReader(Protocol):
-    """Reads token ids after a first one, and says K numbers of each; the first is ln P(token | all before) in nats."""
+    """Reads token ids; K numbers for each token, the first of them ln P(token | all tokens before it) in nats."""
 
     @property
     def width(self) -> int:
@@ -30,25 +30,30 @@ class TextReader(Protocol):
     def running(
         self, chunks: Iterable[Ids], first_id: int, batch_size: int | None = None, block_length: int | None = None
     ) -> Iterator[Numbers]:
-        """The numbers of one text given in chunks of any lengths: arrays (some tokens, K) in order."""
+        """The numbers of one text given in chunks of any lengths: arrays (tokens, K) in order.
 
-    def apart(self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None) -> Iterator[Numbers]:
-        """The numbers of each line, (tokens, K), each read from a fresh start."""
+        The text is read after the token `first_id`. None for a size: the reader chooses.
+        """
+
+    def separate(
+        self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None
+    ) -> Iterator[Numbers]:
+        """The numbers of each line, (tokens, K), each read from a fresh start after the token `first_id`."""
 
 
 Reading = Callable[[Measures | None], TextReader]
-"""What makes the reader that also says those measures of every distribution; None: ln P alone."""
+"""Makes the reader that also computes these measures; None: ln P alone."""
 
 
-class SideBySide:
-    """Many streams or lines at once: neither the batch size nor the length of blocks changes a number."""
+class ParallelReader:
+    """Reads streams or lines in parallel; the numbers depend neither on the batch size nor on the block length."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader, self.width = reader, reader.width
 
     @classmethod
     def of(cls, model: RNNLM) -> Reading:
-        """The way to read with a model that stays as it is."""
+        """Makes readers with a model that does not change."""
 
         def reading(measures: Measures | None) -> TextReader:
             return cls(LogProbabilities(model) if measures is None else Distributions(model, measures))
@@ -62,5 +67,7 @@ class SideBySide:
         length = BLOCK_LENGTH if block_length is None else block_length
         return read_running_text(self.reader, chunks, first_id, streams, length)
 
-    def apart(self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None) -> Iterator[Numbers]:
-        return read_lines_apart(self.reader, lines, first_id, LINES if batch_size is None else batch_size)
+    def separate(
+        self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None
+    ) -> Iterator[Numbers]:
+        return read_separate_lines(self.reader, lines, first_id, LINES if batch_size is None else batch_size)

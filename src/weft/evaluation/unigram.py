@@ -1,9 +1,9 @@
-"""The unigram model: every token at its frequency in the training text, whatever stands before it.
+"""The unigram model: the frequency of a token in the training text, without any context.
 
     P(v) = (count(v) + 1) / (total + V)
 
-with one added to every count (Laplace), so that nothing is impossible. What a model has learnt of context is what it
-does better than this.
+with one added to every count (Laplace), so that no token has probability zero. It is the baseline for what a model has
+learnt from context.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from weft.loss import NOTHING, Loss
 
 
 def unigram_loss(counts: Sequence[int], chunks: Iterable[NDArray[Any]]) -> Loss:
-    """What a text, given as chunks of token ids, costs the unigram model of the training counts (V,)."""
+    """The loss of a text, given as chunks of token ids, under the unigram model of the training counts (V,)."""
     smoothed = np.asarray(counts, dtype=np.float64) + 1
     nats = np.log(smoothed.sum()) - np.log(smoothed)
     loss = NOTHING

@@ -1,4 +1,4 @@
-"""Several language models as one: the probability of a token is a weighted mean of theirs."""
+"""Mixtures of language models: the probability of a token is the weighted mean of the models' probabilities."""
 
 from weft.mixture.weights import Weights, fit_weights, mixed
 

@@ -1,4 +1,4 @@
-"""The models of a mixture: run folders and ARPA files, and whether they predict the same tokens."""
+"""The models of a mixture, from run folders and ARPA files, and checks that they predict the same tokens."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Member(Protocol):
     def tokenizer(self) -> Tokenizer: ...
 
     def token_nats(self, pieces: Iterable[str]) -> Iterator[Scored]:
-        """ln P of every token of a text in order, and whether it stands for a word outside the vocabulary."""
+        """ln P of every token of a text in order, with marks of words outside the vocabulary."""
 
 
-class Run:
-    """A trained run; it reads running text, and what it remembers goes on from line to line."""
+class RunMember:
+    """A trained run; it reads running text, carrying its state over from line to line."""
 
     def __init__(self, name: str, lm: LanguageModel, batch_size: int = 16) -> None:
         self.name, self.lm, self.tokenizer = name, lm, lm.tokenizer
@@ -37,8 +37,8 @@ class Run:
         return token_nats(self.lm.model, self.lm.chunks(pieces), self.tokenizer.eos_id, self._batch_size)
 
 
-class Arpa:
-    """The n-gram model of an ARPA file; every line is read by itself."""
+class ArpaMember:
+    """The n-gram model of an ARPA file; every line is read separately."""
 
     def __init__(self, name: str, lm: WordNGram) -> None:
         self.name, self.lm, self.tokenizer = name, lm, lm.tokenizer
@@ -47,18 +47,18 @@ class Arpa:
         return self.lm.token_nats(pieces)
 
 
-def open_member(path: Path, batch_size: int = 16) -> Run | Arpa:
+def open_member(path: Path, batch_size: int = 16) -> RunMember | ArpaMember:
     """The model at `path`, a run folder or an ARPA file; raises MissingFileError if it is neither."""
     if path.is_dir():
-        return Run(str(path), load(path), batch_size)
+        return RunMember(str(path), load(path), batch_size)
     if path.exists():
-        return Arpa(str(path), load_arpa(path))
+        return ArpaMember(str(path), load_arpa(path))
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise MissingFileError(f"there is no run folder or ARPA file {path}{nearest(path.name, siblings)}")
 
 
 def check_same_tokens(members: Sequence[Member]) -> None:
-    """Raise InputError unless all models cut a text into the same tokens, whichever of them they know."""
+    """Raise InputError unless all models split a text into the same tokens; their vocabularies may differ."""
     first, *others = members
     for other in others:
         kinds = first.tokenizer.kind, other.tokenizer.kind
@@ -72,7 +72,7 @@ def check_same_tokens(members: Sequence[Member]) -> None:
 
 
 def check_case(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str]:
-    """The same pieces; raises InputError for one with capital letters that only some of the models lower-case."""
+    """The same pieces; raises InputError for a piece with capital letters if only some models lower-case the text."""
     lower = [member.name for member in members if member.tokenizer.lowercase]
     if len(lower) in (0, len(members)):
         yield from pieces

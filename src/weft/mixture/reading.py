@@ -1,4 +1,4 @@
-"""Several models over the same text, token by token, in memory that does not grow with it."""
+"""Reads a text with several models, token by token, in memory that does not grow with the text."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ Marks = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class MixtureEvaluation:
-    """What a text cost: each model alone, and the mixture, whose unknown words are those that any model lacks.
+    """The losses of a text.
 
-    disagreeing: tokens that stand for words which some of the models know and others do not.
+    members      of each model alone
+    mixture      of the mixture; a word counts as unknown if any model lacks it
+    disagreeing  number of tokens whose word is known to some models and not to others
     """
 
     members: tuple[Evaluation, ...]
@@ -31,51 +33,51 @@ class MixtureEvaluation:
     disagreeing: int
 
     def plus(self, other: MixtureEvaluation) -> MixtureEvaluation:
-        """The cost of both texts."""
+        """The losses of both texts together."""
         members = tuple(a.plus(b) for a, b in zip(self.members, other.members, strict=True))
         return MixtureEvaluation(members, self.mixture.plus(other.mixture), self.disagreeing + other.disagreeing)
 
 
 def fit(members: Sequence[Member], text: PieceSource, on_bytes: OnBytes | None = None) -> Weights:
-    """The weights that suit a held-out text best; holds M numbers a token of it."""
-    parts = [nats for nats, _oov in side_by_side(members, text, on_bytes)]
+    """The weights under which a pending-out text is likeliest; memory grows by M numbers for each token."""
+    parts = [nats for nats, _oov in member_nats(members, text, on_bytes)]
     return fit_weights(np.concatenate([np.zeros((len(members), 0)), *parts], axis=1))
 
 
 def evaluate_mixture(
     members: Sequence[Member], weights: Floats, text: PieceSource, on_bytes: OnBytes | None = None
 ) -> MixtureEvaluation:
-    """The cost of a text, every token once, under each model and under the mixture with these weights."""
+    """The loss of a text under each model and under the mixture with these weights."""
     nothing = summed([])
     return reduce(
         MixtureEvaluation.plus,
-        (_evaluated(nats, oov, weights) for nats, oov in side_by_side(members, text, on_bytes)),
+        (_evaluated(nats, oov, weights) for nats, oov in member_nats(members, text, on_bytes)),
         MixtureEvaluation((nothing,) * len(members), nothing, 0),
     )
 
 
-def side_by_side(
+def member_nats(
     members: Sequence[Member], text: PieceSource, on_bytes: OnBytes | None = None
 ) -> Iterator[tuple[Floats, Marks]]:
-    """ln P of every token by each of M models, (M, T) in nats, and its marks (M, T), a part of the text at a time.
+    """ln P of every token under each of M models, (M, T) in nats, and the marks (M, T), a part of the text at a time.
 
-    The text is read once for each model. Raises InputError where the models do not find the same tokens in it.
+    The text is read once for each model. Raises InputError if the models split it into different tokens.
     """
     readings = [
         member.token_nats(check_case(members, text.pieces(on_bytes if number == 0 else None)))
         for number, member in enumerate(members)
     ]
-    held: list[Scored] = [(np.zeros(0), np.zeros(0, dtype=np.bool_)) for _ in members]
+    pending: list[Scored] = [(np.zeros(0), np.zeros(0, dtype=np.bool_)) for _ in members]
     while True:
         for number, reading in enumerate(readings):
-            while not len(held[number][0]) and (part := next(reading, None)) is not None:
-                held[number] = part
-        length = min(len(nats) for nats, _oov in held)
+            while not len(pending[number][0]) and (part := next(reading, None)) is not None:
+                pending[number] = part
+        length = min(len(nats) for nats, _oov in pending)
         if not length:
             break
-        yield np.stack([nats[:length] for nats, _oov in held]), np.stack([oov[:length] for _nats, oov in held])
-        held = [(nats[length:], oov[length:]) for nats, oov in held]
-    longer = [member.name for member, (nats, _oov) in zip(members, held, strict=True) if len(nats)]
+        yield np.stack([nats[:length] for nats, _oov in pending]), np.stack([oov[:length] for _nats, oov in pending])
+        pending = [(nats[length:], oov[length:]) for nats, oov in pending]
+    longer = [member.name for member, (nats, _oov) in zip(members, pending, strict=True) if len(nats)]
     if longer:
         raise InputError(f"{', '.join(longer)} finds more tokens in the text than the other models do")
 

@@ -1,4 +1,4 @@
-"""N-gram models: the baseline that counts words, and the ARPA files that n-gram models are exchanged in."""
+"""N-gram models: counting, Kneser-Ney smoothing, back-off models, and ARPA files."""
 
 from weft.ngram.arpa_reader import read_arpa
 from weft.ngram.arpa_writer import write_arpa

@@ -1,4 +1,4 @@
-"""The lines of an ARPA file one after the other, with their numbers, and what is wrong with one of them."""
+"""The lines of an ARPA file with their numbers, and error messages with the line number."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from weft.errors import InputError
 from weft.files import opened
 
 ROWS_AT_ONCE = 1 << 16
-MOST_LINES_BEFORE_DATA = 100
+MAX_LINES_BEFORE_DATA = 100
 LONGEST_LINE = 1 << 20
-"""Bytes; what has longer lines is no ARPA file."""
+"""Bytes; a file with a longer line is not an ARPA file."""
 
 
 class Rows(NamedTuple):
-    """Lines of a section, and their numbers in the file, from 1."""
+    """Some lines of a section, and their numbers in the file, from 1."""
 
     lines: list[bytes]
     numbers: list[int]
@@ -26,16 +26,16 @@ class Rows(NamedTuple):
 
 @contextmanager
 def open_arpa(path: Path) -> Iterator[ArpaLines]:
-    """The lines of the file `path`, decompressed where its name ends in .gz.
+    """The lines of the file `path`, decompressed if its name ends in .gz.
 
-    Raises MissingFileError where there is none, and InputError when it cannot be read.
+    Raises MissingFileError if there is no file, and InputError if it cannot be read.
     """
     with opened(path) as file:
         yield ArpaLines(file, path)
 
 
 class ArpaLines:
-    """Lines without the white space around them; empty ones are passed over."""
+    """Lines without the white space around them; empty lines are skipped."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
@@ -43,12 +43,12 @@ class ArpaLines:
         self._line = b""
         self._again = False
 
-    def mistake(self, what: str, number: int | None = None) -> InputError:
+    def error(self, what: str, number: int | None = None) -> InputError:
         """The error about a line, by default the one read last."""
         return InputError(f"{self._path}, line {self._number if number is None else number:,}: {what}")
 
     def next(self) -> bytes:
-        """The next line; raises InputError where the file ends."""
+        """The next line; raises InputError at the end of the file."""
         if self._again:
             self._again = False
             return self._line
@@ -62,21 +62,21 @@ class ArpaLines:
                 return stripped
 
     def put_back(self) -> None:
-        """Let the line read last be the next one again."""
+        """Make the line read last the next line again."""
         self._again = True
 
     def expect(self, line: bytes) -> None:
-        """Pass over the line `line`; raises InputError if another comes."""
+        """Read the line `line`; raises InputError for another one."""
         found = self.next()
         if found != line:
             shown = found[:60].decode("utf-8", errors="backslashreplace")
-            raise self.mistake(f"expected {line.decode()}, got {shown!r}")
+            raise self.error(f"expected {line.decode()}, got {shown!r}")
 
     def find_data(self) -> None:
-        """Pass over everything up to the line that an ARPA file begins with; raises InputError if it has none."""
+        """Skip everything up to the line \\data\\; raises InputError if there is none."""
         reason = "it has no line \\data\\"
         try:
-            for _ in range(MOST_LINES_BEFORE_DATA):
+            for _ in range(MAX_LINES_BEFORE_DATA):
                 line = self.next().removeprefix(codecs.BOM_UTF8)
                 if line == b"\\data\\":
                     return
@@ -91,7 +91,7 @@ class ArpaLines:
         raise InputError(f"{self._path} is not an ARPA file: {reason}")
 
     def section(self, n: int, count: int) -> Iterator[Rows]:
-        """The rows of the n-grams, some thousands at a time; raises InputError unless there are `count` of them."""
+        """The n-grams, at most ROWS_AT_ONCE lines at a time; raises InputError unless there are `count` of them."""
         self.expect(f"\\{n}-grams:".encode())
         found = 0
         rows = Rows([], [])
@@ -103,7 +103,7 @@ class ArpaLines:
                 yield rows
                 rows = Rows([], [])
         if found != count:
-            raise self.mistake(f"here end {found:,} {n}-grams, but \\data\\ says that there are {count:,}")
+            raise self.error(f"here end {found:,} {n}-grams, but \\data\\ says that there are {count:,}")
         self.put_back()
         if rows.lines:
             yield rows

@@ -1,9 +1,9 @@
-"""Reading ARPA files, plain or compressed, whatever program wrote them; line by line, into arrays.
+"""Reads ARPA files of any program, plain or compressed, into arrays.
 
     \\data\\
     ngram 1=4          how many n-grams of each order follow
     \\1-grams:
-    -0.5 you -0.3      log10 probability, the n-gram, log10 back-off weight (0 if left out)
+    -0.5 you -0.3      log10 probability, the n-gram, log10 back-off weight (0 if missing)
     \\end\\
 """
 
@@ -26,15 +26,15 @@ from weft.ngram.model import NEVER, Floats, NGramModel, NGramTable
 
 UNK, EOS = "<unk>", "<eos>"
 UNKNOWN_MISSING = -100.0
-"""log10 P(<unk>) of a model that has none; KenLM's choice."""
+"""log10 P(<unk>) of a model without <unk>, as in KenLM."""
 
 _COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
 
 
 def read_arpa(path: Path) -> tuple[NGramModel, list[str]]:
-    """The model of an ARPA file, and the word of every id: `<unk>` is 0, the line end 1 and called `<eos>`.
+    """The model of an ARPA file, and the word of every id: 0 is `<unk>`, 1 is the line end `<eos>`.
 
-    Raises MissingFileError, and InputError for what is no ARPA file or contradicts itself, with the line.
+    Raises MissingFileError, and InputError with the line for a file that is not an ARPA file or is inconsistent.
     """
     with open_arpa(path) as lines:
         counts = _header(lines)
@@ -43,7 +43,9 @@ def read_arpa(path: Path) -> tuple[NGramModel, list[str]]:
         for n in range(2, len(counts) + 1):
             tables.append(_table(lines, n, counts[n - 1], ids, tables))
         lines.expect(b"\\end\\")
-    tables[-1] = replace(tables[-1], log10_backoffs=np.zeros(0))  # some programs write them, and nothing reads them
+    tables[-1] = replace(
+        tables[-1], log10_backoffs=np.zeros(0)
+    )  # some programs write back-off weights for the highest order; they have no use
     return NGramModel(tables, eos_id=1), tokens
 
 
@@ -53,16 +55,16 @@ def _header(lines: ArpaLines) -> list[int]:
     while not (line := lines.next()).startswith(b"\\"):
         match = _COUNT.fullmatch(line)
         if match is None or int(match[1]) != len(counts) + 1:
-            raise lines.mistake(f"expected a line like 'ngram {len(counts) + 1}=1000', got {_shown(line)}")
+            raise lines.error(f"expected a line like 'ngram {len(counts) + 1}=1000', got {_shown(line)}")
         counts.append(int(match[2]))
     if not counts:
-        raise lines.mistake("no line like 'ngram 1=1000' stands after \\data\\")
+        raise lines.error("no line like 'ngram 1=1000' stands after \\data\\")
     lines.put_back()
     return counts
 
 
 class _Section(NamedTuple):
-    """Rows of a section: their numbers, and the words between them as columns of bytes."""
+    """Some n-grams: their numbers, their words as n columns of bytes, and their line numbers."""
 
     log10_probabilities: Floats
     log10_backoffs: Floats
@@ -71,14 +73,14 @@ class _Section(NamedTuple):
 
 
 def _parsed(lines: ArpaLines, n: int, rows: Rows) -> _Section:
-    """Some rows of the n-grams; raises InputError for one that is not numbers around n words."""
+    """The n-grams of some lines; raises InputError for a line that is not n words between numbers."""
     fields = [line.split() for line in rows.lines]
     numbers = np.array(rows.numbers, dtype=np.int64)
     lengths = np.array(list(map(len, fields)))
     wrong = (lengths < n + 1) | (lengths > n + 2)
     if wrong.any():
         row = int(wrong.argmax())
-        raise lines.mistake(
+        raise lines.error(
             f"expected a log10 probability, {n} word{'s' * (n > 1)} and perhaps a back-off weight, got "
             f"{lengths[row]} fields",
             rows.numbers[row],
@@ -96,7 +98,7 @@ def _floats(lines: ArpaLines, texts: list[bytes], numbers: Ints) -> Floats:
     wrong = np.isnan(values) | (values == np.inf)
     if wrong.any():
         row = int(wrong.argmax())
-        raise lines.mistake(f"expected a number, got {_shown(texts[row])}", int(numbers[row]))
+        raise lines.error(f"expected a number, got {_shown(texts[row])}", int(numbers[row]))
     return np.where(values == -np.inf, NEVER, values)
 
 
@@ -110,11 +112,11 @@ def _float(text: bytes) -> float:
 def _check_probabilities(lines: ArpaLines, logs: Floats, numbers: Ints) -> None:
     if (logs > 0).any():
         row = int((logs > 0).argmax())
-        raise lines.mistake(f"the log10 probability {logs[row]:g} is above 0", int(numbers[row]))
+        raise lines.error(f"the log10 probability {logs[row]:g} is above 0", int(numbers[row]))
 
 
 def _words(lines: ArpaLines, count: int) -> tuple[dict[bytes, int], list[str], NGramTable]:
-    """The 1-grams: the id of every word as it is written, the words by id, and their table."""
+    """The 1-grams: word as written -> id, the words by id, and the table."""
     sections = [_parsed(lines, 1, rows) for rows in lines.section(1, count)]
     words = [word for section in sections for word in section.columns[0]]
     numbers, logs, backoffs = (
@@ -142,22 +144,22 @@ def _check_words(lines: ArpaLines, words: Sequence[bytes], numbers: Ints) -> Non
     seen = set()
     for word, number in zip(words, numbers.tolist(), strict=True):
         if word in seen:
-            raise lines.mistake(f"the word {_shown(word)} is there twice", number)
+            raise lines.error(f"the word {_shown(word)} is there twice", number)
         if word == EOS.encode():
-            raise lines.mistake(
+            raise lines.error(
                 f"the word {EOS} is how weft writes the line end, which the file writes {LINE_END}", number
             )
         try:
             word.decode("utf-8")
         except UnicodeDecodeError:
-            raise lines.mistake(f"the word {_shown(word)} is not UTF-8; convert the file first", number) from None
+            raise lines.error(f"the word {_shown(word)} is not UTF-8; convert the file first", number) from None
         seen.add(word)
     if LINE_END.encode() not in seen:
-        raise lines.mistake(f"the 1-grams have no {LINE_END}, the end of a line, which weft predicts")
+        raise lines.error(f"the 1-grams have no {LINE_END}, the end of a line, which weft predicts")
 
 
 def _table(lines: ArpaLines, n: int, count: int, ids: dict[bytes, int], below: Sequence[NGramTable]) -> NGramTable:
-    """The n-grams of one order, given the tables of all lower ones."""
+    """The n-grams of order n; below: the tables of all lower orders."""
     parts: list[tuple[Ints, Floats, Floats, Ints]] = []
     for rows in lines.section(n, count):
         section = _parsed(lines, n, rows)
@@ -171,12 +173,12 @@ def _table(lines: ArpaLines, n: int, count: int, ids: dict[bytes, int], below: S
     twice = np.flatnonzero(keys[1:] == keys[:-1])
     if twice.size:
         first, second = numbers[order[twice[0] : twice[0] + 2]].tolist()
-        raise lines.mistake(f"the {n}-gram of line {first} is there again", second)
+        raise lines.error(f"the {n}-gram of line {first} is there again", second)
     return NGramTable(keys, logs[order], backoffs[order])
 
 
 def _keys(lines: ArpaLines, section: _Section, ids: dict[bytes, int], below: Sequence[NGramTable]) -> Ints:
-    """The keys of n-grams in their table."""
+    """The keys of the n-grams of a section, see `NGramTable`."""
     base = len(ids)
     indices = np.zeros(len(section.numbers), dtype=np.int64)
     keys = indices
@@ -184,19 +186,19 @@ def _keys(lines: ArpaLines, section: _Section, ids: dict[bytes, int], below: Seq
         words = np.array(list(map(ids.get, column, repeat(-1))), dtype=np.int64)
         if (words < 0).any():
             row = int((words < 0).argmax())
-            raise lines.mistake(f"the word {_shown(column[row])} is not among the 1-grams", int(section.numbers[row]))
+            raise lines.error(f"the word {_shown(column[row])} is not among the 1-grams", int(section.numbers[row]))
         keys = indices * base + words
         if table is not None:
             indices = table.find(keys)
             if (indices < 0).any():
                 row = int((indices < 0).argmax())
-                raise _no_beginning(lines, section, row)
+                raise _missing_prefix(lines, section, row)
     return keys
 
 
-def _no_beginning(lines: ArpaLines, section: _Section, row: int) -> InputError:
+def _missing_prefix(lines: ArpaLines, section: _Section, row: int) -> InputError:
     ngram = [column[row].decode("utf-8") for column in section.columns]
-    return lines.mistake(
+    return lines.error(
         f"the {len(ngram)}-gram '{' '.join(ngram)}' is there, but not all that it begins with, up to "
         f"'{' '.join(ngram[:-1])}'",
         int(section.numbers[row]),

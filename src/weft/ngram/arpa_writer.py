@@ -1,6 +1,6 @@
-"""Writing a model as an ARPA file: log10 probabilities, words and log10 back-off weights as text, order by order.
+"""Writes a model as an ARPA file: log10 probabilities, words and log10 back-off weights, order by order.
 
-Every number is written with all the digits it needs to be read back as the very same one.
+A number is written with enough digits that reading it gives the same float.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ROWS_AT_ONCE = 1 << 16
 
 
 def write_arpa(path: Path, model: NGramModel, tokens: Sequence[str]) -> None:
-    """Write `model` to `path`, compressed where the name ends in .gz, in place of what is there.
+    """Write `model` to `path`, compressed if the name ends in .gz; the file is replaced atomically.
 
-    tokens: the word of every id (V,); that of the line end is written as `</s>`. Raises InputError where
-    `check_words` does, or when the file cannot be written.
+    tokens: the word of every id (V,); the line end is written as `</s>`. Raises InputError as `check_words` does, and
+    if the file cannot be written.
     """
     check_words(tokens, model.eos_id)
     words = [*tokens, LINE_START]
@@ -47,7 +47,7 @@ def write_arpa(path: Path, model: NGramModel, tokens: Sequence[str]) -> None:
 
 
 def check_words(tokens: Sequence[str], eos_id: int) -> None:
-    """Raise InputError unless every token can be a word of an ARPA file: no white space in it, and no sentence mark."""
+    """Raise InputError for a token that cannot be a word of an ARPA file: one with white space, or a sentence mark."""
     for mark in (LINE_START, LINE_END):
         if mark in tokens and tokens.index(mark) != eos_id:
             raise InputError(f"the text has the word {mark}, which is a sentence mark in ARPA files: remove it")
@@ -57,7 +57,7 @@ def check_words(tokens: Sequence[str], eos_id: int) -> None:
 
 
 def _rows(model: NGramModel, n: int, words: Sequence[str]) -> Iterator[str]:
-    """The rows of the n-grams, some thousands at a time."""
+    """The lines of the n-grams, ROWS_AT_ONCE in a string."""
     table = model.tables[n - 1]
     for start in range(0, len(table.keys), ROWS_AT_ONCE):
         some = slice(start, start + ROWS_AT_ONCE)
@@ -70,12 +70,12 @@ def _rows(model: NGramModel, n: int, words: Sequence[str]) -> Iterator[str]:
 
 
 def _words_of(model: NGramModel, n: int, keys: Ints) -> list[Ints]:
-    """The ids of the first, second ... n-th word of n-grams."""
+    """The ids of the first, second, ... n-th word of each n-gram."""
     columns = []
     for table in reversed(model.tables[: n - 1]):
-        beginnings, last = np.divmod(keys, model.vocab_size + 1)
+        prefixes, last = np.divmod(keys, model.vocab_size + 1)
         columns.append(last)
-        keys = table.keys[beginnings]
+        keys = table.keys[prefixes]
     return [keys, *reversed(columns)]
 
 

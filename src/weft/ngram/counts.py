@@ -1,7 +1,7 @@
-"""The n-grams of a text and how often each occurs, as arrays that are sorted and never as one object an n-gram.
+"""The n-grams of a text and their counts, in sorted arrays.
 
-An n-gram is its beginning, the (n-1)-gram without the last word, and that word. So the n-grams of all orders form a
-trie, and each is one integer: index of the beginning * (V + 1) + word. The word V is `<s>`, the start of a line.
+An n-gram is its prefix, the (n-1)-gram without the last word, and the last word. The n-grams of all orders form a trie,
+in which each is one integer: index of the prefix * (V + 1) + last word. The word V is `<s>`, the start of a line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 class NGramCounts(NamedTuple):
     """The M different n-grams of one order.
 
-    keys      (M,) sorted: index of the beginning among the (n-1)-grams * (V + 1) + last word; for n = 1 the word itself
+    keys      (M,) sorted: index of the prefix among the (n-1)-grams * (V + 1) + last word; for n = 1 the word itself
     counts    (M,) adjusted counts; 0 only for a word that does not occur, and for `<s>`
     suffixes  (M,) index of the n-gram without its first word among the (n-1)-grams; for n = 1 zeros
     """
@@ -36,7 +36,7 @@ def count_ngrams(ids: NDArray[Any], vocab_size: int, eos_id: int, order: int) ->
 
     ids: the text's tokens (L,), an `eos_id` at every line end. The adjusted count (Kneser & Ney 1995) of an n-gram of
     the highest order, or one that begins with `<s>`, is its number of occurrences; of any other, the number of
-    different words that occur before it. Orders that no line is long enough for are left out.
+    different words that occur before it. Orders above the length of the longest line are left out.
 
     Raises InputError for an empty text, ids outside [0, vocab_size), and an order outside 1 to 5.
     """
@@ -75,7 +75,7 @@ def checked_ids(ids: NDArray[Any], vocab_size: int) -> Ints:
 
 
 def _with_line_starts(ids: Ints, start_id: int, eos_id: int) -> tuple[Ints, Ints]:
-    """The text with a `<s>` before every line, and the place of every token in its line, `<s>` at 0."""
+    """The text with a `<s>` before every line, and the position of every token in its line, `<s>` at 0."""
     lines = np.concatenate(([0], np.flatnonzero(ids[:-1] == eos_id) + 1))
     text = np.insert(ids, lines, start_id)
     starts = lines + np.arange(len(lines))

@@ -1,8 +1,8 @@
-"""How much modified Kneser-Ney smoothing takes from an n-gram's count (Chen & Goodman 1998, equation 26).
+"""The discounts of modified Kneser-Ney smoothing (Chen & Goodman 1998, equation 26).
 
     Y = n_1 / (n_1 + 2 n_2)     D_c = c - (c + 1) Y n_{c+1} / n_c     c = 1, 2, 3
 
-n_c is the number of n-grams with the adjusted count c; D_3 goes for all counts from 3.
+n_c is the number of n-grams with the adjusted count c; D_3 applies to all counts of 3 and more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from weft.ngram.counts import Ints
 
 
 class Discounts(NamedTuple):
-    """What is taken from an adjusted count of 1, of 2, and of 3 or more."""
+    """The discounts of the adjusted counts 1, 2, and 3 or more."""
 
     one: float
     two: float
@@ -24,14 +24,14 @@ class Discounts(NamedTuple):
 
 
 FALLBACK = Discounts(0.5, 1.0, 1.5)
-"""For texts too small to estimate discounts from; the ones KenLM's lmplz falls back to."""
+"""For texts that are too small to estimate discounts; the fallback of KenLM's lmplz."""
 
 
 def discounts(counts: Ints, order: int, fallback: Discounts | None = None) -> Discounts:
     """The discounts for the n-grams of one order, from their adjusted counts.
 
-    Where the text is too small or too regular for them (no n-gram of some count, or a discount that is not above 0)
-    they are `fallback`; raises InputError if that is None.
+    If they cannot be estimated, because the text is too small or too regular (no n-gram of some count, or a discount
+    that is not above 0), they are `fallback`; raises InputError if that is None.
     """
     n = np.bincount(np.minimum(counts, 5), minlength=6).tolist()
     if 0 in n[1:4]:

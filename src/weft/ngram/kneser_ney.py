@@ -2,8 +2,8 @@
 
     P(w | c) = (a(c w) - D(a(c w))) / Σ_v a(c v) + γ(c) P(w | c')     γ(c) = Σ_v D(a(c v)) / Σ_v a(c v)
 
-c is a context of n-1 words and c' the same without its first; a is the adjusted count and D its discount, D(0) = 0.
-Below the words is the uniform distribution: P = 1 / V. Nothing is pruned.
+c is a context of n-1 words and c' the same without its first word; a is the adjusted count and D its discount,
+D(0) = 0. The distribution below order 1 is uniform, P = 1 / V. Nothing is pruned.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from weft.ngram.model import NEVER, NGramModel, NGramTable
 def estimate(
     ids: NDArray[Any], vocab_size: int, eos_id: int, order: int = 5, fallback: Discounts | None = None
 ) -> NGramModel:
-    """The model of a text: token ids (L,) with an `eos_id` at every line end, of a vocabulary of V = `vocab_size`.
+    """The model of a text of token ids (L,), with `eos_id` at every line end.
 
-    V counts `<unk>` and `<eos>`, and not `<s>`. Every token is an ordinary word, `<unk>` too. `fallback`: what to
-    discount where the text does not say. Raises InputError where `count_ngrams` and `discounts` do.
+    vocab_size: V, which includes `<unk>` and `<eos>` but not `<s>`. `<unk>` is an ordinary word. fallback: the
+    discounts if the text is too small to estimate them. Raises InputError as `count_ngrams` and `discounts` do.
     """
     counts = count_ngrams(ids, vocab_size, eos_id, order)
     chosen = [discounts(grams.counts, n, fallback) for n, grams in enumerate(counts, start=1)]
@@ -33,7 +33,7 @@ def estimate(
 
 
 def interpolated(counts: Sequence[NGramCounts], chosen: Sequence[Discounts], eos_id: int) -> NGramModel:
-    """The model of counted n-grams, orders 1 to N, with the discounts of each order."""
+    """The model from the counts of orders 1 to N and the discounts of each order."""
     base = len(counts[0].keys)
     start_id = base - 1
     shares, gammas = [], []
@@ -42,10 +42,10 @@ def interpolated(counts: Sequence[NGramCounts], chosen: Sequence[Discounts], eos
         taken = np.array([0.0, *discount])[np.minimum(grams.counts, 3)]
         totals = np.bincount(contexts, weights=grams.counts)
         shares.append((grams.counts - taken) / totals[contexts])
-        with np.errstate(invalid="ignore"):  # 0 / 0: what never occurs as a context, which is read as γ = 1 below
+        with np.errstate(invalid="ignore"):  # 0 / 0 where no word follows; `_backoffs` sets γ = 1 there
             gammas.append(np.bincount(contexts, weights=taken) / totals)
     probabilities = shares[0] + gammas[0][0] / (base - 1)
-    probabilities[start_id] = 1.0  # only so that it has a logarithm
+    probabilities[start_id] = 1.0  # avoids log10(0); replaced below
     tables = []
     for n, grams in enumerate(counts):
         if n:
@@ -57,7 +57,7 @@ def interpolated(counts: Sequence[NGramCounts], chosen: Sequence[Discounts], eos
 
 
 def _backoffs(gammas: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """log10 γ of every n-gram as a context; 0 for those that nothing follows."""
+    """log10 γ of every n-gram as a context; 0 if no word follows it."""
     backoffs = np.zeros(count)
     follows = ~np.isnan(gammas)
     backoffs[: len(gammas)][follows] = np.log10(gammas[follows])

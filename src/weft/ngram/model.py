@@ -1,9 +1,9 @@
-"""NGramModel: a back-off model over token ids, as an ARPA file states one.
+"""NGramModel: a back-off model over token ids, as in an ARPA file.
 
     log P(w | c) = log p(c w)                  if the n-gram c w is in the model
                    log b(c) + log P(w | c')    if not; c' is c without its first word, b(c) = 1 if c is not in the model
 
-Every line is read after its start `<s>`, and nothing is remembered from one line to the next.
+Every line is read after its start `<s>`; no context is carried over from line to line.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from weft.errors import InputError
 from weft.ngram.counts import Ints, checked_ids
 
 NEVER = -99.0
-"""What ARPA files write for log10 0."""
+"""log10 0 in ARPA files."""
 
 Floats = NDArray[np.float64]
 State = tuple[int, ...]
-"""The last tokens of a line, `<s>` among them, at most one fewer than the order: what the next token depends on."""
+"""The context of the next token: the last tokens of the line, `<s>` included, at most order - 1."""
 
 
 @dataclass(frozen=True)
 class NGramTable:
     """The M n-grams of one order.
 
-    keys                 (M,) sorted: index of the beginning in the table below * (V + 1) + last word
+    keys                 (M,) sorted: index of the prefix in the table of the order below * (V + 1) + last word
     log10_probabilities  (M,) of the last word after the others
-    log10_backoffs       (M,) for what follows the n-gram; empty for the highest order, where nothing does
+    log10_backoffs       (M,) of the n-gram as a context; empty for the highest order
     """
 
     keys: Ints
@@ -41,7 +41,7 @@ class NGramTable:
     log10_backoffs: Floats
 
     def find(self, keys: Ints) -> Ints:
-        """The index of every key; -1 where there is no such n-gram."""
+        """The index of every key; -1 if there is no n-gram with that key."""
         if not len(self.keys):
             return np.full(len(keys), -1)
         places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -50,7 +50,7 @@ class NGramTable:
 
 @dataclass(frozen=True)
 class NGramScores:
-    """Of every token: `nats` (L,), ln P(token | the line before it); `lengths` (L,), of the longest n-gram found."""
+    """nats: (L,) ln P(token | the line before it). lengths: (L,) of the longest n-gram found for each token."""
 
     nats: Floats
     lengths: Ints
@@ -59,7 +59,7 @@ class NGramScores:
 class NGramModel:
     """A back-off n-gram model.
 
-    tables      the n-grams of orders 1 to N; the first has V + 1 rows, one a token and the last for `<s>`
+    tables      the n-grams of orders 1 to N; the first has V + 1 rows, one for each token and the last for `<s>`
     eos_id      the token of a line end
     vocab_size  V, without `<s>`
     start_id    the id of `<s>`, which is V
@@ -76,11 +76,11 @@ class NGramModel:
         return len(self.tables)
 
     def log_probabilities(self, ids: NDArray[Any]) -> Floats:
-        """ln P of every token (L,) of a running text that begins with a line; every `eos_id` in it ends one."""
+        """ln P in nats of every token (L,) of a text that starts with a new line; every `eos_id` ends a line."""
         return self.score(ids).nats
 
     def score(self, ids: NDArray[Any], state: State | None = None) -> NGramScores:
-        """The scores of tokens (L,) that follow `state`; without one they begin a line.
+        """The scores of tokens (L,) after `state`, by default the start of a line.
 
         Raises InputError for ids that are not in [0, V).
         """
@@ -107,7 +107,7 @@ class NGramModel:
         return (self.start_id,)[: self.order - 1]
 
     def state_after(self, state: State, ids: Sequence[int] | NDArray[Any]) -> State:
-        """The state when `ids` have been read after `state`."""
+        """The state after `state` and `ids`."""
         if self.order == 1:
             return ()
         for id in np.asarray(ids[-self.order :]).tolist():
@@ -115,7 +115,7 @@ class NGramModel:
         return state
 
     def next_log_probabilities(self, state: State) -> Floats:
-        """ln P(v | state) of all tokens v: (V,), of which the exponentials sum to 1."""
+        """ln P(v | state) in nats of all tokens v, (V,). Raises InputError for a state with unknown ids."""
         base = self.vocab_size + 1
         log10s = self.tables[0].log10_probabilities.copy()
         for length, (below, table) in enumerate(zip(self.tables, self.tables[1:], strict=False), start=1):
@@ -130,7 +130,7 @@ class NGramModel:
         return nats
 
     def _index(self, words: State) -> int:
-        """Where the n-gram `words` is in the table of its order; -1 if it is in none."""
+        """The index of the n-gram `words` in the table of its order; -1 if it is not there."""
         if not all(0 <= word <= self.start_id for word in words):
             raise InputError(f"a state holds tokens in [0, {self.start_id}], got {words}")
         first, *others = words

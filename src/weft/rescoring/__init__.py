@@ -1,4 +1,4 @@
-"""N-best rescoring: a language model chooses anew among the hypotheses of a recognizer."""
+"""N-best rescoring: a language model chooses the best hypotheses of a speech recognizer."""
 
 from weft.rescoring.column_layout import ColumnLayout
 from weft.rescoring.hypotheses import Hypothesis, Utterance

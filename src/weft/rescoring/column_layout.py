@@ -1,7 +1,7 @@
 """N-best lists in columns, SRILM's `ascore lscore nwords w1 w2 …` among them.
 
-The scores of SRILM are logarithms to base 10 (nbest-format(5)). There, a file holds one utterance, whose id is the
-file's name without `.gz` and `.score`, as SRILM's own scripts have it. With a column `id`, a file holds many.
+Scores of SRILM are logarithms to base 10 (nbest-format(5)). Without a column `id` a file holds one utterance, and its
+id is the file's name without `.gz` and `.score`, as in SRILM's scripts. With a column `id` a file holds many.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ KNOWN = ("id", *SRILM_COLUMNS, "-")
 
 
 class ColumnLayout:
-    """Columns divided by white space.
+    """Columns separated by white space.
 
-    columns   their names in order: `id`, `ascore`, `lscore`, `nwords`, `-` for one to pass over, and last `text`, the
-              words, which are all the rest of the line
+    columns   their names in order: `id`, `ascore`, `lscore`, `nwords`, `-` for a column to ignore, and last `text`, the
+              words, which take the rest of the line
     unit      of ascore and lscore
 
     Raises InputError for columns that are unknown, named twice, or do not end in `text`.
@@ -66,14 +66,14 @@ class ColumnLayout:
 
     def _hypothesis(self, line: Line) -> Hypothesis:
         if line.text.startswith("NBestList"):
-            raise line.mistake("this is Decipher's format: SRILM's `rescore-decipher -norescore` makes columns of it")
+            raise line.error("this is Decipher's format: SRILM's `rescore-decipher -norescore` makes columns of it")
         if self.columns[0] == "id" and (not line.text or line.text[0].isspace()):
-            raise line.mistake("there is no id at its beginning")
+            raise line.error("there is no id at its beginning")
         before = len(self.columns) - 1
         row = line.text.split(None, before)
         if len(row) < before:
             expected = " ".join(self.columns)
-            raise line.mistake(f"expected the columns {expected}, got {len(row)} of {before} before the text")
+            raise line.error(f"expected the columns {expected}, got {len(row)} of {before} before the text")
         row += [""] * (len(self.columns) - len(row))
         fields = dict(zip(self.columns, row, strict=True))
         text = one_space_between(row[-1])
@@ -86,7 +86,7 @@ class ColumnLayout:
         )
 
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
-        """The lines with the new lscore, as `ngram -rescore` has them; after the id where it was the file's name.
+        """The lines with the new lscore, as `ngram -rescore` writes them, after the id if that was the file's name.
 
         Raises InputError without a column lscore.
         """
@@ -102,5 +102,5 @@ class ColumnLayout:
 
 def _count(line: Line, field: str) -> int:
     if not (field.isascii() and field.isdigit()):
-        raise line.mistake(f"nwords must be a number of words, got {field!r}")
+        raise line.error(f"nwords must be a number of words, got {field!r}")
     return int(field)

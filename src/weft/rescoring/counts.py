@@ -1,4 +1,4 @@
-"""What is counted while utterances pass by."""
+"""Counts over the utterances of a list, kept while the utterances are iterated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from weft.rescoring.rescore import RescoredUtterance
 from weft.rescoring.word_errors import WordErrors, word_errors
 
 
-class Tally:
-    """utterances, hypotheses, tokens (line ends included), and those of the tokens that are out of the vocabulary."""
+class Counts:
+    """The numbers of utterances, hypotheses, tokens (line ends included) and tokens out of the vocabulary."""
 
     def __init__(self) -> None:
         self.utterances = self.hypotheses = self.tokens = self.oov_tokens = 0
 
-    def watch(self, rescored: Iterable[RescoredUtterance]) -> Iterator[RescoredUtterance]:
+    def counting(self, rescored: Iterable[RescoredUtterance]) -> Iterator[RescoredUtterance]:
         """The same utterances, counted."""
         for utterance in rescored:
             self.utterances += 1
@@ -25,8 +25,8 @@ class Tally:
             yield utterance
 
 
-class ErrorTally:
-    """best, first, oracle: the word errors of the hypotheses chosen, of those that stand first, of the best there are.
+class ErrorCounts:
+    """Word errors. best: of the hypotheses with the highest totals; first: of the first ones; oracle: the fewest.
 
     Raises InputError for an utterance without a reference, and at the end for references without an utterance.
     """
@@ -35,7 +35,7 @@ class ErrorTally:
         self._references = references
         self.best = self.first = self.oracle = WordErrors()
 
-    def watch(self, rescored: Iterable[RescoredUtterance]) -> Iterator[RescoredUtterance]:
+    def counting(self, rescored: Iterable[RescoredUtterance]) -> Iterator[RescoredUtterance]:
         """The same utterances, counted."""
         for utterance in rescored:
             reference = self._references.of(utterance.utterance.id)

@@ -1,4 +1,4 @@
-"""What an n-best list holds: for each utterance, the hypotheses of a recognizer with its scores."""
+"""The contents of an n-best list: for each utterance, the hypotheses of a recognizer with their scores."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from weft.rescoring.list_lines import Line
 class Hypothesis:
     """One hypothesis of an utterance.
 
-    text           its words with one space between them; none at all is legal
-    words          how many words the word weight counts
-    acoustic_nats  ln of the acoustic score, None where the list has none
-    old_lm_nats    ln of the language-model score that the list came with, None where it has none
-    row            the line as it was read, for being written again; its form is the layout's
+    text           its words with one space between them; may be empty
+    words          the number of words that the word weight multiplies
+    acoustic_nats  ln of the acoustic score, None if the list has none
+    old_lm_nats    ln of the language-model score in the list, None if it has none
+    row            the line as read, in a form of the layout, for writing it again
     """
 
     text: str
@@ -36,37 +36,37 @@ class Utterance:
 
 
 def one_space_between(text: str) -> str:
-    """The words of a text with one space between them, so that white space tells no hypotheses apart."""
+    """The words of a text with one space between them: hypotheses that differ only in white space become equal."""
     return " ".join(text.split())
 
 
 class DistinctIds:
-    """Remembers the utterances that have been, to refuse one that comes again; grows by an id an utterance."""
+    """The set of ids read so far, which refuses a repeated one."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def add(self, id: str, line: Line) -> None:
-        """Raises InputError when `id` was there before."""
+        """Add an id; raises InputError if it is in the set."""
         if id in self._seen:
-            raise line.mistake(f"the utterance {id!r} was there before: its hypotheses must stand together, once")
+            raise line.error(f"the utterance {id!r} was there before: its hypotheses must be on consecutive lines")
         self._seen.add(id)
 
 
 def gathered(hypotheses: Iterable[tuple[Line, str, Hypothesis]]) -> Iterator[Utterance]:
-    """Utterances from hypotheses with their line and the id of their utterance, those of an utterance together.
+    """Utterances from hypotheses with their line and the id of their utterance, grouped by id.
 
-    Raises InputError for an utterance that comes again after another.
+    Raises InputError for an id that occurs again after another one.
     """
     ids = DistinctIds()
     current: str | None = None
-    held: list[Hypothesis] = []
+    group: list[Hypothesis] = []
     for line, id, hypothesis in hypotheses:
         if id != current:
             if current is not None:
-                yield Utterance(current, tuple(held))
+                yield Utterance(current, tuple(group))
             ids.add(id, line)
-            current, held = id, []
-        held.append(hypothesis)
+            current, group = id, []
+        group.append(hypothesis)
     if current is not None:
-        yield Utterance(current, tuple(held))
+        yield Utterance(current, tuple(group))

@@ -1,4 +1,4 @@
-"""N-best lists as JSON lines: one object a hypothesis, those of an utterance together."""
+"""N-best lists as JSON lines: one object for each hypothesis, those of an utterance together."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from weft.scoring.units import NATS, Unit
 
 
 class JsonLayout:
-    """Which key holds what.
+    """The keys of the objects.
 
-    id, text      of the utterance's id (a string or a whole number) and of the words
-    acoustic, lm  of the scores, None where there are none
+    id, text      keys of the utterance's id (a string or a whole number) and of the words
+    acoustic, lm  keys of the scores, None for no score
     unit          of the scores
     """
 
@@ -39,10 +39,10 @@ class JsonLayout:
         row = _object(line)
         id = self._value(line, row, self._id)
         if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
-            raise line.mistake(f"the id {self._id!r} must be a string or a whole number, got {id!r}")
+            raise line.error(f"the id {self._id!r} must be a string or a whole number, got {id!r}")
         text = self._value(line, row, self._text)
         if not isinstance(text, str):
-            raise line.mistake(f"the text {self._text!r} must be a string, got {text!r}")
+            raise line.error(f"the text {self._text!r} must be a string, got {text!r}")
         text = one_space_between(text)
         acoustic, lm = (self._score(line, row, key) for key in (self._acoustic, self._lm))
         return str(id), Hypothesis(text, len(text.split()), acoustic, lm, row)
@@ -52,22 +52,22 @@ class JsonLayout:
             return None
         value = self._value(line, row, key)
         if isinstance(value, str):
-            raise line.mistake(f"{key!r} must be a number, got the string {value!r}")
+            raise line.error(f"{key!r} must be a number, got the string {value!r}")
         return line.finite(repr(key), value) * self._nats
 
     def _value(self, line: Line, row: dict[str, Any], key: str) -> Any:
         if key not in row:
-            raise line.mistake(f"there is no key {key!r}; it has {', '.join(map(repr, row)) or 'none'}")
+            raise line.error(f"there is no key {key!r}; it has {', '.join(map(repr, row)) or 'none'}")
         return row[key]
 
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
-        """The objects as they were, with the keys of `added_keys`."""
+        """The objects as read, with the keys of `added_keys`."""
         for hypothesis, added in zip(rescored.utterance.hypotheses, added_keys(rescored), strict=True):
             yield json_line({**hypothesis.row, **added})
 
 
 def plain_objects(rescored: RescoredUtterance) -> Iterator[str]:
-    """JSON lines from any layout: `id`, `text`, `words`, the scores read, and the keys of `added_keys`."""
+    """JSON lines from any layout: `id`, `text`, `words`, the scores in the list, and the keys of `added_keys`."""
     for hypothesis, added in zip(rescored.utterance.hypotheses, added_keys(rescored), strict=True):
         row = {"id": rescored.utterance.id, "text": hypothesis.text, "words": hypothesis.words}
         scores = {"acoustic_nats": hypothesis.acoustic_nats, "old_lm_nats": hypothesis.old_lm_nats}
@@ -76,7 +76,7 @@ def plain_objects(rescored: RescoredUtterance) -> Iterator[str]:
 
 
 def added_keys(rescored: RescoredUtterance) -> Iterator[dict[str, Any]]:
-    """What rescoring adds to each hypothesis: log-probability, unknown tokens, total, and rank by total from 1."""
+    """For each hypothesis its log-probability, unknown tokens, total, and rank by total from 1."""
     ranks = rescored.ranks()
     for score, total, rank in zip(rescored.scores, rescored.totals_nats, ranks, strict=True):
         yield {
@@ -95,7 +95,7 @@ def _object(line: Line) -> dict[str, Any]:
     try:
         row = json.loads(line.text)
     except (ValueError, RecursionError) as error:
-        raise line.mistake(f"not a JSON object: {error}") from None
+        raise line.error(f"not a JSON object: {error}") from None
     if not isinstance(row, dict):
-        raise line.mistake(f"expected a JSON object, got {line.text[:40]!r}")
+        raise line.error(f"expected a JSON object, got {line.text[:40]!r}")
     return row

@@ -1,4 +1,4 @@
-"""N-best lists as Kaldi's scripts write them: `utterance-N words …`, and files of costs beside them.
+"""N-best lists as Kaldi's scripts write them: `utterance-N words …`, and separate files of costs.
 
 A cost is a negative natural logarithm (`nbest-to-linear`): the words, the language-model costs and the acoustic costs
 are three files with the same ids in the same order.
@@ -18,7 +18,7 @@ NBEST_ID = re.compile(r"(\S+)-([0-9]+)")
 
 
 class KaldiLayout:
-    """acoustic_costs, lm_costs: files of `utterance-N cost`, or None where there is no such score."""
+    """acoustic_costs, lm_costs: files of `utterance-N cost`, or None for no score."""
 
     def __init__(self, acoustic_costs: str | None = None, lm_costs: str | None = None) -> None:
         self._acoustic_costs, self._lm_costs = acoustic_costs, lm_costs
@@ -35,11 +35,11 @@ class KaldiLayout:
                 id, text = id_and_text(line)
                 match = NBEST_ID.fullmatch(id)
                 if match is None:
-                    raise line.mistake(f"{id!r} is not the id of a hypothesis: expected UTTERANCE-NUMBER, as in utt1-1")
+                    raise line.error(f"{id!r} is not the id of a hypothesis: expected UTTERANCE-NUMBER, as in utt1-1")
                 if match[1] != utterance:
                     utterance, numbers = match[1], set()
                 if match[2] in numbers:
-                    raise line.mistake(f"the hypothesis {id!r} was there before")
+                    raise line.error(f"the hypothesis {id!r} was there before")
                 numbers.add(match[2])
                 words = len(text.split())
                 yield line, utterance, Hypothesis(text, words, acoustic.nats(id), lm.nats(id), id)
@@ -47,21 +47,21 @@ class KaldiLayout:
         lm.end()
 
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
-        """`utterance-N cost`, the language model's cost, as a file of `--lm-costs` has it."""
+        """`utterance-N cost`, the cost of the language model, in the form of the file of `--lm-costs`."""
         for hypothesis, score in zip(rescored.utterance.hypotheses, rescored.scores, strict=True):
             yield f"{hypothesis.row} {-score.logprob_nats:.6f}"
 
 
 def id_and_text(line: Line) -> tuple[str, str]:
-    """The two parts of `id words …`; raises InputError for a line that does not begin with an id."""
+    """The two parts of the line `id words …`; raises InputError for a line that does not begin with an id."""
     if not line.text or line.text[0].isspace():
-        raise line.mistake("there is no id at its beginning")
+        raise line.error("there is no id at its beginning")
     id, *text = line.text.split(None, 1)
     return id, one_space_between(text[0]) if text else ""
 
 
 class _Costs:
-    """Costs read along with the hypotheses; none where there is no file."""
+    """Costs that are read in parallel with the hypotheses; no costs without a file."""
 
     def __init__(self, source: str | None) -> None:
         self._source = source
@@ -76,11 +76,11 @@ class _Costs:
             raise InputError(f"{self._source} ends before the cost of {id!r}")
         found, cost = id_and_text(line)
         if found != id:
-            raise line.mistake(f"expected the cost of {id!r}, got {found!r}: list the same ids in the same order")
+            raise line.error(f"expected the cost of {id!r}, got {found!r}: list the same ids in the same order")
         return -line.finite("the cost", cost)
 
     def end(self) -> None:
-        """Raises InputError for a cost that is left over."""
+        """Raise InputError if costs are left over."""
         line = next(self._lines, None)
         if line is not None:
-            raise line.mistake("this cost is of no hypothesis: the list has ended")
+            raise line.error("this cost is of no hypothesis: the list has ended")

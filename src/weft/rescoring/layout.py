@@ -1,4 +1,4 @@
-"""What a layout of n-best lists provides."""
+"""The interface of a layout of n-best lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from weft.rescoring.rescore import RescoredUtterance
 
 
 class Layout(Protocol):
-    """One way to write n-best lists down."""
+    """A format of n-best lists."""
 
     @property
     def has_acoustic(self) -> bool:
@@ -21,10 +21,10 @@ class Layout(Protocol):
         """Whether the score of another language model is declared."""
 
     def read(self, sources: Sequence[str]) -> Iterator[Utterance]:
-        """The utterances of files or folders, or of standard input for "-", in their order.
+        """The utterances of files, folders, or standard input ("-"), in order.
 
-        Raises InputError, naming the file and the line, for a line that is not as declared.
+        Raises InputError with file and line for a line that is not in the declared format.
         """
 
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
-        """The lines of an utterance as they were, with the language model's score in its place."""
+        """The lines of an utterance with the new score of the language model."""

@@ -1,8 +1,9 @@
 """The exact number of errors along one weight, and its minimum (Och 2003, "Minimum Error Rate Training").
 
-With all weights but one fixed, the total of a hypothesis is a line in that weight, a + x b. The best hypothesis of an
-utterance for every x is the upper envelope of its lines, so its errors change only where two lines of the envelope
-meet. The sum over the utterances is a step function whose steps are all such places: no grid can find a lower value.
+With all weights but one fixed, the total of a hypothesis is a linear function of that weight x, a + b x. The best
+hypothesis of an utterance as a function of x is the upper envelope of these lines, so the errors change only where two
+lines of the envelope intersect. The sum over the utterances is a step function whose steps are at these intersections;
+the search evaluates every interval between them, so no grid can find a lower value.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Segment = tuple[float, int]
-"""Where a stretch of an envelope begins, and the index of the line that is highest on it."""
+"""Where a segment of an envelope begins, and the index of the line that is highest on it."""
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """An open interval of the weight with the errors on it."""
+class Interval:
+    """An open interval of the weight, and the errors within it."""
 
     start: float
     end: float
@@ -25,7 +26,7 @@ class Stretch:
 
     @property
     def middle(self) -> float:
-        """A point well within; of an unbounded stretch, beyond its end by as much as that is from zero, at least 1."""
+        """The midpoint; of an interval with one bound b, the point at the distance max(1, |b|) from b."""
         if math.isinf(self.start) and math.isinf(self.end):
             return 0.0
         if math.isinf(self.start):
@@ -36,7 +37,7 @@ class Stretch:
 
     @property
     def width(self) -> float:
-        """How long it is; of an unbounded stretch, twice the way to its middle."""
+        """The length; of an interval with one bound, twice the distance of `middle` from it."""
         if math.isinf(self.start) or math.isinf(self.end):
             bound = self.end if math.isinf(self.start) else self.start
             return math.inf if math.isinf(bound) else 2 * max(1.0, abs(bound))
@@ -44,7 +45,7 @@ class Stretch:
 
 
 def upper_envelope(offsets: Sequence[float], slopes: Sequence[float]) -> list[Segment]:
-    """The highest of the lines offset + x slope for every x, from -∞ on; of equal lines the first."""
+    """The upper envelope of the lines offset + slope · x, from x = -∞ on; of equal lines the first."""
     highest: dict[float, int] = {}
     for index, slope in enumerate(slopes):
         if slope not in highest or offsets[index] > offsets[highest[slope]]:
@@ -65,8 +66,8 @@ def upper_envelope(offsets: Sequence[float], slopes: Sequence[float]) -> list[Se
     return envelope
 
 
-def stretches(envelopes: Iterable[tuple[list[Segment], Sequence[int]]], lowest: float) -> list[Stretch]:
-    """The errors of all utterances together for x from `lowest` to ∞, as stretches that follow one another.
+def error_intervals(envelopes: Iterable[tuple[list[Segment], Sequence[int]]], lowest: float) -> list[Interval]:
+    """The errors of all utterances together for x from `lowest` to ∞, as consecutive intervals.
 
     envelopes: for each utterance its envelope and the errors of its hypotheses.
     """
@@ -81,16 +82,16 @@ def stretches(envelopes: Iterable[tuple[list[Segment], Sequence[int]]], lowest: 
                 at_start += change
             elif change:
                 changes[start] = changes.get(start, 0) + change
-    found: list[Stretch] = []
+    found: list[Interval] = []
     start, count = lowest, at_start
     for place in sorted(changes):
         if changes[place]:
-            found.append(Stretch(start, place, count))
+            found.append(Interval(start, place, count))
             start, count = place, count + changes[place]
-    return [*found, Stretch(start, math.inf, count)]
+    return [*found, Interval(start, math.inf, count)]
 
 
-def least(found: Sequence[Stretch]) -> Stretch:
-    """The widest of the stretches with the fewest errors; of equally wide ones the first."""
-    fewest = min(stretch.errors for stretch in found)
-    return max((stretch for stretch in found if stretch.errors == fewest), key=lambda stretch: stretch.width)
+def best_interval(found: Sequence[Interval]) -> Interval:
+    """The widest of the intervals with the fewest errors; of equally wide ones the first."""
+    fewest = min(interval.errors for interval in found)
+    return max((interval for interval in found if interval.errors == fewest), key=lambda interval: interval.width)

@@ -1,4 +1,4 @@
-"""The lines of n-best lists, each knowing its place, so that a mistake can be told with file and line."""
+"""The lines of n-best lists with file and line number, for error messages."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from weft.text.lines import read_lines
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a file, the first having number 1."""
+    """A line of a file; the first has number 1."""
 
     source: str
     number: int
     text: str
 
-    def mistake(self, message: str) -> InputError:
-        """An error that says where it is."""
+    def error(self, message: str) -> InputError:
+        """An error with the file and the number of this line."""
         source = "standard input" if self.source == "-" else self.source
         return InputError(f"{source}, line {self.number}: {message}")
 
     def finite(self, name: str, value: object) -> float:
-        """`value`, a string or a number, as a float; raises InputError for what is no finite number."""
+        """`value`, a string or a number, as a float; raises InputError unless it is a finite number."""
         try:
             number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
         except (ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.mistake(f"{name} must be a finite number, got {value!r}")
+            raise self.error(f"{name} must be a finite number, got {value!r}")
         return number
 
 
 def lines_of(source: str) -> Iterator[Line]:
-    """The lines of one file, `.gz` or not, or of standard input for "-".
+    """The lines of a file, `.gz` or not, or of standard input ("-").
 
-    Raises MissingFileError, and InputError for what is not UTF-8, naming the line.
+    Raises MissingFileError, and InputError with the line for bytes that are not UTF-8.
     """
     for number, text in enumerate(read_lines(source), start=1):
         yield Line(source, number, text)
 
 
 def files_of(sources: Sequence[str]) -> Iterator[str]:
-    """The files named, and those within the folders named, by name.
+    """The files named, and the files in the folders named, sorted by name within a folder.
 
-    Raises InputError for a folder without files, MissingFileError for what is not there.
+    Raises InputError for a folder without files, MissingFileError for a missing file.
     """
     for source in sources:
         path = Path(source)

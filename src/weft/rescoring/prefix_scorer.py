@@ -1,9 +1,9 @@
-"""ln P of many texts at once, what they begin with in common computed once.
+"""ln P of many texts, with one computation for each prefix that several texts share.
 
-The texts are a prefix tree over token ids: its root is the text's start `<eos>`, a node is a prefix that some text
-begins with, and an edge costs ln P(token | prefix). The tree is stepped through level by level, all nodes of a depth
-side by side, each going on from the state of its parent. The end of a text is scored as the token `<eos>` and is
-no node, since nothing follows it. So the model takes one step a distinct prefix, however many texts share it.
+The texts form a prefix tree over token ids: the root is the start `<eos>`, a node is a prefix of some text, and an edge
+has the value ln P(token | prefix). The tree is processed level by level: all nodes of a depth take one step in a batch,
+each from the state of its parent. The end of a text is scored as the token `<eos>` and is not a node, since nothing
+follows it. The model therefore takes one step for each distinct prefix.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from weft.backends import Array, State, backend_of
 from weft.errors import InputError
 
 SLICE_BYTES = 16 * 2**20
-"""Size of the scores that exist at once, in bytes: a level is cut so that a large vocabulary needs no more."""
+"""Most bytes of scores at one time: a level is cut into slices of this size, whatever the vocabulary."""
 
 Ids = NDArray[np.int64]
 
 
 class StepModel(Protocol):
-    """A language model that goes on by a token a stream."""
+    """A language model that takes one token in each stream."""
 
     def step(self, ids: Array, state: tuple[State, ...]) -> tuple[Array, tuple[State, ...]]:
-        """ids (N,) and the states before them -> scores (N, V) of the next token, and the states after."""
+        """Token ids (N,) and the states before them -> scores (N, V) of the next token, and the states after."""
 
     def zero_state(self, streams: int) -> tuple[State, ...]:
-        """The state before the first token; arrays are (N, H)."""
+        """The state before the first token, arrays (N, H) with N = streams."""
 
 
 class TextEncoder(Protocol):
@@ -46,12 +46,12 @@ class TextEncoder(Protocol):
         """Number V of tokens."""
 
     def encode_with_oov(self, text: str) -> tuple[list[int], list[bool]]:
-        """Token ids, and for each whether it is out of the vocabulary."""
+        """Token ids, and marks of those out of the vocabulary."""
 
 
 @dataclass(frozen=True)
 class TextScore:
-    """logprob_nats: ln P(text), its end included; tokens: with the end; oov_tokens: those out of the vocabulary."""
+    """logprob_nats: ln P(text) with its end; tokens: their number with the end; oov_tokens: out of the vocabulary."""
 
     logprob_nats: float
     tokens: int
@@ -59,9 +59,10 @@ class TextScore:
 
 
 class PrefixScorer:
-    """Scores texts by a language model that goes on token by token.
+    """Scores texts with a language model that steps token by token.
 
-    rows: nodes stepped side by side at most; by default about 16 MB of scores. The numbers do not depend on it.
+    rows: most nodes in one step; by default about 16 MB of scores. The numbers do not depend on it. Raises InputError
+    for rows below 1.
     """
 
     def __init__(self, model: StepModel, encoder: TextEncoder, rows: int | None = None) -> None:
@@ -101,8 +102,8 @@ class PrefixScorer:
     ) -> tuple[NDArray[np.float64], tuple[State, ...]]:
         """One step of all nodes of a level: ln P(target | node) for every text, and the states of the level.
 
-        ids, parents: of each node, its token and its place in the level above, whose states are `state`.
-        nodes, targets: of each text, its node and the token that follows.
+        ids, parents: for each node its token and the index of its parent in the level above, whose states are `state`.
+        nodes, targets: for each text its node and the next token.
         """
         backend = backend_of(state[0][0])
         order = np.argsort(nodes, kind="stable")
@@ -113,8 +114,8 @@ class PrefixScorer:
             before = _taken(state, parents[rows])
             scores, after = self._model.step(backend.asarray(ids[rows]), before)
             states.append(after)
-            own = order[np.searchsorted(ordered, first) : np.searchsorted(ordered, first + self._rows)]
-            nats[own] = _log_softmax(backend.to_numpy(scores), nodes[own] - first, targets[own])
+            here = order[np.searchsorted(ordered, first) : np.searchsorted(ordered, first + self._rows)]
+            nats[here] = _log_softmax(backend.to_numpy(scores), nodes[here] - first, targets[here])
         return nats, _joined(states)
 
 

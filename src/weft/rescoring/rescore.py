@@ -1,4 +1,4 @@
-"""Rescoring: the total of every hypothesis, and which is the best of its utterance.
+"""Rescoring: the total of every hypothesis, and the best one of each utterance.
 
     total = w_acoustic ln P_acoustic + w_lm (ln P_LM - penalty · OOV) + w_old_lm ln P_old_LM + w_word · words
 
@@ -20,11 +20,11 @@ from weft.rescoring.prefix_scorer import TextScore
 from weft.rescoring.weights import Weights
 
 WINDOW = 1000
-"""Hypotheses whose prefixes are shared, at least."""
+"""Least number of hypotheses that are scored together, sharing prefixes."""
 
 
 class TextScorer(Protocol):
-    """Gives ln P of texts."""
+    """Computes ln P of texts."""
 
     def score(self, texts: Sequence[str]) -> Sequence[TextScore]:
         """The score of every text, each read from a fresh start."""
@@ -32,7 +32,7 @@ class TextScorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RescoredUtterance:
-    """scores, totals_nats: of each hypothesis; features: (hypotheses, 4), what the weights multiply."""
+    """An utterance with new scores and totals (hypotheses,), and the features (hypotheses, 4) that weights multiply."""
 
     utterance: Utterance
     scores: tuple[TextScore, ...]
@@ -41,11 +41,11 @@ class RescoredUtterance:
 
     @property
     def best(self) -> int:
-        """The index of the highest total; of equal ones the first."""
+        """The index of the hypothesis with the highest total; of equal totals the first."""
         return int(np.argmax(self.totals_nats))
 
     def ranks(self) -> list[int]:
-        """The rank of each hypothesis by its total, the best 1; of equal ones the first is before."""
+        """The rank of each hypothesis by its total, 1 the best; equal totals are ranked in the order of the list."""
         ranks = np.empty(len(self.totals_nats), dtype=np.int64)
         ranks[np.argsort(-self.totals_nats, kind="stable")] = np.arange(1, len(ranks) + 1)
         return [int(rank) for rank in ranks]
@@ -54,22 +54,23 @@ class RescoredUtterance:
 def rescore(
     utterances: Iterable[Utterance], scorer: TextScorer, weights: Weights, window: int = WINDOW
 ) -> Iterator[RescoredUtterance]:
-    """The utterances with new totals, in their order.
+    """The utterances with new totals, in order.
 
-    Whole utterances are scored together, as many as it takes to `window` hypotheses, so memory does not grow with
-    their number. The totals do not depend on `window`.
+    Whole utterances are scored together until they have `window` hypotheses, so memory does not grow with the list. The
+    totals do not depend on `window`.
     """
-    for held in _windows(utterances, window):
-        scores = iter(scorer.score([hypothesis.text for utterance in held for hypothesis in utterance.hypotheses]))
-        for utterance in held:
-            own = tuple(next(scores) for _ in utterance.hypotheses)
-            features = _features(utterance, own, weights.oov_penalty_nats)
-            yield RescoredUtterance(utterance, own, features, totals(features, weights.vector()))
+    for batch in _windows(utterances, window):
+        texts = [hypothesis.text for utterance in batch for hypothesis in utterance.hypotheses]
+        scores = iter(scorer.score(texts))
+        for utterance in batch:
+            own_scores = tuple(next(scores) for _ in utterance.hypotheses)
+            features = _features(utterance, own_scores, weights.oov_penalty_nats)
+            yield RescoredUtterance(utterance, own_scores, features, totals(features, weights.vector()))
 
 
 def totals(features: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
     """features (R, K) times weights (K,) -> (R,)."""
-    # Column by column, equal rows have equal totals, which a matrix product does not promise.
+    # Column by column, equal rows get equal totals, which a matrix product does not guarantee.
     result = np.zeros(len(features))
     for column, weight in enumerate(weights):
         result += weight * features[:, column]
@@ -77,16 +78,16 @@ def totals(features: NDArray[np.float64], weights: Sequence[float]) -> NDArray[n
 
 
 def _windows(utterances: Iterable[Utterance], window: int) -> Iterator[list[Utterance]]:
-    held: list[Utterance] = []
+    batch: list[Utterance] = []
     hypotheses = 0
     for utterance in utterances:
-        held.append(utterance)
+        batch.append(utterance)
         hypotheses += len(utterance.hypotheses)
         if hypotheses >= window:
-            yield held
-            held, hypotheses = [], 0
-    if held:
-        yield held
+            yield batch
+            batch, hypotheses = [], 0
+    if batch:
+        yield batch
 
 
 def _features(utterance: Utterance, scores: Sequence[TextScore], oov_penalty_nats: float) -> NDArray[np.float64]:

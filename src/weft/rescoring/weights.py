@@ -17,15 +17,15 @@ TUNED = ("acoustic_weight", "lm_weight", "old_lm_weight", "word_weight")
 
 @dataclass(frozen=True)
 class Weights:
-    """What the scores of a hypothesis are multiplied by.
+    """The factors of the scores of a hypothesis.
 
     acoustic_weight   of the acoustic ln score
     lm_weight         of ln P of the language model
-    old_lm_weight     of the ln score of the language model that the list came with
-    word_weight       nats a word
-    oov_penalty_nats  taken from ln P of the language model for every token out of the vocabulary
+    old_lm_weight     of the language-model ln score in the list
+    word_weight       nats per word
+    oov_penalty_nats  subtracted from ln P of the language model for every token out of the vocabulary
 
-    Raises InputError for what is not a finite number.
+    Raises InputError for a value that is not a finite number.
     """
 
     acoustic_weight: float = 1.0
@@ -44,7 +44,7 @@ class Weights:
         return tuple(getattr(self, name) for name in TUNED)
 
     def with_vector(self, vector: tuple[float, ...]) -> Weights:
-        """These weights with others in the order of the features."""
+        """The weights `vector`, in the order of the features, with the OOV penalty of these."""
         return replace(self, **dict(zip(TUNED, vector, strict=True)))
 
 
@@ -52,23 +52,23 @@ NAMES = tuple(item.name for item in fields(Weights))
 
 
 def read_weights(path: Path) -> dict[str, float]:
-    """The weights that a TOML file states, by name.
+    """The weights in a TOML file, by name.
 
-    Raises MissingFileError, or InputError for what is not TOML, unknown, or not a finite number.
+    Raises MissingFileError, or InputError for invalid TOML, an unknown name, or a value that is not a finite number.
     """
     if not path.exists():
         raise MissingFileError(f"there are no weights at {path}; `weft rescore --tune {path}` makes some")
-    stated: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for name, value in read_toml(path).items():
         if name not in NAMES:
             raise InputError(f"{path}: unknown weight {name!r}{nearest(name, NAMES)}; known: {', '.join(NAMES)}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"{path}: {name} must be a finite number, got {value!r}")
-        stated[name] = float(value)
-    return stated
+        weights[name] = float(value)
+    return weights
 
 
 def write_weights(path: Path, weights: Mapping[str, float], comment: str) -> None:
-    """Write weights by name to a TOML file under a line of comment, replacing it atomically."""
+    """Write weights by name to a TOML file, after a comment; the file is replaced atomically."""
     rows = [f"{name} = {value!r}" for name, value in weights.items()]
     write_text_atomically(path, "\n".join([f"# {comment}", *rows]) + "\n")

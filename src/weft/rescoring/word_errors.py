@@ -1,8 +1,8 @@
-"""Word errors: substitutions, deletions and insertions that turn a hypothesis into its reference, by `jiwer`.
+"""Word errors: the substitutions, deletions and insertions between a hypothesis and its reference.
 
     WER = errors / words of the references
 
-over all utterances together (the extra `rescore`).
+over all utterances together. The alignment is computed by `jiwer` (the extra `rescore`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from weft.errors import InputError
 
 @dataclass(frozen=True)
 class WordErrors:
-    """errors: edits in total; words: of the references."""
+    """errors: the number of edits; words: the number of words in the references."""
 
     errors: int = 0
     words: int = 0
 
     def plus(self, errors: int, words: int) -> WordErrors:
-        """These and more."""
+        """These counts plus more."""
         return WordErrors(self.errors + errors, self.words + words)
 
     @property
@@ -34,13 +34,13 @@ class WordErrors:
 
 
 def word_errors(reference: str, hypotheses: Sequence[str]) -> list[int]:
-    """The edits between a reference and each hypothesis, words divided by single spaces.
+    """The number of edits between a reference and each hypothesis; words are separated by single spaces.
 
     Raises InputError when `jiwer` is not installed.
     """
-    if not reference:  # which older versions of the package refuse
+    if not reference:  # older versions of jiwer raise an error
         return [len(hypothesis.split()) for hypothesis in hypotheses]
-    # The same alignment serves every hypothesis of the same words.
+    # Equal hypotheses are aligned once.
     distinct = list(dict.fromkeys(hypotheses))
     output = jiwer_package().process_words([reference] * len(distinct), distinct)
     edits = {text: _edits(chunks) for text, chunks in zip(distinct, output.alignments, strict=True)}

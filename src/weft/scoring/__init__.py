@@ -1,4 +1,4 @@
-"""Scores of texts, token by token or word by word: one schema, and the formats it is written in."""
+"""Scores of texts by token or by word: one schema, and the formats in which it is written."""
 
 from weft.scoring.text_scores import Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore

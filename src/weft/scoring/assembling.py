@@ -1,4 +1,4 @@
-"""From token ids and a reader's numbers to the `TokenScore`s of a line."""
+"""Builds the `TokenScore`s of a line from its token ids and a reader's numbers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Numbers = NDArray[Any]
 
 @dataclass(frozen=True)
 class Line:
-    """A line as written and its tokens, the line end included; none where the line could not be read."""
+    """A line as written and its tokens, line end included; no tokens for a line that could not be read."""
 
     text: str
     encoded: Encoded
 
 
 class TokenAssembler:
-    """Scores of tokens, with the measures that were worked out."""
+    """Scores of tokens, with the measures that were computed."""
 
     def __init__(self, tokenizer: Tokenizer, *, entropy: bool, rank: bool, alternatives: int) -> None:
         self.tokens = tokenizer.tokens
@@ -34,7 +34,7 @@ class TokenAssembler:
         self.measured = entropy or rank or alternatives > 0
 
     def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
-        """The scores of line `number` from what a reader gave, (tokens, K)."""
+        """The scores of line `number` from a reader's numbers (tokens, K)."""
         text, encoded, tokens = line.text, line.encoded, self.tokens
         logprobs = numbers[:, LOGPROB].tolist()
         rows = zip(encoded.ids, encoded.spans, logprobs, encoded.oov, strict=True)
@@ -53,9 +53,9 @@ class TokenAssembler:
         ]
 
     def _entropies(self, numbers: Numbers) -> Iterator[tuple[float | None, float | None]]:
-        """The entropy before each token, and its reduction by the token."""
+        """The entropy before each token in nats, and its reduction by the token."""
         before: list[float | None] = numbers[:, ENTROPY].tolist() if self.entropy else [None] * len(numbers)
-        for entropy, after in zip(before, [*before[1:], None], strict=False):  # a line not read has no token
+        for entropy, after in zip(before, [*before[1:], None], strict=False):  # `before` may be empty
             yield entropy, None if entropy is None or after is None else max(0.0, entropy - after)
 
     def _ranks(self, numbers: Numbers) -> list[int | None]:
@@ -69,13 +69,13 @@ class TokenAssembler:
 
 
 class WordAssembler:
-    """Scores of words made of pieces."""
+    """Scores of words that consist of several tokens."""
 
     def __init__(self, tokenizer: Tokenizer, pieces: WordPieces) -> None:
         self.tokenizer, self.pieces = tokenizer, pieces
 
     def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
-        """The scores of line `number` from what a reader gave, (tokens, K)."""
+        """The scores of line `number` from a reader's numbers (tokens, K)."""
         logprobs, boundaries = numbers[:, LOGPROB].tolist(), numbers[:, BOUNDARY].tolist()
         segments = self.pieces.segments(line.encoded.ids, logprobs, boundaries)
         return [self._score(number, position, segment, line) for position, segment in enumerate(segments)]
@@ -87,15 +87,15 @@ class WordAssembler:
             start, end = spans[-1]
             token = self.tokenizer.tokens[self.tokenizer.eos_id]
         else:
-            start, end = _without_blanks(line.text, spans[0][0], spans[-1][1])
+            start, end = _without_white_space(line.text, spans[0][0], spans[-1][1])
             word = line.text[start:end]
             token = UNK if oov else word.lower() if self.tokenizer.lowercase else word
         text = line.text[start:end]
         return TokenScore(number, position, token, text, start, end, segment.logprob_nats, None, None, oov)
 
 
-def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span of what stands between white space; all of it where there is nothing else (unknown white space)."""
+def _without_white_space(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without white space at its ends; unchanged if it is all white space (unknown to the vocabulary)."""
     within = text[start:end]
     if not within.strip():
         return start, end

@@ -1,10 +1,10 @@
 """From lines of text to the scores of their tokens or words, in order and in constant memory.
 
-    lines -> token ids and their places -> what the model says of each -> `TokenScore`s, a list a line
+    lines -> token ids and spans -> a reader's numbers -> `TokenScore`s, one list for each line
 
-`score_lines` reads every line from a fresh start, `score_running` as one text in which each line end is an `<eos>`. A
-line that is None stands for one that could not be read: it has no scores, and is as if it were not there. If the lines
-break off with an error, those before it are scored first.
+`score_lines` reads every line from a fresh start, `score_running` reads one text in which each line end is an `<eos>`.
+None marks a line that could not be read: it has no scores and does not affect other lines. If the iterable of lines
+raises an error, the lines before it are scored first.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ NOT_READ = Line("", Encoded([], [], []))
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted beside the log-probability of every token; the last three cost the whole distribution.
+    """What to compute besides the log-probability of every token; the last three need the whole distribution.
 
-    words         scores of words, also where the tokens are pieces of words
+    words         scores of words, also where the tokens are parts of words
     entropy       the entropy of the predicted distribution, and its reduction
-    rank          the rank of the token in it
-    alternatives  so many of the likeliest tokens
+    rank          the rank of the token in the distribution
+    alternatives  how many of the likeliest tokens
 
-    Of words made of pieces the last three are not defined: a distribution over all words is never at hand.
+    The last three are undefined for words that consist of several tokens: no distribution over all words is computed.
     """
 
     words: bool = False
@@ -56,18 +56,19 @@ def score_lines(
     eos: bool = True,
     wanted: Wanted = LOGPROB_ALONE,
 ) -> Iterator[list[TokenScore]]:
-    """The scores of each line, read from a fresh start by what `reading` makes; without the line end if `eos` is False.
+    """The scores of each line, read from a fresh start by the reader that `reading` makes.
 
-    `batch_size` lines are read side by side, which changes the speed alone; with 1, each line is answered before the
-    next is taken. Raises InputError for a size below 1, and for fewer alternatives than 0.
+    batch_size: lines read in parallel, which changes the speed, not the numbers; with 1, the scores of a line are
+    yielded before the next line is read. eos: include the line end. Raises InputError for a size below 1, and for
+    fewer alternatives than 0.
     """
     scorer = _Scorer(reading, tokenizer, eos, wanted)
-    encoded = _UntilFault(map(scorer.encode, lines))
+    encoded = _UntilError(map(scorer.encode, lines))
     taken, kept = tee(encoded)
-    rows = scorer.reader.apart((line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
+    rows = scorer.reader.separate((line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
     for number, (line, numbers) in enumerate(zip(kept, rows, strict=True)):
         yield scorer.scores(number, line, numbers)
-    encoded.raise_fault()
+    encoded.raise_error()
 
 
 def score_running(
@@ -80,20 +81,20 @@ def score_running(
 ) -> Iterator[list[TokenScore]]:
     """The scores of each line, the lines read as one running text; otherwise as `score_lines`.
 
-    Line ends are read whether they are given (`eos`) or not.
+    Line ends are read even if `eos` excludes them from the scores.
     """
     scorer = _Scorer(reading, tokenizer, eos, wanted)
-    encoded = _UntilFault(map(scorer.encode, lines))
+    encoded = _UntilError(map(scorer.encode, lines))
     taken, kept = tee(encoded)
     ids = (np.array(line.encoded.ids, dtype=np.int64) for line in taken)
     rows = _Rows(scorer.reader.running(ids, tokenizer.eos_id, batch_size), scorer.reader.width)
     for number, line in enumerate(kept):
         yield scorer.scores(number, line, rows.take(len(line.encoded.ids)))
-    encoded.raise_fault()
+    encoded.raise_error()
 
 
 class _Scorer:
-    """What both ways of reading lines share: encoding them, and the scores made of a reader's numbers."""
+    """Encodes lines and builds their scores, for both ways of reading."""
 
     def __init__(self, reading: Reading, tokenizer: Tokenizer, eos: bool, wanted: Wanted) -> None:
         if wanted.alternatives < 0:
@@ -125,41 +126,41 @@ class _Scorer:
         return scores if self.eos else scores[:-1]
 
 
-class _UntilFault(Iterator[Line]):
-    """Lines up to where their source fails; the fault is raised when it is asked for."""
+class _UntilError(Iterator[Line]):
+    """The lines up to an error of their source; `raise_error` raises the error later."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
-        self._fault: Exception | None = None
+        self._error: Exception | None = None
 
     def __next__(self) -> Line:
-        if self._fault is not None:
+        if self._error is not None:
             raise StopIteration
         try:
             return next(self._lines)
         except StopIteration:
             raise
-        except Exception as fault:
-            self._fault = fault
+        except Exception as error:
+            self._error = error
             raise StopIteration from None
 
-    def raise_fault(self) -> None:
-        if self._fault is not None:
-            raise self._fault
+    def raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
 
 
 class _Rows:
-    """Rows that come in arrays of one length and go out in arrays of another."""
+    """Cuts a sequence of arrays into arrays of other lengths."""
 
     def __init__(self, arrays: Iterator[Numbers], width: int) -> None:
         self._arrays = arrays
-        self._held: Numbers = np.empty((0, width))
+        self._rest: Numbers = np.empty((0, width))
 
     def take(self, count: int) -> Numbers:
-        parts, missing = [self._held], count - len(self._held)
+        parts, missing = [self._rest], count - len(self._rest)
         while missing > 0:
             parts.append(next(self._arrays))
             missing -= len(parts[-1])
-        held = np.concatenate(parts) if len(parts) > 1 else self._held
-        self._held = held[count:]
-        return held[:count]
+        rows = np.concatenate(parts) if len(parts) > 1 else self._rest
+        self._rest = rows[count:]
+        return rows[:count]

@@ -1,4 +1,4 @@
-"""TokenScore: what one token of a text cost a model. Everything that scores text yields these."""
+"""TokenScore: the log-probability of one token of a text, and other measures. All scoring of text yields these."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenScore:
-    """One token, or one word made of several, and what it cost.
+    """One token, or one word of several tokens, and its scores.
 
-    sentence, position      line of the text and token in the line, both from 0
-    token                   as the vocabulary writes it: `<unk>` for what is not in it, `<eos>` for the line end
+    sentence, position      index of the line, and of the token in the line, both from 0
+    token                   as in the vocabulary: `<unk>` for an unknown word, `<eos>` for the line end
     text, start, end        as written: `line[start:end] == text`; "" for the line end
     logprob_nats            ln P(token | everything before it)
     entropy_nats            of the predicted distribution: -Σ_v P(v) ln P(v)
-    rank                    1 + the number of tokens that were likelier
-    oov                     whether it stands for something outside the vocabulary
+    rank                    1 + the number of likelier tokens
+    oov                     whether the word is outside the vocabulary
     alternatives            the likeliest tokens with their ln P, the likeliest first
-    entropy_reduction_nats  how much less there is to tell after the token: max(0, entropy before - entropy after)
-                            (Hale 2006); None for the last token of a line
+    entropy_reduction_nats  max(0, entropy before the token - entropy after it) (Hale 2006); None for the last token of
+                            a line
 
-    None: not worked out, or not defined.
+    None: not computed, or undefined.
     """
 
     sentence: int
@@ -49,5 +49,5 @@ class TokenScore:
 
     @property
     def is_line_end(self) -> bool:
-        """Whether it is the end of a line; the text is "" at the last one, and the line break at one before."""
+        """Whether the token is a line end: its text is a line break, or "" at the end of the text."""
         return self.text in ("", "\n", "\r\n")

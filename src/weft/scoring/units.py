@@ -1,4 +1,4 @@
-"""Units of information: what a logarithm to base 2, e or 10 counts in."""
+"""Units of information: bits, nats and bans, for logarithms to base 2, e and 10."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit and how many nats it is: 1 bit = ln 2 nats, 1 ban = ln 10 nats."""
+    """A unit and its size in nats: 1 bit = ln 2 nats, 1 ban = ln 10 nats."""
 
     name: str
     nats: float
@@ -16,4 +16,4 @@ class Unit:
 
 BITS, NATS, BANS = Unit("bits", math.log(2)), Unit("nats", 1.0), Unit("bans", math.log(10))
 UNITS = {"2": BITS, "e": NATS, "10": BANS}
-"""The unit of every base that can be asked for."""
+"""Base of the logarithm -> unit."""

@@ -1,13 +1,14 @@
-"""Words from pieces: the probability of a word under a model of characters or of byte pairs.
+"""Words from tokens: the probability of a word under a model of characters or of byte pairs.
 
-A word ends where white space or the line end follows. That it ends there is part of the event, or "the" would get what
-belongs to "then": with B the tokens that begin with white space, and the line end,
+A word ends where white space or the line end follows. That the word ends there is part of the event; otherwise the
+probability of "the" would include that of "then". With B the set of the tokens that begin with white space and of the
+line end,
 
-    P(word | before) = P(pieces | before) · P(B | before, pieces) / P(B | before)
+    P(word | before) = P(tokens of the word | before) · P(B | before, tokens of the word) / P(B | before)
 
-where P(B | before) is left out at the beginning of a line, since there nothing is known to have ended. White space
-before a word is among its pieces. So the probabilities of all words that can come next, the line end among them, sum
-to 1, and their product over a line is the probability of its tokens: every P(B) is once above and once below the bar.
+P(B | before) is omitted at the beginning of a line, where no word has ended. White space before a word belongs to its
+tokens. The probabilities of all possible next words and of the line end therefore sum to 1, and their product over a
+line is the probability of its tokens: every P(B) occurs once as a factor and once as a divisor.
 
 Oh & Schuler (2024), "Leading whitespaces of language models' subword vocabulary pose a confound for calculating word
 probabilities"; Pimentel & Meister (2024), "How to compute the probability of a word".
@@ -27,7 +28,7 @@ from weft.text.tokenizers.base import Tokenizer
 
 @dataclass(frozen=True)
 class Segment:
-    """The tokens `first` to `last - 1` of a line: a word with the white space before it, or a line end with it."""
+    """The tokens `first` to `last - 1` of a line: a word or a line end, with the white space before it."""
 
     first: int
     last: int
@@ -36,10 +37,10 @@ class Segment:
 
 
 class WordPieces:
-    """Which tokens of a vocabulary begin with white space, and which consist of it.
+    """The tokens of a vocabulary that begin with white space, and those that consist of white space.
 
-    `boundary` (ids): B, the tokens before which a word ends. White space that the vocabulary has no token for (a
-    character unknown to it, or one cut into bytes) does not end a word.
+    boundary: the ids of B, the tokens before which a word ends. White space without a token of its own (an unknown
+    character, or a character of several bytes) does not end a word.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -72,5 +73,5 @@ class WordPieces:
 
 
 def word_pieces(tokenizer: Tokenizer) -> WordPieces | None:
-    """How the tokens of `tokenizer` make words; None where they are words already."""
+    """The word boundaries of `tokenizer`; None if its tokens are words."""
     return WordPieces(tokenizer) if tokenizer.splits_words else None

@@ -1,1 +1,1 @@
-"""Pictures of scores: a page of text coloured by surprisal, and a plot of surprisal over words."""
+"""Pictures of scores: an HTML page of text coloured by surprisal, and a plot of surprisal by word."""

@@ -1,44 +1,43 @@
-"""Fonts for words of any script: which installed fonts have the characters that the usual one lacks."""
+"""Fonts for words of any script: the installed fonts with the characters that the default font lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
 
-USUAL = "DejaVu Sans"
-"""Comes with matplotlib."""
+DEFAULT = "DejaVu Sans"
+"""Installed with matplotlib."""
 
 SUBSTITUTE = "□"
 
 
 def families_for(characters: Iterable[str]) -> tuple[list[str], set[str]]:
-    """Font families that together have `characters`, the usual one first, and the characters that no font here has."""
+    """Font families that together have `characters`, the default first, and the characters that no font has."""
     from matplotlib.font_manager import FontProperties, findfont, fontManager
 
-    families = [USUAL]
+    families = [DEFAULT]
     left = {character for character in characters if not character.isspace()}
-    left -= _characters_of(findfont(FontProperties(family=USUAL)))
-    # Fonts that name a script of many characters are tried first: most others have a few hundred.
-    installed = [
-        font for font in fontManager.ttflist if not font.name.startswith("Last Resort")
-    ]  # boxes for everything
-    for font in sorted(installed, key=lambda font: (not _of_many(font.name), font.name)):
+    left -= _characters_of(findfont(FontProperties(family=DEFAULT)))
+    # "Last Resort" has a box for every character. Fonts named after large scripts are tried first: most others have a
+    # few hundred characters.
+    installed = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
+    for font in sorted(installed, key=lambda font: (not _is_large(font.name), font.name)):
         if not left:
             break
-        had = left & _characters_of(font.fname)
-        if had:
+        found = left & _characters_of(font.fname)
+        if found:
             families.append(font.name)
-            left -= had
+            left -= found
     return families, left
 
 
 def drawable(text: str, lacking: set[str]) -> str:
-    """The text with a box for each character that no font has; matplotlib would warn of them."""
+    """The text with a box in place of each lacking character, for which matplotlib would emit a warning."""
     return "".join(SUBSTITUTE if character in lacking else character for character in text)
 
 
-def _of_many(name: str) -> bool:
-    many = (
+def _is_large(name: str) -> bool:
+    large = (
         "CJK",
         "Source Han",
         "WenQuanYi",
@@ -50,7 +49,7 @@ def _of_many(name: str) -> bool:
         "Unicode",
         "Fallback",
     )
-    return any(part in name for part in many)
+    return any(part in name for part in large)
 
 
 @cache

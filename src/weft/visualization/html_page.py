@@ -1,7 +1,7 @@
-"""One self-contained page of text coloured by surprisal.
+"""One self-contained HTML page of text coloured by surprisal.
 
-Pointing at a token, or moving to it with Tab, shows its numbers. The page is written line by line as the
-scores come, so memory does not grow with the text.
+Pointing at a token, or moving to it with Tab, shows its numbers. The page is written line by line, so memory does not
+grow with the text.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from weft.scoring.token_score import TokenScore
 from weft.visualization.colour_scale import level, level_names
 from weft.visualization.html_style import style
 
-BITS = 1 / math.log(2)
+BITS_PER_NAT = 1 / math.log(2)
 _CONTROLS = {code: 0x2400 + code for code in range(32) if chr(code) != "\t"} | {0x7F: 0x2421}
-"""Control characters, which HTML does not allow, as the signs that picture them."""
+"""Control characters, which HTML forbids -> the symbols for them (Unicode Control Pictures)."""
 
 
 def write_html(path: Path, lines: Iterable[str], scores: Iterable[Sequence[TokenScore]]) -> None:
-    """Write the page of `lines` and the scores of each to `path`, replaced atomically; both are read once.
+    """Write the page of `lines` and the scores of each to `path`, replaced atomically. Both are iterated once.
 
-    Raises ValueError unless there are as many of one as of the other.
+    Raises ValueError if their numbers differ.
     """
     with html_page(path) as page:
         for line, line_scores in zip(lines, scores, strict=True):
@@ -39,7 +39,7 @@ def write_html(path: Path, lines: Iterable[str], scores: Iterable[Sequence[Token
 
 @contextmanager
 def html_page(path: Path) -> Iterator[HtmlPage]:
-    """A page to be filled line by line, which takes the place of `path` when the block ends without an error."""
+    """A page to fill line by line; it replaces `path` when the context ends without an error."""
     with replace_atomically(path) as file:
         page = HtmlPage(file)
         yield page
@@ -47,20 +47,20 @@ def html_page(path: Path) -> Iterator[HtmlPage]:
 
 
 class HtmlPage:
-    """A page on its way into a binary file."""
+    """A page that is written into a binary file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lines = 0
-        self._cost = Evaluation(NOTHING, NOTHING)
+        self._evaluation = Evaluation(NOTHING, NOTHING)
         self._write(_HEAD.format(style=style(), legend=_legend()))
 
     def add(self, line: str, scores: Sequence[TokenScore]) -> None:
-        """The next line of the text, as written, and the scores of its tokens in order."""
+        """Write the next line of the text; scores: those of its tokens in order."""
         shown = []
         done = 0
         for score in scores:
-            start = max(score.start, done)  # the bytes of one character all have its place: it is shown once
+            start = max(score.start, done)  # the bytes of a character share its span: it is shown once
             end = max(score.end, start)
             shown += [_text(line[done:start]), _token(score, line[start:end])]
             done = end
@@ -70,20 +70,20 @@ class HtmlPage:
         self._write(f'<p dir="auto">{"".join(shown)}</p>\n')
 
     def finish(self) -> None:
-        """Write what the lines come to, and the end of the page."""
-        tokens, oov_tokens = self._cost.loss.tokens, self._cost.oov_loss.tokens
+        """Write the totals and the end of the page."""
+        tokens, oov_tokens = self._evaluation.loss.tokens, self._evaluation.oov_loss.tokens
         facts = [f"{self._lines:,} lines, {tokens:,} tokens, {oov_tokens:,} out of the vocabulary"]
         if tokens:
-            facts.append(f"{mean_bits(self._cost.loss):.3f} bits per token")
-            facts.append(f"perplexity {self._cost.perplexity:,.2f} including words out of the vocabulary")
-        known = self._cost.perplexity_without_oov
+            facts.append(f"{mean_bits(self._evaluation.loss):.3f} bits per token")
+            facts.append(f"perplexity {self._evaluation.perplexity:,.2f} including words out of the vocabulary")
+        known = self._evaluation.perplexity_without_oov
         if oov_tokens and known is not None:
             facts.append(f"{known:,.2f} excluding them")
         self._write(f"</main>\n<footer><p>{'; '.join(facts)}.</p></footer>\n</body>\n</html>\n")
 
     def _count(self, score: TokenScore) -> None:
         loss = Loss(-score.logprob_nats, 1)
-        self._cost = self._cost.plus(Evaluation(loss, loss if score.oov else NOTHING))
+        self._evaluation = self._evaluation.plus(Evaluation(loss, loss if score.oov else NOTHING))
 
     def _write(self, text: str) -> None:
         self._file.write(text.encode("utf-8", errors="replace"))
@@ -135,9 +135,9 @@ def _tip(score: TokenScore) -> str:
     if score.rank is not None:
         rows.append(f"rank         {score.rank:,}")
     if score.entropy_nats is not None:
-        rows.append(f"entropy      {score.entropy_nats * BITS:.3f} bits")
+        rows.append(f"entropy      {score.entropy_nats * BITS_PER_NAT:.3f} bits")
     if score.entropy_reduction_nats is not None:
-        rows.append(f"entropy reduction  {score.entropy_reduction_nats * BITS:.3f} bits")
+        rows.append(f"entropy reduction  {score.entropy_reduction_nats * BITS_PER_NAT:.3f} bits")
     if score.alternatives:
         rows.append("likeliest here:")
         rows += [f"  {math.exp(nats):.4f}  {visible(token)}" for token, nats in score.alternatives]

@@ -1,4 +1,4 @@
-"""How the page of surprisal looks: its style sheet. It needs nothing from elsewhere, no font and no script."""
+"""The style sheet of the page of surprisal; it needs no other file, font or script."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ main span:hover::after { z-index: 2 }
 
 
 def style() -> str:
-    """The style sheet, with a class `s0`, `s1`, … for every level of surprisal."""
+    """The style sheet, with the classes `s0`, `s1`, … for the levels of surprisal."""
     pairs = enumerate(zip(BACKGROUNDS, FOREGROUNDS, strict=True))
     return _STYLE + "".join(
         f".s{number} {{ background: {background}; color: {text} }}\n" for number, (background, text) in pairs

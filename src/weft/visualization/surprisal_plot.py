@@ -1,4 +1,4 @@
-"""Surprisal over words as a picture: a bar a token, a row of bars a line of text."""
+"""A plot of surprisal: one bar for each token, one row of bars or more for each line of text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from weft.scoring.token_score import TokenScore
 from weft.visualization.colour_scale import BACKGROUNDS, FOREGROUNDS, level
 from weft.visualization.fonts import SUBSTITUTE, drawable, families_for
 
-MOST_TOKENS = 400
-"""More cannot be read in one picture."""
+MAX_TOKENS = 400
+"""More are not readable in one picture."""
 
-TOKENS_A_ROW = 25
+TOKENS_PER_ROW = 25
 
 
 def write_png(path: Path, scores: Iterable[Sequence[TokenScore]]) -> list[str]:
-    """Draw the surprisal of every token of some lines; returns what is to be said about it, a sentence each.
+    """Draw the surprisal of the first MAX_TOKENS tokens of some lines; returns notes for the user, a sentence each.
 
-    The PNG at `path` is replaced atomically. The first 400 tokens are drawn.
+    The PNG at `path` is replaced atomically.
     """
     plot = SurprisalPlot()
     for line_scores in scores:
@@ -31,21 +31,21 @@ def write_png(path: Path, scores: Iterable[Sequence[TokenScore]]) -> list[str]:
 
 
 class SurprisalPlot:
-    """Gathers what is to be drawn while the lines pass by."""
+    """Collects the scores of lines and draws them."""
 
     def __init__(self) -> None:
         self._rows: list[list[TokenScore]] = []
         self._drawn = self._tokens = 0
 
     def add(self, scores: Sequence[TokenScore]) -> None:
-        """The scores of the next line."""
-        kept = list(scores[: MOST_TOKENS - self._drawn])
+        """Add the scores of the next line."""
+        kept = list(scores[: MAX_TOKENS - self._drawn])
         self._drawn += len(kept)
         self._tokens += len(scores)
-        self._rows += [kept[start : start + TOKENS_A_ROW] for start in range(0, len(kept), TOKENS_A_ROW)]
+        self._rows += [kept[start : start + TOKENS_PER_ROW] for start in range(0, len(kept), TOKENS_PER_ROW)]
 
     def draw(self, path: Path) -> list[str]:
-        """Draw what was added into the PNG at `path`; returns notes on what is not as it should be."""
+        """Draw the plot into the PNG at `path`; returns notes on what is missing or drawn wrongly."""
         from matplotlib import rc_context
 
         words = [[_label(score) for score in row] for row in self._rows]
@@ -64,7 +64,7 @@ class SurprisalPlot:
         rows = max(1, len(self._rows))
         slots = max([10, *map(len, self._rows)])
         figure = Figure(figsize=(1.2 + 0.42 * slots, 2.3 * rows + 0.3), dpi=110, layout="constrained")
-        FigureCanvasAgg(figure)  # draws without a display, and leaves the backend that others chose alone
+        FigureCanvasAgg(figure)  # needs no display, and does not change the backend of the program
         finite = [score.surprisal_bits for row in self._rows for score in row if score.logprob_nats > float("-inf")]
         highest = 1.08 * max([1.0, *finite])
         for number, (row, labels) in enumerate(zip(self._rows, words, strict=True), start=1):
@@ -86,15 +86,15 @@ class SurprisalPlot:
                 "install one that has them, Noto Sans CJK for instance"
             )
         texts = (score.text for row in self._rows for score in row)
-        if not _shapes() and any(unicodedata.bidirectional(c) in ("R", "AL") for text in texts for c in text):
+        if not _shapes_text() and any(unicodedata.bidirectional(c) in ("R", "AL") for text in texts for c in text):
             notes.append(
-                "words that run from right to left are drawn letter by letter; the page of --html shows them right"
+                "words that run from right to left are drawn letter by letter; the page of --html shows them correctly"
             )
         return notes
 
 
-def _shapes() -> bool:
-    """Whether this matplotlib joins letters and knows in which direction they run."""
+def _shapes_text() -> bool:
+    """Whether this matplotlib joins letters and orders them by the direction of the script."""
     from matplotlib import __version_info__
 
     return __version_info__[:2] >= (3, 11)
@@ -115,9 +115,9 @@ def _draw_row(axes: Any, row: Sequence[TokenScore], labels: Sequence[str], highe
             bar.set(hatch="//", edgecolor=FOREGROUNDS[level(score.surprisal_bits)])
     short = all(_width(label) <= 3 for label in labels)
     axes.set_xticks(range(len(row)))
-    # A dollar sign is a dollar sign here, not the start of a formula.
-    turned: dict[str, Any] = {} if short else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticklabels(labels, parse_math=False, fontsize=9, **turned)
+    rotation: dict[str, Any] = {} if short else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    # parse_math=False: a dollar sign does not start a formula.
+    axes.set_xticklabels(labels, parse_math=False, fontsize=9, **rotation)
     axes.set_ylim(0, highest)
     axes.set_ylabel("surprisal in bits" + (" (hatched: OOV)" if any(score.oov for score in row) else ""), fontsize=8)
     axes.grid(axis="y", alpha=0.3)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weft.adaptation import AdaptingModel, Cache, DynamicRMS, DynamicSGD, GradientSizes
+from weft.adaptation import AdaptingModel, Cache, DynamicRMS, DynamicSGD, GradientRMS
 from weft.backends import default_backend
 from weft.backends.fused import fused, why_not_fused
 from weft.layers import OutputSettings, time_layer
@@ -29,7 +29,7 @@ def rules(model: RNNLM) -> list[Any]:
     roots = {name: np.zeros_like(array) for name, array in parameters.items()}
     for root in roots.values():
         root[...] = rng.exponential(size=root.shape)
-    return [DynamicSGD(0.5, 0.2, 4), DynamicRMS(GradientSizes(roots, 0.9), 0.5, 0.6, 4)]
+    return [DynamicSGD(0.5, 0.2, 4), DynamicRMS(GradientRMS(roots, 0.9), 0.5, 0.6, 4)]
 
 
 @pytest.mark.parametrize("rule", [0, 1], ids=["sgd", "rms"])

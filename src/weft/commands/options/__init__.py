@@ -1,1 +1,1 @@
-"""Options that several commands share, each with its checks."""
+"""Options that several commands share, with the checks of their values."""

@@ -1,4 +1,4 @@
-"""How a model adapts to the text that a command reads: the flags, and what does not go together with them."""
+"""Options of dynamic evaluation and the cache, and the checks of their combinations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from weft.adaptation import Cache, DynamicRMS, DynamicSGD, gradient_sizes
-from weft.adaptation.gradient_rms import GradientSizes
-from weft.commands.options.types import number, one_of, whole_number
+from weft.adaptation import Cache, DynamicRMS, DynamicSGD, GradientRMS, measure_gradient_rms
+from weft.commands.help import ADAPTATION
+from weft.commands.options.declaration import choice_option, number_option, option, whole_number_option
+from weft.commands.options.values import one_of
 from weft.errors import InputError, MissingFileError
 from weft.language_model import LanguageModel
 from weft.run_folder import tokens_path
@@ -19,105 +18,107 @@ from weft.text.batches import Blocks
 from weft.text.tokens import open_tokens
 
 RULES = ("sgd", "rms")
-SIZES_BLOCKS = 200
-"""Blocks of the training text on which the sizes of gradients are measured, each in as many streams as it can have."""
 
-SIZES_STREAMS = 20
+RMS_BLOCKS = 200
+"""Most blocks of the training text on which the RMS of gradients is measured."""
+
+RMS_STREAMS = 20
+"""Most streams in these blocks."""
 
 DynamicOption = Annotated[
     bool,
-    typer.Option("--dynamic", help="Let the weights follow the text: dynamic evaluation. The run stays as it is."),
+    option(
+        "Dynamic evaluation: the weights learn from the text. The run stays as it is.", "--dynamic", group=ADAPTATION
+    ),
 ]
 DynamicRuleOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="|".join(RULES),
-        help="Every weight moves by its gradient, or by its gradient over the size it had on the training text.  "
-        "[default: sgd]",
-        show_default=False,
+    choice_option(
+        RULES,
+        "sgd: a weight moves by its gradient; rms: by its gradient over the RMS it had on the training text.",
+        "--dynamic-rule",
+        default="sgd",
+        group=ADAPTATION,
     ),
 ]
 DynamicLrOption = Annotated[
     float | None,
-    typer.Option(
-        parser=number,
-        metavar="X",
-        help=f"The learning rate.  [default: {DynamicSGD.lr:g}, or {DynamicRMS.lr:g} with rms]",
-        show_default=False,
+    number_option(
+        "Learning rate.",
+        "--dynamic-lr",
+        default=f"{DynamicSGD.lr:g}, or {DynamicRMS.lr:g} with rms",
+        group=ADAPTATION,
     ),
 ]
 DynamicDecayOption = Annotated[
     float | None,
-    typer.Option(
-        parser=number,
-        metavar="X",
-        help="The share of the way back to the trained weights that is gone after every block.  "
-        f"[default: {DynamicSGD.decay:g}, or {DynamicRMS.decay:g} with rms]",
-        show_default=False,
+    number_option(
+        "After every block the weights move this share of the way back to the trained weights.",
+        "--dynamic-decay",
+        default=f"{DynamicSGD.decay:g}, or {DynamicRMS.decay:g} with rms",
+        group=ADAPTATION,
     ),
 ]
 DynamicBlockOption = Annotated[
     int | None,
-    typer.Option(
-        parser=whole_number,
-        metavar="N",
-        help=f"Tokens after which the weights change.  [default: {DynamicSGD.block}]",
-        show_default=False,
+    whole_number_option(
+        "Tokens between two updates of the weights.", "--dynamic-block", default=str(DynamicSGD.block), group=ADAPTATION
     ),
 ]
 CacheOption = Annotated[
     int | None,
-    typer.Option(
-        parser=whole_number,
-        metavar="N",
-        help="Make the words that came in the last N places likelier, most where the model was in a state like now.",
-        show_default=False,
+    whole_number_option(
+        "Cache of the last N tokens: each becomes likelier, the more the state before it resembles the present one.",
+        "--cache",
+        group=ADAPTATION,
     ),
 ]
 CacheWeightOption = Annotated[
     float | None,
-    typer.Option(
-        parser=number,
-        metavar="X",
-        help=f"The cache's share in a probability, below 1.  [default: {Cache.weight:g}]",
-        show_default=False,
+    number_option(
+        "Share of the cache in a probability, below 1.", "--cache-weight", default=f"{Cache.weight:g}", group=ADAPTATION
     ),
 ]
 CacheFlatnessOption = Annotated[
     float | None,
-    typer.Option(
-        parser=number,
-        metavar="X",
-        help=f"How much more like states count; 0: all places alike.  [default: {Cache.flatness:g}]",
-        show_default=False,
+    number_option(
+        "Weight of the similarity of states; at 0 all N tokens count the same.",
+        "--cache-flatness",
+        default=f"{Cache.flatness:g}",
+        group=ADAPTATION,
     ),
 ]
 
 
 @dataclass(frozen=True)
 class AdaptationOptions:
-    """The flags as they were given. Raises InputError for what does not exist or does not go together."""
+    """The options as given. Raises InputError for unknown values and for options that exclude each other."""
 
-    dynamic: bool = False
-    rule: str | None = None
-    lr: float | None = None
-    decay: float | None = None
-    block: int | None = None
-    cache: int | None = None
-    weight: float | None = None
-    flatness: float | None = None
+    dynamic: DynamicOption = False
+    dynamic_rule: DynamicRuleOption = None
+    dynamic_lr: DynamicLrOption = None
+    dynamic_decay: DynamicDecayOption = None
+    dynamic_block: DynamicBlockOption = None
+    cache: CacheOption = None
+    cache_weight: CacheWeightOption = None
+    cache_flatness: CacheFlatnessOption = None
 
     def __post_init__(self) -> None:
-        of_dynamic = {"rule": self.rule, "lr": self.lr, "decay": self.decay, "block": self.block}
-        _check_needed("dynamic", self.dynamic, of_dynamic)
-        _check_needed("cache", self.cache is not None, {"weight": self.weight, "flatness": self.flatness})
-        one_of("--dynamic-rule", self.rule or RULES[0], RULES)
+        for name in ("dynamic_rule", "dynamic_lr", "dynamic_decay", "dynamic_block"):
+            self._check_needs("dynamic", self.dynamic, name)
+        for name in ("cache_weight", "cache_flatness"):
+            self._check_needs("cache", self.cache is not None, name)
+        one_of("--dynamic-rule", self.dynamic_rule or RULES[0], RULES)
         self.cache_settings()
         if self.dynamic:
-            DynamicSGD(**self._of_dynamic())
+            DynamicSGD(**self._dynamic_settings())
+
+    def _check_needs(self, option: str, given: bool, name: str) -> None:
+        if getattr(self, name) is not None and not given:
+            raise InputError(f"--{name.replace('_', '-')} is about --{option}: give that too, or leave it out")
 
     def check(self, weights: str, **sizes: int | None) -> None:
-        """Raise InputError where other options, by their names, do not go together with adapting."""
+        """Raise InputError where other options, by their names, exclude adaptation."""
         if self.dynamic and weights != "float32":
             raise InputError(
                 f"--dynamic changes the weights, which --weights {weights} has rounded for good: leave one of them out"
@@ -129,48 +130,42 @@ class AdaptationOptions:
                     f"changes what the next are predicted from: leave --{name.replace('_', '-')} {size} out"
                 )
 
-    def applied(self, lm: LanguageModel, run: Path) -> LanguageModel:
-        """The model of the folder `run` so that it adapts; as it is where nothing is asked for."""
+    def adapted(self, lm: LanguageModel, run: Path) -> LanguageModel:
+        """The model of the folder `run` with the adaptation asked for; `lm` itself if none is."""
         if not self.dynamic and self.cache is None:
             return lm
-        return lm.adapting(self.dynamic_of(lm, run), self.cache_settings())
+        return lm.adapting(self.dynamic_settings(lm, run), self.cache_settings())
 
-    def dynamic_of(self, lm: LanguageModel, run: Path) -> DynamicSGD | DynamicRMS | None:
-        """How the weights of the model of `run` change, if they do."""
+    def dynamic_settings(self, lm: LanguageModel, run: Path) -> DynamicSGD | DynamicRMS | None:
+        """Dynamic evaluation of the model of `run`; None without --dynamic."""
         if not self.dynamic:
             return None
-        if self.rule == "rms":
-            block = self.block or DynamicRMS.block
-            return DynamicRMS(sizes_on_training_text(lm, run, block), **self._of_dynamic())
-        return DynamicSGD(**self._of_dynamic())
+        if self.dynamic_rule == "rms":
+            block = self.dynamic_block or DynamicRMS.block
+            return DynamicRMS(rms_on_training_text(lm, run, block), **self._dynamic_settings())
+        return DynamicSGD(**self._dynamic_settings())
 
-    def _of_dynamic(self) -> dict[str, Any]:
-        return _given(lr=self.lr, decay=self.decay, block=self.block)
+    def _dynamic_settings(self) -> dict[str, Any]:
+        return _given(lr=self.dynamic_lr, decay=self.dynamic_decay, block=self.dynamic_block)
 
     def cache_settings(self) -> Cache | None:
-        """The cache, if there is one."""
+        """The cache; None without --cache."""
         if self.cache is None:
             return None
-        return Cache(self.cache, **_given(weight=self.weight, flatness=self.flatness))
+        return Cache(self.cache, **_given(weight=self.cache_weight, flatness=self.cache_flatness))
 
 
-def sizes_on_training_text(lm: LanguageModel, run: Path, block: int) -> GradientSizes:
-    """How large the gradients of blocks of so many tokens are on the run's training text, places all over it."""
+def rms_on_training_text(lm: LanguageModel, run: Path, block: int) -> GradientRMS:
+    """The RMS of gradients on the training text of the run, over blocks of `block` tokens spread over the text."""
     path = tokens_path(run, "train")
     if not path.exists():
         raise MissingFileError(
             f"{run} has no training text (data/), on which --dynamic-rule rms measures gradients: take the rule sgd"
         )
     ids = open_tokens(path)
-    blocks = Blocks(ids, max(1, min(SIZES_STREAMS, len(ids) // block)), min(block, len(ids)))
-    return gradient_sizes(lm.model, islice(blocks, min(SIZES_BLOCKS, blocks.blocks_per_epoch)))
+    blocks = Blocks(ids, max(1, min(RMS_STREAMS, len(ids) // block)), min(block, len(ids)))
+    return measure_gradient_rms(lm.model, islice(blocks, min(RMS_BLOCKS, blocks.blocks_per_epoch)))
 
 
 def _given(**values: float | None) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _check_needed(option: str, given: bool, values: dict[str, Any]) -> None:
-    for name, value in values.items():
-        if value is not None and not given:
-            raise InputError(f"--{option}-{name} is about --{option}: give that too, or leave it out")

@@ -1,4 +1,4 @@
-"""Which run a command is about: `--run`, the environment variable WEFT_RUN, or the newest under `runs/`."""
+"""The run that a command uses: `--run`, the environment variable WEFT_RUN, or the newest run under `runs/`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from weft.commands.options.declaration import option
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, load
 from weft.run_folder import CONFIG, METRICS
@@ -16,19 +15,20 @@ RUNS = Path("runs")
 
 RunOption = Annotated[
     Path | None,
-    typer.Option(
+    option(
+        "The run folder.",
         "--run",
         "-r",
         metavar="FOLDER",
         envvar="WEFT_RUN",
         show_envvar=False,
-        help="The run folder.  [default: WEFT_RUN, or the newest under runs/]",
+        default="WEFT_RUN, or the newest under runs/",
     ),
 ]
 
 
 def chosen_run(run: Path | None) -> Path:
-    """`run`, or the newest run under `runs/`, which is then named on standard error; MissingFileError if none."""
+    """`run`; if None, the newest run under `runs/`, printed on standard error. Raises MissingFileError without runs."""
     if run is not None:
         return run
     runs = [folder.parent for folder in RUNS.glob(f"*/{CONFIG}")]

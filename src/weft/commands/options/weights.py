@@ -1,4 +1,4 @@
-"""In how many bits a command reads the weights, and whether its steps are worth compiled ones."""
+"""The option --weights: the precision of the weights, and whether compiled streaming steps save time."""
 
 from __future__ import annotations
 
@@ -9,37 +9,43 @@ from typing import Annotated
 import typer
 
 from weft.backends.quantization import WEIGHTS, check_weights
+from weft.commands.help import SPEED
 from weft.language_model import LanguageModel
 
-WORTH_LOADING = 5_000_000_000
-"""Weights read, one step after another, from which on compiled steps save more time than loading them takes."""
+COMPILING_PAYS = 5_000_000_000
+"""Weights read in single steps above which compiled steps save more time than loading them takes."""
 
 WeightsOption = Annotated[
     str,
     typer.Option(
-        metavar="|".join(WEIGHTS), help="Round the weights: a half or a quarter to read for each token, and less exact."
+        metavar="|".join(WEIGHTS),
+        help="Precision of the weights; fewer bits are faster and less exact.",
+        rich_help_panel=SPEED,
     ),
 ]
 
 
 def with_weights(lm: LanguageModel, weights: str, steps: int = 0) -> LanguageModel:
-    """`lm` on rounded weights, and made ready for so many steps of one token; raises InputError for unknown weights."""
+    """`lm` with rounded weights, prepared for `steps` steps of one token each.
+
+    Raises InputError for an unknown name in `weights`.
+    """
     check_weights(weights)
-    worth = steps * sum(parameter.size for parameter in lm.model.params) >= WORTH_LOADING
-    if weights == "float32" and not worth:
+    compiled = steps * sum(parameter.size for parameter in lm.model.params) >= COMPILING_PAYS
+    if weights == "float32" and not compiled:
         return lm
-    frozen = lm.frozen(weights, kernels="auto" if worth else "plain")
-    if worth:
+    frozen = lm.frozen(weights, kernels="auto" if compiled else "plain")
+    if compiled:
         _compile(frozen)
     return frozen
 
 
 def _compile(lm: LanguageModel) -> None:
-    """Take a first step, and say why if that takes a while."""
-    what = "compiling the streaming kernels; they are kept for the next time"
-    saying = threading.Timer(1.5, lambda: print(what, file=sys.stderr))
-    saying.start()
+    """Take a first step; print the reason if it takes long."""
+    message = "compiling the streaming kernels; they are kept for the next time"
+    timer = threading.Timer(1.5, lambda: print(message, file=sys.stderr))
+    timer.start()
     try:
         lm.start()
     finally:
-        saying.cancel()
+        timer.cancel()

@@ -1,4 +1,4 @@
-"""The formats that scores are written in, by name. Each takes the scores of lines, and no model."""
+"""Output formats of scores, by name. A format needs the scores of lines, and no model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["DETAILS", "FORMATS", "Format", "Layout", "Lines"]
 
 @dataclass(frozen=True)
 class Format:
-    """A format: `write` turns the scores of lines into text, a string a line.
+    """A format. write: turns the scores of lines into text, one string for each line.
 
-    words    its rows are words, also where the tokens of a model are pieces of words
-    entropy  it needs the entropy of every predicted distribution
-    columns  those it has by itself, where they can be chosen, and their unit, and a line can come in both modes
-    detail   it can say more or less
+    words    whether its rows are words even where the tokens of a model are parts of words
+    entropy  whether it needs the entropy of every predicted distribution
+    columns  its default columns; empty where columns, units and modes cannot be chosen
+    detail   whether its level of detail can be chosen
     """
 
     write: Callable[[Lines, Layout], Iterator[str]]

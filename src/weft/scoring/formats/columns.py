@@ -1,4 +1,4 @@
-"""The columns of the schema: their names with units, and what stands in them."""
+"""The columns of the schema: names, units and values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weft.scoring.units import BITS, NATS, Unit
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name without a unit, and its value of a score. `default_unit`: None where it has no unit."""
+    """A column. name: without the unit. value: computed from a score. default_unit: None for a column without unit."""
 
     name: str
     value: Callable[[TokenScore], Any]
@@ -43,7 +43,7 @@ BY_DEFAULT = ("sentence", "position", "token", "text", "start", "end", "logprob"
 
 @dataclass(frozen=True)
 class UnitColumn:
-    """A column in a unit: `header` says it, and `value` is in it."""
+    """A column in a unit. header: the name with the unit. value: in the unit."""
 
     name: str
     header: str
@@ -51,7 +51,7 @@ class UnitColumn:
 
 
 def columns_in_units(names: Sequence[str], unit: Unit | None) -> list[UnitColumn]:
-    """The columns of these names, logarithms in `unit` or each in its own.
+    """The columns of these names, logarithms in `unit`, or in their default units if it is None.
 
     Raises InputError for a name that is not a column.
     """
@@ -85,6 +85,6 @@ def _in_unit(column: Column, unit: Unit | None) -> UnitColumn:
 
 
 def decimal(number: float) -> str:
-    """Six decimals, and no minus before a zero."""
+    """Six decimals; zero has no minus sign."""
     text = f"{number:.6f}"
     return "0.000000" if text == "-0.000000" else text

@@ -1,7 +1,7 @@
-"""`jsonl`: one JSON object a token, with the names of the columns as keys; what is undefined is null.
+"""`jsonl`: one JSON object for each token, with the headers of the columns as keys; an undefined value is null.
 
-`alternatives` is a list of objects. A probability of zero has the logarithm -1e999, which JSON readers take for minus
-infinity: JSON has no other name for it.
+`alternatives` is a list of objects. The logarithm of zero is written as -1e999, which JSON readers convert to minus
+infinity; JSON has no other notation for infinity.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""`kenlm`: what KenLM's `query` writes, logarithms to base 10 in single precision.
+"""`kenlm`: the output of KenLM's `query`, logarithms to base 10 in single precision.
 
     word=id ngram_length log10p<TAB> … </s>=id ngram_length log10p<TAB>Total: log10p OOV: count
 
-one line a sentence, and at the end two perplexities, the OOVs and the tokens. `--detail` is its `-v`. ngram_length is
-the number of tokens that the word was predicted from, plus one: the start of the line and the words since, or all of
-the text where the state is carried on. A word's id is that of the vocabulary; a word made of pieces has none, and is 1.
-An unknown word is 0.
+one line for each sentence, then two perplexities, the number of OOVs and that of tokens. `--detail` is `-v` of `query`.
+ngram_length is the number of tokens from which the word was predicted, plus one: the start and the words before it in
+its line, or in the whole text if the state is carried over from line to line. A word's id is that of the vocabulary; a
+word of several tokens has id 1, an unknown word has id 0.
 
 Layout and arithmetic after lm/ngram_query.hh and util/float_to_string.cc of https://github.com/kpu/kenlm: sentence
-totals are summed in single precision, and numbers are the shortest that read back as the same.
+totals are summed in single precision, and a number is the shortest decimal that parses to the same value.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _id(score: TokenScore, layout: Layout) -> int:
 
 
 def _sum(log10s: Sequence[np.float32]) -> np.float32:
-    # One after the other, each sum rounded: NumPy's own sum adds in another order.
+    # Sequentially, rounding each partial sum, as KenLM does; np.sum adds in another order.
     total: np.float32 = np.add.accumulate([np.float32(0), *log10s], dtype=np.float32)[-1]
     return total
 
@@ -77,7 +77,7 @@ def _perplexity(log10: float, tokens: int) -> str:
 
 
 def shortest(number: np.floating) -> str:
-    """The shortest decimal that reads back as `number`; with an exponent below 1e-6 and from 1e21 on."""
+    """The shortest decimal that parses to `number`; with an exponent below 1e-6 and from 1e21 on."""
     if not np.isfinite(number):
         return "NaN" if np.isnan(number) else "inf" if number > 0 else "-inf"
     text = np.format_float_scientific(number, unique=True, trim="-", exp_digits=1).replace("e+", "e")

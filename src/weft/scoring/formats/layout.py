@@ -1,4 +1,4 @@
-"""How scores are to be laid out, and the helpers that the formats share."""
+"""The layout of scores, and functions that several formats use."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from weft.scoring.token_score import TokenScore
 from weft.scoring.units import Unit
 
 Lines = Iterable[Sequence[TokenScore]]
-"""The scores of each line; a line that could not be read has none."""
+"""The scores of each line; none for a line that could not be read."""
 
 DETAILS = ("summary", "sentence", "word")
-"""What KenLM calls -v 0, 1, 2 and SRILM -debug 0, 1, 2."""
+"""-v 0, 1, 2 of KenLM and -debug 0, 1, 2 of SRILM."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Each format looks at what it has a use for.
+    """The choices of the user; a format ignores those that do not concern it.
 
-    columns  names of columns; none: those that the format chooses
+    columns  names of columns; empty: those of the format
     unit     of every column that is a logarithm; None: log-probabilities in nats, the others in bits
-    modes    labels of the ways the text was read in; with several, a line comes once in each, one after the other
-    running  whether the state was carried from line to line
-    detail   one of DETAILS; None: what the original tool does by itself
+    modes    names of the ways of reading; with several, each line is written once for each mode, in turn
+    running  whether the state was carried over from line to line
+    detail   one of DETAILS; None: the default of the original tool
     source   the name of the text
-    id_of    the number of a token in the vocabulary, or None
+    id_of    token -> its id in the vocabulary, or None
     """
 
     columns: tuple[str, ...] = ()
@@ -38,36 +38,36 @@ class Layout:
     id_of: Callable[[str], int | None] = lambda token: None
 
 
-ASCII_BLANK = re.compile(r"[ \t\n\r\f\v]")
+ASCII_WHITE_SPACE = re.compile(r"[ \t\n\r\f\v]")
 
 
 class ContextLength:
-    """How many tokens each token was predicted from: the start, and what was read since, as far back as is read."""
+    """The number of tokens from which each token was predicted: the start, and the tokens read since."""
 
     def __init__(self, running: bool) -> None:
         self.running = running
         self._before = 1
 
     def of_line(self, scores: Sequence[TokenScore]) -> Iterator[int]:
-        """One number for each of the scores of the next line."""
+        """One number for each score of the next line."""
         yield from range(self._before, self._before + len(scores))
         if self.running:
             self._before += len(scores)
 
 
 def visible(token: str) -> str:
-    """A token as it can be shown in a table: a blank as ␣, and what cannot be printed escaped."""
+    """A token for a table: a space as ␣, unprintable characters escaped."""
     return token if token.isprintable() and " " not in token else "".join(map(_visible_character, token))
 
 
 def printable(text: str) -> str:
-    """Text as it can be part of a line: what cannot be printed is escaped, blanks stay."""
+    """Text for a part of a line: unprintable characters are escaped, spaces are kept."""
     return text if text.isprintable() else "".join(map(_printable_character, text))
 
 
 def unbroken(word: str) -> str:
-    """A word as it can stand between blanks: nothing changes but blanks that are part of it, which are escaped."""
-    return ASCII_BLANK.sub(lambda blank: f"\\x{ord(blank.group()):02x}", word)
+    """A word for a list separated by spaces: white space within the word is escaped."""
+    return ASCII_WHITE_SPACE.sub(lambda blank: f"\\x{ord(blank.group()):02x}", word)
 
 
 def _visible_character(character: str) -> str:

@@ -1,17 +1,18 @@
-"""`srilm`: what SRILM's `ngram -ppl` writes, logarithms to base 10 in single precision; `--detail` is its `-debug`.
+"""`srilm`: the output of SRILM's `ngram -ppl`, logarithms to base 10 in single precision; `--detail` is its `-debug`.
 
-    the words of the sentence                                                   from detail `sentence` on
-    <TAB>p( word | previous ...) <TAB>= [Ngram] probability [ log10p ]          a word, with detail `word`
+    the words of the sentence                                                   with detail `sentence` and `word`
+    <TAB>p( word | previous ...) <TAB>= [Ngram] probability [ log10p ]          one line for each word, detail `word`
     1 sentences, 3 words, 0 OOVs
     0 zeroprobs, logprob= log10p ppl= perplexity ppl1= perplexity
 
-and the last two for the whole text, after `file NAME: `. As there,
+The last two lines are repeated for the whole text, after `file NAME: `. As in SRILM,
 
     ppl = 10^(-logprob / (words - OOVs - zeroprobs + sentences))         ppl1: without the sentences
 
-A word out of the vocabulary is `<unk>`, counted as OOV and left out of logprob, as SRILM does without its option -unk;
-a known word of probability zero is a zeroprob. N of [Ngram] is the number of tokens that the word was predicted from,
-plus one. SRILM passes over blank lines; here each is a sentence of no words, for its end is predicted too.
+A word out of the vocabulary is written as `<unk>`, counted as OOV and excluded from logprob, as in SRILM without its
+option -unk; a known word of probability zero counts as a zeroprob. N of [Ngram] is the number of tokens from which the
+word was predicted, plus one. SRILM skips blank lines; here a blank line is a sentence without words, because its end is
+predicted too.
 
 Layout and arithmetic after lm/src/LM.cc and lm/src/TextStats.cc of SRILM 1.7.3: seven digits, sums in double precision.
 """
@@ -35,7 +36,7 @@ LINE_START, LINE_END = "<s>", "</s>"
 
 @dataclass
 class Statistics:
-    """What SRILM counts: over a sentence, or over a text."""
+    """The counts of SRILM, of a sentence or of a text."""
 
     sentences: int = 0
     words: int = 0
@@ -58,7 +59,7 @@ class Statistics:
             self.log10 += log10
 
     def include(self, other: Statistics) -> None:
-        """Count all that `other` counted."""
+        """Add the counts of `other`."""
         self.sentences += other.sentences
         self.words += other.words
         self.oovs += other.oovs
@@ -75,7 +76,7 @@ class Statistics:
 
 
 def write_srilm(lines: Lines, layout: Layout) -> Iterator[str]:
-    """What is said of each sentence, then of the text."""
+    """The lines of each sentence, then those of the whole text."""
     detail = layout.detail or "summary"
     lengths = ContextLength(layout.running)
     text = Statistics()

@@ -1,13 +1,13 @@
-"""`surprisal`: the columns of psycholinguistic studies, one row a word, in bits, numbers from 0.
+"""`surprisal`: the columns of psycholinguistic studies, one row for each word, in bits, numbers from 0.
 
     word sentid sentpos wlen surp entropy entred
 
 as written by neural-complexity (van Schijndel & Linzen 2018, https://github.com/vansky/neural-complexity) with --words
---nopp. Line ends have no row. A word out of the vocabulary is `<unk>`, and `wlen` is the length of what stands in the
-column `word`. `entropy` is of the distribution that the word was predicted from, and `entred` is, as there,
-max(0, entropy of the row before - entropy of this row): what the word before told; 0 in the first row of a line. The
-reduction by the word itself is the column `entropy_reduction` of the other formats. Both are empty for words that are
-made of pieces, where there is no such distribution.
+--nopp. Line ends have no row. A word out of the vocabulary is written as `<unk>`; `wlen` is the length of the column
+`word`. `entropy` is that of the distribution from which the word was predicted. `entred` is max(0, entropy of the row
+before - entropy of this row), as in neural-complexity: the reduction by the word before, 0 in the first row of a line.
+The reduction by the word itself is the column `entropy_reduction` of the other formats. Both are empty for words of
+several tokens, which have no distribution over words.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ def _rows(scores: Sequence[TokenScore]) -> Iterator[str]:
 
 
 def _reduction(before: float | None, entropy: float | None) -> float | None:
-    # The integer 0 comes first, and is what is written when nothing is told.
+    # The integer 0 is first: without a reduction "0" is written, as neural-complexity does, and not "0.0".
     return None if before is None or entropy is None else max(0, before - entropy)

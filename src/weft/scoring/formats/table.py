@@ -1,4 +1,4 @@
-"""`table`: a table a line, for reading, with the sums of log-probability and surprisal."""
+"""`table`: one table for each line, for people, with the sums of log-probability and surprisal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_DEFAULT = ("position", "token", "logprob", "surprisal")
 SUMMED = ("logprob", "surprisal")
 WORDS = ("token", "text", "alternatives")
 NO_TERMINAL = 1 << 20
-"""Characters in a line where nothing is wrapped."""
+"""Width in characters where lines must not wrap."""
 
 
 def write_table(lines: Lines, layout: Layout) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _table(title: str, columns: Sequence[UnitColumn], scores: Sequence[TokenScor
 
 
 def drawn(table: Table) -> str:
-    """A table as text: within the width of the terminal if it is for one, in colour if that is wanted."""
+    """A table as text; on a terminal within its width and, unless NO_COLOR is set, with styles."""
     from rich.console import Console
 
     console = Console()

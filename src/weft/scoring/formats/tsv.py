@@ -1,7 +1,7 @@
-"""`tsv`: one row a token, tab-separated, after a header with the units; what is undefined is an empty field.
+"""`tsv`: one tab-separated row for each token, after a header with units; an undefined value is an empty field.
 
-Tabs and such within a token or text are escaped, and a blank in a token is ␣. Alternatives stand in one field,
-`token=logprob` separated by blanks.
+Tabs and other unprintable characters within a token or text are escaped, and a space in a token is ␣. Alternatives are
+in one field, `token=logprob` separated by spaces.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def write_tsv(lines: Lines, layout: Layout) -> Iterator[str]:
 
 
 def field_of(column: UnitColumn) -> Callable[[TokenScore], str]:
-    """What stands in a field of the column."""
+    """Score -> the field of the column."""
     value, show = column.value, _show(column.name)
 
     def field(score: TokenScore) -> str:

@@ -1,4 +1,4 @@
-"""Scoring a text at once, in parts, and token by token give the same numbers."""
+"""Scores of a text as a whole, in parts, and token by token agree."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def by_hand() -> NGramModel:
     return NGramModel([words, pairs, triples], eos_id=1)
 
 
-def test_it_backs_off_as_the_equation_says() -> None:
+def test_backing_off_by_hand() -> None:
     scores = by_hand().score(np.array([2, 3, 3, 0, 1, 3, 1]))
     expected = [
         -0.0625,  # <s> a
         -0.015625,  # <s> a b
         -0.03125 - 0.125 - 1.0,  # back off from "a b" and from "b" to "b"
-        -0.125 - 2.0,  # there is no "b b" to back off from
+        -0.125 - 2.0,  # no n-gram "b b", so no back-off weight
         -0.5,
         -0.5 - 1.0,  # a new line: back off from "<s>"
         -0.125 - 0.5,
@@ -46,7 +46,7 @@ def test_it_backs_off_as_the_equation_says() -> None:
 
 
 @given(ANY_MODEL, TEXT)
-def test_every_token_is_scored_as_in_the_whole_distribution(model: NGramModel, text: list[int]) -> None:
+def test_scores_agree_with_the_distribution(model: NGramModel, text: list[int]) -> None:
     state = model.start()
     expected = []
     for id in text:
@@ -56,7 +56,7 @@ def test_every_token_is_scored_as_in_the_whole_distribution(model: NGramModel, t
 
 
 @given(ANY_MODEL, TEXT, TEXT)
-def test_a_text_in_two_parts_is_the_whole_text(model: NGramModel, first: list[int], second: list[int]) -> None:
+def test_a_text_scored_in_two_parts(model: NGramModel, first: list[int], second: list[int]) -> None:
     whole = model.score(np.array(first + second, dtype=int))
     after = model.state_after(model.start(), first)
     parts = [model.score(np.array(first, dtype=int)), model.score(np.array(second, dtype=int), after)]
@@ -65,13 +65,13 @@ def test_a_text_in_two_parts_is_the_whole_text(model: NGramModel, first: list[in
 
 
 @given(ANY_MODEL, TEXT, TEXT)
-def test_nothing_is_remembered_from_one_line_to_the_next(model: NGramModel, line: list[int], other: list[int]) -> None:
+def test_no_context_is_carried_over_lines(model: NGramModel, line: list[int], other: list[int]) -> None:
     assert model.state_after(model.start(), [*line, 1]) == model.start()
     alone = model.log_probabilities(np.array([*other, 1]))
     assert model.log_probabilities(np.array([*line, 1, *other, 1]))[len(line) + 1 :].tolist() == alone.tolist()
 
 
-def test_a_state_is_a_value_and_holds_no_more_than_matters() -> None:
+def test_a_state_is_a_value_of_minimal_length() -> None:
     trigram = MODELS[2]
     start = trigram.start()
     state = trigram.state_after(start, [2, 3, 4])
@@ -80,7 +80,7 @@ def test_a_state_is_a_value_and_holds_no_more_than_matters() -> None:
     assert MODELS[0].start() == MODELS[0].state_after((), [2, 3]) == ()
 
 
-def test_ids_that_are_no_tokens_are_refused() -> None:
+def test_ids_out_of_range_are_refused() -> None:
     for id in (V, -1):
         with pytest.raises(InputError, match=r"token ids must lie in \[0, 6\)"):
             MODELS[1].score(np.array([2, id]))

@@ -1,10 +1,14 @@
-"""What the options of `weft score` ask for: the format, its layout, and what has to be worked out for it."""
+"""Options of `weft score` that determine its output: the format, its layout, and the measures it needs."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from typing import Annotated
 
-from weft.commands.options.types import one_of
+from weft.commands.help import OUTPUT, TEXT
+from weft.commands.options.declaration import choice_option, option, whole_number_option
+from weft.commands.options.values import one_of
 from weft.errors import InputError
 from weft.scoring import Wanted
 from weft.scoring.formats import DETAILS, FORMATS, Format
@@ -22,31 +26,65 @@ OF_DISTRIBUTION = ("entropy", "entropy_reduction", "rank", "alternatives")
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """The options of `weft score` that say what is shown, as they were given."""
+    """The options as given."""
 
-    format: str
-    words: bool = False
-    running: bool = False
-    both: bool = False
-    columns: str | None = None
-    alternatives: int = 0
-    base: str | None = None
-    detail: str | None = None
+    format: Annotated[
+        str | None, choice_option(FORMATS, "The output format.", default="table on a terminal, tsv elsewhere")
+    ] = None
+    words: Annotated[bool, option("Score words even if the tokens are parts of words.", "--words", group=TEXT)] = False
+    running: Annotated[bool, option("Read the lines as one running text.", "--running", group=TEXT)] = False
+    both: Annotated[
+        bool, option("Score with and without --running; the column 'mode' tells which.", "--both", group=TEXT)
+    ] = False
+    columns: Annotated[
+        str | None,
+        option(
+            "Columns of table, tsv and jsonl, among them entropy, entropy_reduction and rank; or 'all'.",
+            metavar="NAME,…",
+            group=OUTPUT,
+        ),
+    ] = None
+    alternatives: Annotated[
+        int, whole_number_option("Add the K likeliest tokens at every position.", metavar="K", group=OUTPUT)
+    ] = 0
+    base: Annotated[
+        str | None,
+        choice_option(
+            UNITS,
+            "Base of the logarithms: bits, nats or bans.",
+            default="e for log-probabilities, 2 for the others",
+            group=OUTPUT,
+        ),
+    ] = None
+    detail: Annotated[
+        str | None,
+        choice_option(
+            DETAILS,
+            "Detail of kenlm (its -v) and srilm (its -debug).",
+            default="word for kenlm, summary for srilm",
+            group=OUTPUT,
+        ),
+    ] = None
+
+    @property
+    def format_name(self) -> str:
+        """The format given; by default the one for a terminal or for a pipe."""
+        return self.format or ("table" if sys.stdout.isatty() else "tsv")
 
     def checked(self) -> Format:
-        """The format that is asked for; raises InputError for what does not exist or does not go together."""
-        chosen = FORMATS[one_of("--format", self.format, FORMATS)]
+        """The format; raises InputError for unknown values and for options that exclude each other."""
+        chosen = FORMATS[one_of("--format", self.format_name, FORMATS)]
         given = {
             "--columns": self.columns,
             "--base": self.base,
             "--alternatives": self.alternatives,
             "--both": self.both,
         }
-        for option, value in given.items():
+        for name, value in given.items():
             if value and not chosen.columns:
-                raise InputError(f"{option} is for the formats {', '.join(WITH_COLUMNS)}, not for {self.format}")
+                raise InputError(f"{name} is for the formats {', '.join(WITH_COLUMNS)}, not for {self.format_name}")
         if self.detail is not None and not chosen.detail:
-            raise InputError(f"--detail is for the formats {', '.join(WITH_DETAIL)}, not for {self.format}")
+            raise InputError(f"--detail is for the formats {', '.join(WITH_DETAIL)}, not for {self.format_name}")
         if self.alternatives < 0:
             raise InputError(f"--alternatives must be at least 0, got {self.alternatives}")
         if self.running and self.both:
@@ -54,7 +92,7 @@ class ScoreOptions:
         return chosen
 
     def layout(self, source: str) -> Layout:
-        """How the scores of the text called `source` are laid out."""
+        """The layout of the scores of a text called `source`."""
         chosen = self.checked()
         columns = self._columns(chosen)
         unit = None if self.base is None else UNITS[one_of("--base", self.base, UNITS)]
@@ -68,14 +106,14 @@ class ScoreOptions:
             source=source,
         )
 
-    def wanted(self, pieces: bool) -> Wanted:
-        """What has to be worked out; `pieces`: the tokens of the model are characters or pieces of words.
+    def wanted(self, tokens_are_words: bool) -> Wanted:
+        """The measures that the output needs.
 
-        Raises InputError for what is not defined for words made of pieces.
+        Raises InputError for columns that are undefined for words made of several tokens.
         """
         chosen = self.checked()
         columns = self._columns(chosen)
-        words = (self.words or chosen.words) and pieces
+        words = (self.words or chosen.words) and not tokens_are_words
         undefined = [name for name in OF_DISTRIBUTION if name in columns]
         if words and undefined:
             raise InputError(

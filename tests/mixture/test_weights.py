@@ -1,4 +1,4 @@
-"""The fitted weights: a distribution, the best one, and never worse than a model alone."""
+"""The fitted weights: a distribution, optimal, and never worse than a single model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.errors import InputError
-from weft.mixture.weights import SMALLEST_GAIN, Floats, fit_weights, mixed
+from weft.mixture.weights import MIN_GAIN, Floats, fit_weights, mixed
 
 
 def random_nats(seed: int, models: int, tokens: int, spread: float) -> Floats:
-    """ln p of tokens drawn at random: no model is best at all of them."""
+    """Random ln p of tokens; no model is best for all of them."""
     return np.random.default_rng(seed).normal(-5, spread, (models, tokens)).clip(max=0)
 
 
@@ -31,13 +31,13 @@ def test_the_mixture_is_a_distribution_and_not_worse_than_any_model(nats: Floats
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.3, 1.0, 5.0]))
-def test_two_weights_are_those_of_a_grid_search(seed: int, spread: float) -> None:
+def test_two_weights_agree_with_a_grid_search(seed: int, spread: float) -> None:
     nats = random_nats(seed, 2, 200, spread)
     fine = np.linspace(0, 1, 1001)
     likelihoods = [mixed(nats, np.array([weight, 1 - weight])).sum() for weight in fine]
     weights = fit_weights(nats)
-    assert weights.nats >= max(likelihoods) - SMALLEST_GAIN * 200
-    if spread > 0.3:  # where the likelihood is not flat, the place of its top is the same too
+    assert weights.nats >= max(likelihoods) - MIN_GAIN * 200
+    if spread > 0.3:  # if the likelihood is not flat, its maximum is at the same place
         assert weights.values[0] == pytest.approx(fine[int(np.argmax(likelihoods))], abs=0.01)
 
 
@@ -46,20 +46,20 @@ def test_a_mixture_is_the_weighted_mean_of_probabilities() -> None:
     assert np.exp(mixed(nats, np.array([0.2, 0.8]))) == pytest.approx([0.2 * 0.5 + 0.8 * 0.1, 0.2 * 0.25 + 0.8 * 0.75])
 
 
-def test_probabilities_beyond_a_float_are_mixed_all_the_same() -> None:
+def test_mixing_does_not_underflow() -> None:
     nats = np.array([[-2000.0, -np.inf], [-2000.0, -1.0]])
     assert mixed(nats, np.array([0.5, 0.5])) == pytest.approx([-2000, -1 + np.log(0.5)])
     assert mixed(np.full((2, 1), -np.inf), np.array([0.5, 0.5])).tolist() == [-np.inf]
 
 
-def test_tokens_drawn_from_a_mixture_give_its_weights_back() -> None:
+def test_the_weights_of_a_sampled_mixture_are_recovered() -> None:
     rng = np.random.default_rng(0)
     models = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
     tokens = rng.choice(3, 200_000, p=[0.3, 0.7] @ models)
     assert fit_weights(np.log(models[:, tokens])).values == pytest.approx([0.3, 0.7], abs=0.01)
 
 
-def test_a_model_that_is_always_a_little_better_wins_alone() -> None:
+def test_a_model_that_is_always_better_gets_weight_one() -> None:
     nats = np.full((2, 100), -3.0)
     nats[1] += 1e-5
     assert fit_weights(nats).values.tolist() == [0, 1]
@@ -73,6 +73,6 @@ def test_a_model_that_is_always_a_little_better_wins_alone() -> None:
         (np.array([[-1.0, np.nan], [-2.0, -1.0]]), "has no probability under any of the models"),
     ],
 )
-def test_a_text_that_says_nothing_is_refused(nats: Floats, expected: str) -> None:
+def test_a_text_without_usable_tokens_is_refused(nats: Floats, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         fit_weights(nats)

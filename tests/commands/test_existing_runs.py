@@ -1,4 +1,4 @@
-"""`weft train` where a run is already: refused, replaced or gone on with, and never anything but a run replaced."""
+"""`weft train` into an existing folder: refused, replaced or resumed; only run folders are ever replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.command_line import FLAGS, RUN_FILES, RunWeft, contents, names
 from weft.config.toml import read_config
 
 
-def test_a_run_is_not_trained_over(run_weft: RunWeft, text: Path, trained: Path) -> None:
+def test_an_existing_run_is_not_overwritten(run_weft: RunWeft, text: Path, trained: Path) -> None:
     before = contents(trained)
     refusal = run_weft("train", text, "--out", trained).refusal()
     assert "go on with --resume, replace it with --overwrite, or give another --out" in refusal
@@ -39,9 +39,7 @@ def test_a_folder_that_is_not_a_run_is_never_replaced(run_weft: RunWeft, text: P
     assert names(Path("mine")) == [name]
 
 
-def test_the_folder_one_stands_in_can_be_the_run(
-    run_weft: RunWeft, text: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_current_folder_can_be_the_run(run_weft: RunWeft, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("here").mkdir()
     monkeypatch.chdir("here")
     assert run_weft("train", text, *FLAGS, "--epochs", 1, "--out", ".").code == 0
@@ -50,7 +48,7 @@ def test_the_folder_one_stands_in_can_be_the_run(
     assert names(Path()) == sorted([*RUN_FILES, "notes.txt"])
 
 
-def test_a_finished_run_has_nothing_to_do(run_weft: RunWeft, trained: Path) -> None:
+def test_resuming_a_finished_run_does_nothing(run_weft: RunWeft, trained: Path) -> None:
     before = {path: content for path, content in contents(trained).items() if path.name != "config.toml"}
     answer = run_weft("train", "--resume", "--out", trained)
     assert answer.code == 0
@@ -58,7 +56,7 @@ def test_a_finished_run_has_nothing_to_do(run_weft: RunWeft, trained: Path) -> N
     assert before.items() <= contents(trained).items()
 
 
-def test_more_epochs_may_be_asked_for_and_nothing_else_changed(run_weft: RunWeft, trained: Path) -> None:
+def test_a_resumed_run_can_change_the_epochs_alone(run_weft: RunWeft, trained: Path) -> None:
     refusal = run_weft("train", "--resume", "--out", trained, "--hidden-size", 9).refusal()
     assert "was trained with hidden_size 8, not 9; a resumed run can change only epochs" in refusal
     assert run_weft("train", "--resume", "--out", trained, "--epochs", 2).code == 0

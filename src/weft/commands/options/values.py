@@ -1,10 +1,8 @@
-"""Numbers and names on the command line. The numbers are given to Typer as parsers, so that a message can say what was
-given."""
+"""Numbers and names on the command line, each checked with a message that quotes what was given."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
 import typer
 
@@ -27,27 +25,6 @@ def number(text: str | float) -> float:
         raise typer.BadParameter(f"expected a number, got {text!r}") from None
 
 
-BatchSize = Annotated[
-    int,
-    typer.Option(
-        parser=whole_number, metavar="N", help="Read so many side by side; the speed changes, the numbers do not."
-    ),
-]
-
-
-OpenBatchSize = Annotated[
-    int | None,
-    typer.Option(
-        parser=whole_number,
-        metavar="N",
-        help="Read so many side by side; the speed changes, the numbers do not.  [default: 16 parts of a running text, "
-        "32 lines]",
-        show_default=False,
-    ),
-]
-"""A batch size that is left open, since some ways of reading have none."""
-
-
 def at_least_one(**sizes: int | None) -> None:
     """Raise typer.BadParameter for a size that is given and below 1, under the name of its option."""
     for name, size in sizes.items():
@@ -56,7 +33,7 @@ def at_least_one(**sizes: int | None) -> None:
 
 
 def one_of(option: str, given: str, known: Iterable[str]) -> str:
-    """`given`, if it is known; raises InputError under the name of the option if not."""
+    """`given`, if it is among `known`; otherwise raises InputError under the name of the option."""
     known = tuple(known)
     if given not in known:
         raise InputError(f"{option} must be one of {', '.join(known)}, got {given!r}{nearest(given, known)}")

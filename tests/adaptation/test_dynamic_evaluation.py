@@ -1,4 +1,4 @@
-"""Dynamic evaluation: every block is scored, and only then learnt from; the equations, written out once more."""
+"""Dynamic evaluation: blocks are scored before the weights learn from them, by the equations of both rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weft.adaptation import AdaptingModel, Cache, Dynamic, DynamicRMS, DynamicSGD, GradientSizes, gradient_sizes
+from weft.adaptation import AdaptingModel, Cache, Dynamic, DynamicRMS, DynamicSGD, GradientRMS, measure_gradient_rms
 from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.running_text import running_text
 from weft.layers import OutputSettings, Regularization, time_layers
@@ -37,7 +37,7 @@ def static(model: RNNLM, ids: Any) -> Any:
 
 
 def by_hand(model: RNNLM, ids: Any, T: int, moved: Any) -> Any:
-    """Blocks scored one by one; `moved(name, w, trained, gradient)` is what a parameter becomes after each."""
+    """Blocks scored one by one; `moved(name, w, trained, gradient)` is a parameter after the update."""
     trained = {name: parameter.copy() for name, parameter in model.named_parameters().items()}
     weights = {name: parameter.copy() for name, parameter in trained.items()}
     inputs = np.concatenate(([EOS], ids[:-1]))
@@ -56,18 +56,18 @@ def by_hand(model: RNNLM, ids: Any, T: int, moved: Any) -> Any:
     return np.concatenate(result)
 
 
-SIZES = GradientSizes({name: np.full(p.shape, 0.02) for name, p in model().named_parameters().items()}, 0.05)
+RMS = GradientRMS({name: np.full(p.shape, 0.02) for name, p in model().named_parameters().items()}, 0.05)
 
 
-def uneven_sizes(model: RNNLM) -> GradientSizes:
+def uneven_rms(model: RNNLM) -> GradientRMS:
     rng = np.random.default_rng(1)
     roots = {name: rng.exponential(size=parameter.shape) for name, parameter in model.named_parameters().items()}
-    return GradientSizes(roots, sum(root.sum() for root in roots.values()) / sum(root.size for root in roots.values()))
+    return GradientRMS(roots, sum(root.sum() for root in roots.values()) / sum(root.size for root in roots.values()))
 
 
 @pytest.mark.parametrize("cell", time_layers())
 @pytest.mark.parametrize("tied", [False, True])
-def test_the_sgd_rule_is_its_equation(cell: str, tied: bool) -> None:
+def test_the_sgd_rule_equals_its_equation(cell: str, tied: bool) -> None:
     expected = by_hand(model(cell, tied), IDS, 4, lambda _name, w, g, d: w - 0.3 * d + 0.1 * (g - w))
     found = read(AdaptingModel(model(cell, tied), DynamicSGD(0.3, 0.1, block=4)), IDS)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
@@ -75,15 +75,15 @@ def test_the_sgd_rule_is_its_equation(cell: str, tied: bool) -> None:
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_the_rms_rule_is_its_equation_and_never_goes_past_the_trained_weights(tied: bool) -> None:
-    sizes = uneven_sizes(model(tied=tied))
-    roots, mean, decay = sizes.roots, sizes.mean, 0.6
+def test_the_rms_rule_equals_its_equation(tied: bool) -> None:
+    rms = uneven_rms(model(tied=tied))
+    roots, mean, decay = rms.roots, rms.mean, 0.6
     shares = {name: np.minimum(decay * root / mean, 1) for name, root in roots.items()}
-    assert max(share.max() for share in shares.values()) == 1  # the bound is met
+    assert max(share.max() for share in shares.values()) == 1  # the bound min(…, 1) is active
     expected = by_hand(
         model(tied=tied), IDS, 4, lambda name, w, g, d: w - 0.5 * d / (roots[name] + mean) + shares[name] * (g - w)
     )
-    found = read(AdaptingModel(model(tied=tied), DynamicRMS(sizes, 0.5, decay, block=4)), IDS)
+    found = read(AdaptingModel(model(tied=tied), DynamicRMS(rms, 0.5, decay, block=4)), IDS)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -93,25 +93,25 @@ def test_the_first_block_is_scored_by_the_trained_weights() -> None:
     assert (found[6:] != before[6:]).all()
 
 
-@pytest.mark.parametrize("dynamic", [DynamicSGD(0.0, 0.5), DynamicRMS(SIZES, 0.0, 0.5)], ids=["sgd", "rms"])
+@pytest.mark.parametrize("dynamic", [DynamicSGD(0.0, 0.5), DynamicRMS(RMS, 0.0, 0.5)], ids=["sgd", "rms"])
 def test_a_learning_rate_of_zero_changes_nothing(dynamic: Dynamic) -> None:
     np.testing.assert_allclose(read(AdaptingModel(model(), dynamic), IDS), static(model(), IDS), rtol=1e-12)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 23])
-def test_the_cut_of_a_text_into_chunks_does_not_matter(chunk: int) -> None:
+def test_the_numbers_do_not_depend_on_the_chunks(chunk: int) -> None:
     adapting = AdaptingModel(model(), DynamicSGD(0.5, 0.1, block=4), Cache(5, 0.3))
     np.testing.assert_allclose(read(adapting, IDS, chunk), read(adapting, IDS), rtol=1e-10)
 
 
-def test_steps_of_one_token_give_the_numbers_of_blocks_and_a_state_can_be_gone_on_from_twice() -> None:
+def test_single_steps_agree_with_blocks_and_states_are_values() -> None:
     adapting = AdaptingModel(model(), DynamicSGD(0.5, 0.1, block=4), Cache(5, 0.3))
     scores, state = adapting.step(np.array([EOS]), adapting.zero_state(1))
     found = []
     for id in IDS:
         np.testing.assert_allclose(np.exp(scores).sum(), 1, rtol=1e-12)
         found.append(scores[0, id])
-        # Another reader goes another way from here, and far enough to learn from it.
+        # Another reading from this state, long enough to update its weights, must not change it.
         other = state
         for wrong in [0, 3, 2, 5, 5]:
             _, other = adapting.step(np.array([wrong]), other)
@@ -119,7 +119,7 @@ def test_steps_of_one_token_give_the_numbers_of_blocks_and_a_state_can_be_gone_o
     np.testing.assert_allclose(found, read(adapting, IDS), rtol=1e-10)
 
 
-def test_the_model_is_left_as_it_is() -> None:
+def test_the_model_does_not_change() -> None:
     given = model()
     before = [parameter.copy() for parameter in given.params]
     read(AdaptingModel(given, DynamicSGD(0.5)), IDS)
@@ -128,7 +128,7 @@ def test_the_model_is_left_as_it_is() -> None:
     assert given.state is None
 
 
-def test_nothing_is_dropped_or_penalised_while_adapting() -> None:
+def test_regularization_is_off_during_adaptation() -> None:
     dropping = model(
         dropout=0.5,
         regularization=Regularization(embedding_dropout=0.5, weight_dropout=0.5, activation_penalty=2.0),
@@ -139,16 +139,16 @@ def test_nothing_is_dropped_or_penalised_while_adapting() -> None:
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_a_model_trained_on_samples_learns_from_all_tokens(tied: bool) -> None:
+def test_a_sampled_softmax_adapts_with_the_exact_one(tied: bool) -> None:
     sampled, full = model(tied=tied, output=OutputSettings(output="sampled", samples=2)), model(tied=tied)
     for name, parameter in full.named_parameters().items():
         own = sampled.named_parameters()[name]
         parameter[...] = own.T if name == "output.W" else own
     blocks = [(IDS[None, :12], IDS[None, 1:13])]
-    sizes = [gradient_sizes(given, blocks) for given in (sampled, full)]
-    assert sizes[0].mean == pytest.approx(sizes[1].mean, rel=1e-12)
+    rms = [measure_gradient_rms(given, blocks) for given in (sampled, full)]
+    assert rms[0].mean == pytest.approx(rms[1].mean, rel=1e-12)
     sgd = DynamicSGD(0.3, 0.1, block=4)
-    rules: list[tuple[Dynamic, Dynamic]] = [(sgd, sgd), (DynamicRMS(sizes[0], block=4), DynamicRMS(sizes[1], block=4))]
+    rules: list[tuple[Dynamic, Dynamic]] = [(sgd, sgd), (DynamicRMS(rms[0], block=4), DynamicRMS(rms[1], block=4))]
     for rule, rule_of_full in rules:
         found = read(AdaptingModel(sampled, rule), IDS)
         np.testing.assert_allclose(found, read(AdaptingModel(full, rule_of_full), IDS), rtol=1e-10)
@@ -157,16 +157,16 @@ def test_a_model_trained_on_samples_learns_from_all_tokens(tied: bool) -> None:
 
 def test_a_repetitive_text_becomes_easier() -> None:
     ids = np.array([3, 5, 2, 6, 4, 1] * 40)
-    sizes = gradient_sizes(model(), [(ids[None, :12], ids[None, 1:13])])
+    rms = measure_gradient_rms(model(), [(ids[None, :12], ids[None, 1:13])])
     before = static(model(), ids).mean()
-    for dynamic in (DynamicSGD(1.0), DynamicRMS(sizes, 0.1)):
+    for dynamic in (DynamicSGD(1.0), DynamicRMS(rms, 0.1)):
         assert read(AdaptingModel(model(), dynamic), ids).mean() > before + 0.5
 
 
-def test_gradient_sizes_are_the_roots_of_mean_squares() -> None:
+def test_gradient_rms_is_the_root_mean_square() -> None:
     blocks = [(IDS[None, :5], IDS[None, 1:6]), (IDS[None, 5:10], IDS[None, 6:11])]
     given = model()
-    sizes = gradient_sizes(model(), blocks)
+    rms = measure_gradient_rms(model(), blocks)
     squares = {name: np.zeros(parameter.shape) for name, parameter in given.named_parameters().items()}
     for xs, ts in blocks:
         given.loss(xs, ts)
@@ -174,11 +174,11 @@ def test_gradient_sizes_are_the_roots_of_mean_squares() -> None:
         for name, gradient in given.named_gradients().items():
             squares[name] += dense(gradient) ** 2 / 2
     for name, square in squares.items():
-        np.testing.assert_allclose(sizes.roots[name], np.sqrt(square), rtol=1e-12)
+        np.testing.assert_allclose(rms.roots[name], np.sqrt(square), rtol=1e-12)
     everything = np.concatenate([np.sqrt(square).reshape(-1) for square in squares.values()])
-    assert sizes.mean == pytest.approx(everything.mean())
+    assert rms.mean == pytest.approx(everything.mean())
     with pytest.raises(InputError, match="needs gradients on the training text"):
-        gradient_sizes(model(), [])
+        measure_gradient_rms(model(), [])
 
 
 @pytest.mark.parametrize(
@@ -186,37 +186,37 @@ def test_gradient_sizes_are_the_roots_of_mean_squares() -> None:
     [
         (lambda: DynamicSGD(-1.0), "the learning rate of dynamic evaluation must be at least 0 and finite, got -1"),
         (lambda: DynamicSGD(float("inf")), "must be at least 0 and finite, got inf"),
-        (lambda: DynamicRMS(SIZES, decay=1.5), r"the decay of dynamic evaluation must lie in \[0, 1\], got 1.5"),
+        (lambda: DynamicRMS(RMS, decay=1.5), r"the decay of dynamic evaluation must lie in \[0, 1\], got 1.5"),
         (lambda: DynamicSGD(block=0), "must have at least 1 token, got 0"),
         (lambda: AdaptingModel(model()), "by dynamic evaluation, a cache, or both"),
         (lambda: AdaptingModel(model(), DynamicSGD()).zero_state(2), "reads one stream, .* got 2"),
         (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).running([], EOS, 4), "batch size out, .* not 4"),
         (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).running([], EOS, 1, 64), "in blocks of its own"),
-        (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).apart([], EOS, 2), "batch size out, .* not 2"),
+        (lambda: AdaptingModel(model(), DynamicSGD()).reading(None).separate([], EOS, 2), "batch size out, .* not 2"),
     ],
 )
-def test_what_makes_no_sense_is_refused(make: Any, message: str) -> None:
+def test_invalid_arguments_are_refused(make: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
 
 
-class RunningOff(SGD):
-    """Leads every weight away without end."""
+class Diverging(SGD):
+    """An optimizer that makes every weight infinite."""
 
     def update(self, gradients: NamedGradients, lr: float, factor: float = 1.0) -> None:
         for parameter in self.parameters.values():
             parameter[...] = np.inf
 
 
-def test_weights_that_run_off_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: RunningOff(weights))
+def test_diverged_weights_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: Diverging(weights))
     adapting = AdaptingModel(model(), DynamicSGD(block=2))
-    with pytest.raises(TrainingDivergedError, match="the weights ran off"):
+    with pytest.raises(TrainingDivergedError, match="the weights diverged"):
         read(adapting, IDS)
 
 
-def test_weights_that_run_off_are_told_token_by_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: RunningOff(weights))
+def test_diverged_weights_are_an_error_in_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DynamicSGD, "optimizer", lambda _self, weights, _trained: Diverging(weights))
     adapting = AdaptingModel(model(), DynamicSGD(block=2))
 
     def push_all() -> None:
@@ -224,5 +224,5 @@ def test_weights_that_run_off_are_told_token_by_token(monkeypatch: pytest.Monkey
         for token in IDS:
             _logs, state = adapting.step(np.array([token]), state)
 
-    with pytest.raises(TrainingDivergedError, match="the weights ran off"):
+    with pytest.raises(TrainingDivergedError, match="the weights diverged"):
         push_all()

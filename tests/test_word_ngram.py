@@ -1,4 +1,4 @@
-"""A text is read in parts of any length, and its words are those of the model."""
+"""WordNGram: texts in parts of any length, perplexity, and saving."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trained(kind: str = "word") -> WordNGram:
     return WordNGram(estimate(ids, tokenizer.vocab_size, tokenizer.eos_id, 4, FALLBACK), tokenizer)
 
 
-def test_a_line_longer_than_what_is_read_at_once_is_one_line(tmp_path: Path) -> None:
+def test_a_line_longer_than_a_batch_is_one_line(tmp_path: Path) -> None:
     lm = trained()
     path = tmp_path / "long.txt"
     path.write_text("why do you say hello " * (BATCH_CHARACTERS // 10) + "\nyou say hello\n", encoding="utf-8")
@@ -35,7 +35,7 @@ def test_a_line_longer_than_what_is_read_at_once_is_one_line(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kind", ["word", "char"])
-def test_perplexity_is_that_of_the_tokens_and_the_line_ends(kind: str) -> None:
+def test_perplexity_includes_line_ends(kind: str) -> None:
     lm = trained(kind)
     nats = lm.model.log_probabilities(np.array(lm.tokenizer.encode("you say hello\nwhy\n")))
     assert lm.perplexity("you say hello\nwhy") == pytest.approx(math.exp(-nats.mean()))

@@ -1,4 +1,4 @@
-"""Runs and n-gram models over the same text: every token once, and no two models that predict different things."""
+"""Runs and n-gram models over the same text: every token once, and only models with the same tokens."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from helpers.untrained import TEXT, untrained
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import Scored
-from weft.mixture.members import Arpa, Member, Run, check_same_tokens, open_member
-from weft.mixture.reading import evaluate_mixture, fit, side_by_side
+from weft.mixture.members import ArpaMember, Member, RunMember, check_same_tokens, open_member
+from weft.mixture.reading import evaluate_mixture, fit, member_nats
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.text import fit_tokenizer, open_corpus
@@ -21,10 +21,10 @@ from weft.text.corpus import Corpus
 from weft.word_ngram import WordNGram
 
 
-def ngram(text: list[str], name: str = "kn", lowercase: bool = False) -> Arpa:
+def ngram(text: list[str], name: str = "kn", lowercase: bool = False) -> ArpaMember:
     tokenizer = fit_tokenizer("word", text, lowercase=lowercase)
     ids = np.array(tokenizer.encode("".join(text)))
-    return Arpa(name, WordNGram(estimate(ids, tokenizer.vocab_size, 1, 3, FALLBACK), tokenizer))
+    return ArpaMember(name, WordNGram(estimate(ids, tokenizer.vocab_size, 1, 3, FALLBACK), tokenizer))
 
 
 def corpus(folder: Path, content: str) -> Corpus:
@@ -33,12 +33,12 @@ def corpus(folder: Path, content: str) -> Corpus:
     return open_corpus(path)
 
 
-RUN, NGRAM = Run("run", untrained("word"), batch_size=3), ngram(TEXT)
+RUN, NGRAM = RunMember("run", untrained("word"), batch_size=3), ngram(TEXT)
 READ = "you say hello\nsay you say 我喜欢你\n\nhello hello hello . you\n" * 40
 
 
 def test_all_models_score_the_same_tokens_in_order(tmp_path: Path) -> None:
-    parts = list(side_by_side([RUN, NGRAM], corpus(tmp_path, READ)))
+    parts = list(member_nats([RUN, NGRAM], corpus(tmp_path, READ)))
     nats = np.concatenate([part for part, _oov in parts], axis=1)
     assert nats.shape == (2, len(READ.split()) + READ.count("\n"))
     state = RUN.lm.start().push(READ)
@@ -47,7 +47,7 @@ def test_all_models_score_the_same_tokens_in_order(tmp_path: Path) -> None:
     assert nats[1].tolist() == NGRAM.lm.model.log_probabilities(ids).tolist()
 
 
-def test_the_mixture_is_no_worse_on_the_text_it_was_fitted_on(tmp_path: Path) -> None:
+def test_the_mixture_is_not_worse_on_its_fitting_text(tmp_path: Path) -> None:
     text = corpus(tmp_path, READ)
     members: list[Member] = [RUN, NGRAM, ngram(TEXT[:1], "small")]
     weights = fit(members, text)
@@ -57,21 +57,21 @@ def test_the_mixture_is_no_worse_on_the_text_it_was_fitted_on(tmp_path: Path) ->
     assert {member.loss.tokens for member in result.members} == {result.mixture.loss.tokens}
 
 
-def test_words_that_only_some_models_know_are_counted(tmp_path: Path) -> None:
+def test_words_known_to_some_models_are_counted(tmp_path: Path) -> None:
     members = [ngram(["a b\n", "b c\n"]), ngram(["b c\n", "c d\n"])]
     result = evaluate_mixture(members, np.array([0.5, 0.5]), corpus(tmp_path, "a b c d e\n"))
     assert [member.oov_loss.tokens for member in result.members] == [2, 2]
     assert (result.mixture.oov_loss.tokens, result.mixture.loss.tokens) == (3, 6)
     assert result.disagreeing == 2
-    known = [nats[:, ~oov.any(axis=0)] for nats, oov in side_by_side(members, corpus(tmp_path, "a b c d e\n"))]
+    known = [nats[:, ~oov.any(axis=0)] for nats, oov in member_nats(members, corpus(tmp_path, "a b c d e\n"))]
     halves = np.log(np.exp(np.concatenate(known, axis=1)).mean(axis=0))
     assert result.mixture.perplexity_without_oov == pytest.approx(math.exp(-halves.mean()))
 
 
 class InSmallParts:
-    """The same scores, a few tokens at a time."""
+    """A member that yields its scores a few tokens at a time."""
 
-    def __init__(self, member: Arpa) -> None:
+    def __init__(self, member: ArpaMember) -> None:
         self.member, self.name, self.tokenizer = member, member.name, member.tokenizer
 
     def token_nats(self, pieces: Iterable[str]) -> Iterator[Scored]:
@@ -81,9 +81,9 @@ class InSmallParts:
                 yield nats[:0], oov[:0]
 
 
-def test_models_may_hand_out_parts_of_any_length(tmp_path: Path) -> None:
+def test_models_may_yield_parts_of_any_length(tmp_path: Path) -> None:
     text = corpus(tmp_path, READ)
-    parts = [nats for nats, _oov in side_by_side([NGRAM, InSmallParts(NGRAM)], text)]
+    parts = [nats for nats, _oov in member_nats([NGRAM, InSmallParts(NGRAM)], text)]
     nats = np.concatenate(parts, axis=1)
     assert nats.shape[1] == len(READ.split()) + READ.count("\n")
     assert np.array_equal(nats[0], nats[1])
@@ -94,21 +94,21 @@ class Shorter(InSmallParts):
         yield from ((nats[:-1], oov[:-1]) for nats, oov in self.member.token_nats(pieces))
 
 
-def test_models_that_find_different_tokens_are_refused(tmp_path: Path) -> None:
+def test_different_numbers_of_tokens_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kn finds more tokens in the text than the other models do"):
-        list(side_by_side([NGRAM, Shorter(NGRAM)], corpus(tmp_path, READ)))
+        list(member_nats([NGRAM, Shorter(NGRAM)], corpus(tmp_path, READ)))
 
 
-def test_models_of_different_tokens_cannot_be_mixed() -> None:
+def test_models_with_different_tokens_cannot_be_mixed() -> None:
     with pytest.raises(InputError, match="run predicts tokens of the kind char and kn of the kind word"):
-        check_same_tokens([Run("run", untrained("char")), NGRAM])
+        check_same_tokens([RunMember("run", untrained("char")), NGRAM])
     one, other = untrained("bpe"), untrained("bpe", ["other words altogether , and none of those\n"] * 9)
-    check_same_tokens([Run("a", one), Run("b", one)])
+    check_same_tokens([RunMember("a", one), RunMember("b", one)])
     with pytest.raises(InputError, match="a and b cut words into different pieces"):
-        check_same_tokens([Run("a", one), Run("b", other)])
+        check_same_tokens([RunMember("a", one), RunMember("b", other)])
 
 
-def test_capital_letters_that_only_one_model_sees_are_told(tmp_path: Path) -> None:
+def test_capital_letters_need_models_that_agree_on_case(tmp_path: Path) -> None:
     members = [ngram(TEXT, "small letters", lowercase=True), NGRAM]
     assert fit(members, corpus(tmp_path, READ)).values.sum() == pytest.approx(1)
     with pytest.raises(InputError, match=r"capital letters \('You'\), which small letters reads as small ones"):
@@ -119,7 +119,7 @@ def test_capital_letters_that_only_one_model_sees_are_told(tmp_path: Path) -> No
 def test_a_model_is_a_run_folder_or_an_arpa_file(tmp_path: Path) -> None:
     NGRAM.lm.save(tmp_path / "kn.arpa")
     found = open_member(tmp_path / "kn.arpa")
-    assert isinstance(found, Arpa)
+    assert isinstance(found, ArpaMember)
     assert found.lm.evaluate([READ]) == NGRAM.lm.evaluate([READ])
     with pytest.raises(MissingFileError, match=r'no run folder or ARPA file .*km\.arpa \(did you mean "kn\.arpa"\?\)'):
         open_member(tmp_path / "km.arpa")

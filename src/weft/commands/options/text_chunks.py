@@ -1,0 +1,64 @@
+"""The tokens of the text that a command reads, in chunks, with progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weft.commands.options.text import open_text
+from weft.errors import MissingFileError
+from weft.language_model import LanguageModel
+from weft.run_folder import oov_path, tokens_path
+from weft.runs.reporting import OnStream
+from weft.text.tokens import open_tokens
+
+CHUNK_TOKENS = 1000
+"""Tokens of a run's own text in a chunk: a few seconds of dynamic evaluation, so that the progress bar moves."""
+
+Chunks = Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]
+"""Token ids and out-of-vocabulary marks, both 1-D."""
+
+
+@contextmanager
+def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
+    """The tokens of the text named, or of a held-out text of the run, while a progress bar is shown."""
+    reporter = OnStream(sys.stderr)
+    if not text:
+        chosen = split or _first_held_out(run)
+        reporter.note(f"the {chosen} text of {run}")
+        ids, oov = _held_out_text(run, chosen)
+        with reporter.counting("reading", len(ids)) as on_tokens:
+            yield _chunks(ids, oov, on_tokens)
+        return
+    corpus = open_text(text, split or "test", reporter)
+    with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
+        yield lm.chunks(corpus.pieces(on_bytes))
+
+
+def _first_held_out(run: Path) -> str:
+    for split in ("test", "valid"):
+        if tokens_path(run, split).exists():
+            return split
+    raise MissingFileError(f"{run} has no text of its own that was held out: name a text to evaluate")
+
+
+def _held_out_text(run: Path, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The token ids of a held-out text of the run and the marks of unknown words, as memory maps."""
+    if not tokens_path(run, split).exists():
+        raise MissingFileError(f"{run} has no {split} text: name a text in its place, or another --split")
+    return open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
+
+
+def _chunks(ids: NDArray[Any], oov: NDArray[Any], on_tokens: Callable[[int], None] | None) -> Chunks:
+    """The text in chunks; before each, `on_tokens` gets the number of tokens of the chunks before it."""
+    for start in range(0, len(ids), CHUNK_TOKENS):
+        chunk = slice(start, start + CHUNK_TOKENS)
+        if on_tokens:
+            on_tokens(start)
+        yield ids[chunk].astype(int), oov[chunk].astype(bool)
