@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.machine import description
 from benchmarks.parts import chosen
 from benchmarks.plot import draw
+from benchmarks.revision import revision
 from benchmarks.setting import Setting
 from benchmarks.tables import heading, lines
 from weft.errors import InputError
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for file in filter(None, (options.json, options.plot)):
         if not Path(file).absolute().parent.is_dir():
             parser.error(f"there is no folder for {file}")
-    figures: dict[str, Any] = {"machine": description(), "seconds_per_row": seconds, "note": options.note}
+    figures: dict[str, Any] = {
+        "machine": description(),
+        "measured": revision(),
+        "seconds_per_row": seconds,
+        "note": options.note,
+    }
     print(machine_line(figures["machine"]), flush=True)
     for part, cases in parts:
         rows = figures[part.name] = []
@@ -61,7 +67,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--plot", metavar="FILE", help="draw the figures there, as PNG")
     parser.add_argument(
-        "--note", metavar="TEXT", default="", help="how they were taken; goes with them into the README"
+        "--note", metavar="TEXT", default="", help="how they were taken; the documentation shows it with them"
     )
     parser.add_argument("--tiny", action="store_true", help="the smallest setting: to see that it runs")
     parser.add_argument(

@@ -1,11 +1,12 @@
-"""The table of results in the README, written from the recipes and the folder `results`: `python -m results table`."""
+"""Tables of results: a short one in the README, written by `python -m results table`, and all of them for the site."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.readme import markdown, with_section
+from benchmarks.pages import markdown
+from benchmarks.readme import with_section
 from results import ROOT
 from results.record import RECORD, Result, read_results, settings_changed_since, value_of
 from weft.errors import InputError
@@ -13,29 +14,40 @@ from weft.runs.recipes import Recipe, Variant, duration, find_recipe, recipe_nam
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin; `python -m results table` writes them -->", "<!-- results: end -->"
-HEADER = ["recipe", "what it is", "measure", "expected", "reached", "time", "machine"]
+SHORT_HEADER = ["recipe", "what it is", "measure", "expected", "reached", "time"]
+HEADER = [*SHORT_HEADER, "machine"]
 NOT_RUN = ["**not yet run**", "", ""]
 
 
 def with_results(readme: str, results: Path) -> str:
-    """The README with the table between the marks; raises InputError when it has not one of each."""
-    return with_section(readme, BEGIN, table(results), END)
+    """The README with the short table between the marks; raises InputError when it has not one of each."""
+    return with_section(readme, BEGIN, short_table(results), END)
+
+
+def short_table(results: Path) -> str:
+    """A row for each recipe as it is: no changed settings, no other ways of evaluation, no machine."""
+    unchanged = [(name, result) for name, result in _runs(results) if not (result and result.changed)]
+    rows = [next(_rows(find_recipe(name), result, results)) for name, result in unchanged]
+    return markdown([SHORT_HEADER, *(row[:-1] for row in rows)])
 
 
 def table(results: Path) -> str:
     """A row for each recipe, for each time it was run with some settings changed, and for each variant of each."""
+    rows = [row for name, result in _runs(results) for row in _rows(find_recipe(name), result, results)]
+    return markdown([HEADER, *rows])
+
+
+def _runs(results: Path) -> Iterator[tuple[str, Result | None]]:
+    """Every recipe's name with each of its results, the unchanged one first; None where there is no such result."""
     of_recipe: dict[str, list[Result]] = {name: [] for name in recipe_names()}
     for result in read_results(results):
         if result.recipe not in of_recipe:
             raise InputError(f"{results / result.name / RECORD} is of a recipe that is not there: {result.recipe}")
         of_recipe[result.recipe].append(result)
-    rows = [
-        row
-        for name, found in of_recipe.items()
-        for result in (found if any(not result.changed for result in found) else [None, *found])
-        for row in _rows(find_recipe(name), result, results)
-    ]
-    return markdown([HEADER, *rows])
+    for name, found in of_recipe.items():
+        if all(result.changed for result in found):  # not run as it is
+            yield name, None
+        yield from ((name, result) for result in found)
 
 
 def _rows(recipe: Recipe, result: Result | None, results: Path) -> Iterator[list[str]]:

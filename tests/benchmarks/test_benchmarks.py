@@ -1,4 +1,4 @@
-"""The command of the benchmarks: every part runs, and what it writes is what the README's tables are made of."""
+"""The command of the benchmarks: every part runs, and the tables of the documentation are made of what it writes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+import benchmarks.pages
+import benchmarks.revision
 from benchmarks import ROOT, memory_process, scoring, start, streaming
 from benchmarks.__main__ import main
 from benchmarks.contender import Contender
 from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
+from benchmarks.pages import all_figures, benchmark_pages, page
 from benchmarks.parts import PARTS, chosen
 from benchmarks.plot import PER_TOKEN, draw
-from benchmarks.readme import BEGIN, END, README, RESULTS, all_figures, section, with_figures
+from benchmarks.readme import BEGIN, END, LINES, README, speed_table, with_figures
+from benchmarks.revision import kernel_commits_since, revision
 from benchmarks.row import RATIO, UNITS
 from benchmarks.setting import Setting
 from benchmarks.training_steps import contenders, unrolled_contender
@@ -57,10 +61,12 @@ def test_the_smallest_setting_has_a_figure_or_a_reason_for_everyone(tmp_path: Pa
         rows = [row for part in PARTS for row in figures[part.name] if measured in row]
         assert rows
         assert all(value > 0 for row in rows for value in row[measured].values())
+    assert figures["measured"] == revision()
     assert picture.read_bytes().startswith(b"\x89PNG")
-    tables = section(figures)
-    for title in ("training step", "scoring", "one token", "sessions together", "peak memory", "cold start", "µs a"):
-        assert title in tables
+    tables = page(figures)
+    titles = ("Training", "Scoring", "Streaming, one session", "Memory", "Cold start", "Size of the corpus", "Cases")
+    for title in titles:
+        assert f"\n## {title}\n" in tables
 
 
 @pytest.mark.parametrize(
@@ -102,6 +108,7 @@ def test_processes_of_the_cold_start_keep_compiled_modules_as_installed_ones_do(
 
 
 ABOUT = {"processor": "a processor", "cores": 2, "versions": {"numpy": "2.0"}, "sgemm_gflop_per_second": 100.0}
+MEASURED = {"commit": "0123456789abcdef", "date": "2026-11-27", "changed": False}
 SHAPE = {"V": 10000, "N": 20, "T": 35, "D": 100, "H": 200, "layers": 2, "cell": "lstm"}
 TRAINING = {
     "case": "some",
@@ -113,35 +120,98 @@ TRAINING = {
 }
 
 
-def test_a_table_has_figures_ratios_shares_and_who_is_missing() -> None:
-    text = section({"machine": ABOUT, "note": "On mains power.", "training": [TRAINING]})
+def test_a_page_has_figures_ratios_shares_and_reasons_for_missing_figures() -> None:
+    text = page({"machine": ABOUT, "note": "On mains power.", "training": [TRAINING]})
+    assert text.startswith("# a processor\n")
     assert "On mains power." in text
-    assert "| some | 10,000, 20, 35, 100, 200 ×2, LSTM | 40.0 | 60.0 (1.50) | 84% |" in text
+    assert "| some | 40.0 | 60.0 (1.50) | 84% |" in text
+    assert "| training | some | 10,000 | 20 | 35 | 100 | 200 | 2 | LSTM |" in text
     assert "PyTorch compiled, some: there is no compiler." in text
-    assert "peak memory" not in text
+    assert "## Memory" not in text
+
+
+@pytest.mark.parametrize(
+    ("commits", "expected"),
+    [
+        (0, "Measured on 2026-11-27 at commit 0123456. The kernels have not changed since."),
+        (1, "Measured at an older commit: 1 commit has changed the kernels since."),
+        (7, "Measured at an older commit: 7 commits have changed the kernels since."),
+        (None, "cannot be told here: this build has no git history."),
+    ],
+)
+def test_a_page_says_whether_the_kernels_have_changed_since(
+    commits: int | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks.pages, "kernel_commits_since", lambda commit: commits)
+    assert expected in page({"machine": ABOUT, "measured": MEASURED})
+
+
+def test_a_page_without_a_commit_says_so() -> None:
+    assert "It is not recorded at which commit" in page({"machine": ABOUT, "measured": None})
+
+
+def test_without_git_there_is_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(benchmarks.revision, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert revision() is None
+    assert kernel_commits_since("HEAD") is None
+    monkeypatch.setenv("PATH", "")
+    assert revision() is None
+
+
+def test_only_commits_that_touch_the_kernels_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(benchmarks.revision, "ROOT", tmp_path)
+    commits = []
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    for name in ("readme.md", f"{benchmarks.revision.KERNELS}/kernel.py", "notes.md"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, "utf-8")
+        subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, "commit", "--quiet", "--message", name], cwd=tmp_path, check=True)
+        found = revision()
+        assert found is not None
+        commits.append(found["commit"])
+    assert [kernel_commits_since(commit) for commit in commits] == [1, 0, 0]
+    (tmp_path / "notes.md").write_text("changed", "utf-8")
+    assert (revision() or {})["changed"]
 
 
 def test_only_what_is_between_the_marks_is_replaced() -> None:
     figures = {"machine": ABOUT, "training": [TRAINING]}
     once = with_figures(f"before\n{BEGIN}\nold\n{END}\nafter\n", figures)
-    assert once == f"before\n{BEGIN}\n{section(figures)}\n{END}\nafter\n"
+    assert once == f"before\n{BEGIN}\n{speed_table(figures)}\n{END}\nafter\n"
     assert with_figures(once, figures) == once
     with pytest.raises(InputError, match="once each"):
         with_figures("no marks", figures)
 
 
-def test_figures_of_other_machines_come_folded_up_after_those_of_the_reference(tmp_path: Path) -> None:
-    for name, title in (("another", "Fast (avx2, vnni)"), ("reference", "Slow")):
-        processor, *some = title.rstrip(")").split(" (")
-        about = ABOUT | {"processor": processor, "instructions": some[0].split(", ") if some else []}
+def test_the_speed_table_names_the_fastest_other_library() -> None:
+    step = TRAINING | {
+        "case": "seed",
+        "milliseconds_per_step": {"weft fused": 4.0, "weft plain": 1.0, "PyTorch f32": 6.0, "PyTorch bf16": 5.0},
+    }
+    streams = {"case": "word-200, batch 16", "tokens_per_second": {"ONNX f32": 200.0, "PyTorch f32": 100.0}}
+    text = speed_table({"machine": ABOUT, "measured": MEASURED, "training": [step], "streaming": [streams]})
+    assert "| 4.00 ms | — | — | 6.00 ms (PyTorch f32) | 5.00 ms (PyTorch bf16) |" in text
+    assert "| — | — | — | 200 tokens/s (ONNX f32) | 200 tokens/s (ONNX f32) |" in text
+    assert text.endswith("a processor, 2 cores, commit 0123456 of 2026-11-27.")
+
+
+def test_pages_are_named_after_their_files_the_reference_machine_first(tmp_path: Path) -> None:
+    for name in ("another", "reference"):
+        about = ABOUT | {"processor": name, "instructions": ["avx2", "vnni"] if name == "another" else []}
         tmp_path.joinpath(f"{name}.json").write_text(json.dumps({"machine": about}), "utf-8")
-    text = with_figures(f"{BEGIN}\n{END}", *all_figures(tmp_path))
-    assert text.index("Slow, ") < text.index("<summary>The same on Fast (avx2, vnni)</summary>\n\nFast (avx2, vnni), ")
+    pages = benchmark_pages(tmp_path)
+    assert list(pages) == ["reference", "another"]
+    assert pages["another"].startswith("# another (avx2, vnni)\n")
 
 
-def test_the_tables_in_the_readme_are_those_of_the_figures() -> None:
-    readme = README.read_text("utf-8")
-    assert with_figures(readme, *all_figures(RESULTS)) == readme
+def test_the_table_in_the_readme_is_that_of_the_figures() -> None:
+    readme, reference = README.read_text("utf-8"), all_figures()["reference"]
+    assert with_figures(readme, reference) == readme
+    assert speed_table(reference).count("\n| ") == len(LINES) + 1
 
 
 def test_a_picture_can_be_drawn_of_any_part_alone(tmp_path: Path) -> None:
@@ -158,7 +228,7 @@ def test_large_vocabularies_are_measured_for_every_output_layer() -> None:
 
 
 def test_a_plot_leaves_out_what_was_not_measured(tmp_path: Path) -> None:
-    figures = all_figures(RESULTS)[0]
+    figures = all_figures()["reference"]
     for row in figures["corpus"]:
         row[PER_TOKEN] = {}
     draw(figures, tmp_path / "figures.png")

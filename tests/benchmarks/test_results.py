@@ -17,7 +17,7 @@ import weft.runs.recipes
 from helpers.command_line import contents, names, small_settings, write_text
 from results import RESULTS
 from results.__main__ import main
-from results.readme import BEGIN, END, README, table, with_results
+from results.readme import BEGIN, END, README, short_table, table, with_results
 from results.record import (
     RECORD,
     Evaluation,
@@ -382,8 +382,16 @@ def test_the_table_is_written_between_its_marks_and_checked(made_up: Path, capsy
     assert said.startswith(f"the table in {readme} is not that of")
     assert "old" in readme.read_text("utf-8")
     main(["table"], place, readme)
-    assert readme.read_text("utf-8") == f"before\n{BEGIN}\n{table(place.results)}\n{END}\nafter\n"
+    assert readme.read_text("utf-8") == f"before\n{BEGIN}\n{short_table(place.results)}\n{END}\nafter\n"
     main(["table", "--check"], place, readme)
+
+
+def test_the_short_table_has_one_row_for_each_recipe_as_it_is(made_up: Path) -> None:
+    put(made_up, result(11))
+    put(made_up, replace(result(12), changed={"seed": "2"}))
+    lines = short_table(made_up / "results").splitlines()
+    assert [line.count(" | ") for line in lines] == [5] * len(lines)
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| [small](results/small)"]
 
 
 def test_the_table_in_the_readme_is_that_of_the_results() -> None:

@@ -1,13 +1,13 @@
-"""The example of a new cell in the README is complete and correct."""
+"""The cell that the documentation adds is complete and correct."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 
 from helpers.paths import TESTS
+from scripts.documentation import DOCS, blocks
 
 CHECK = """
 import numpy as np
@@ -23,10 +23,10 @@ for name, array in case.inputs().items():
 """
 
 
-def test_the_cell_of_the_readme_is_found_and_its_gradients_equal_central_differences() -> None:
-    readme = (TESTS.parent / "README.md").read_text("utf-8")
-    (cell,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "(Cell)" in block)
-    # In a separate process, so that the cell is not among `time_layers()` in other tests.
+def test_the_documented_cell_is_found_and_its_gradients_equal_central_differences() -> None:
+    page = (DOCS / "layers.md").read_text("utf-8")
+    (cell,) = (block.text for block in blocks(page) if "(Cell)" in block.text)
+    # In a process of its own, so that other tests do not find it among the cells.
     paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     run = subprocess.run([sys.executable, "-c", cell + CHECK], env=environment, capture_output=True, text=True)
