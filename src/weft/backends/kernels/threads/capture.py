@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.jit.atomics import LINE, call_pointer
 from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.threads.parallel import (
+from weft.backends.kernels.threads.job import (
     CHUNKS,
     DONE,
     FAILED,
     FUNCTION,
     PUBLISH,
     WORKER_LOST,
-    ParallelRunner,
-    failure,
     job_size,
     store_call,
     stored_arguments,
 )
+from weft.backends.kernels.threads.parallel import ParallelRunner, failure
 from weft.backends.kernels.threads.thread_pool import CONTROL, DEFERRED, run_job
 from weft.backends.kernels.threads.workspace import aligned
 
