@@ -1,1 +1,1 @@
-"""Inference with state as a value: frozen models, a text read so far, sampling."""
+"""Inference with the state as a value: frozen models, the state after a text, sampling."""

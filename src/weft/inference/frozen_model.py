@@ -1,14 +1,14 @@
-"""StreamingModel: a model frozen for inference, one token a stream at a time.
+"""StreamingModel: a model frozen for inference, which reads one token per stream in each step.
 
-A step at batch 1 multiplies one row with every weight, so that reading the weights is nearly all it costs. Here they
-are packed once, in the order in which a step reads them, and in fewer bits if asked for:
+A step at batch size 1 multiplies one row with every weight, so reading the weights is nearly its whole cost. The
+weights are packed once, in the order in which a step reads them, and optionally with fewer bits:
 
-    weights     bytes a weight      what a weight becomes (`weft.backends.quantization`)
+    weights     bytes per weight    rounded to (`weft.backends.quantization`)
     float32     4                   itself
-    bfloat16    2                   the nearest of 8 bits of mantissa
-    int8        1                   the nearest of 255 multiples of its column's largest / 127
+    bfloat16    2                   the nearest value with 8 bits of mantissa
+    int8        1                   the nearest of 255 multiples of (the column's largest magnitude / 127)
 
-Biases, hidden states and all sums stay float32. Several streams in one step share the reading.
+Biases, hidden states and sums remain float32. All streams of a step share the reading of the weights.
 """
 
 from __future__ import annotations
@@ -25,26 +25,28 @@ from weft.errors import InputError, nearest
 from weft.model import RNNLM, ModelState
 
 if TYPE_CHECKING:
+    from weft.backends.kernels.streaming.cell import StreamingCell
     from weft.backends.kernels.streaming.engine import StreamingEngine
 
 KERNELS = ("auto", "fused", "plain")
-FUSED_CELLS = ("rnn", "lstm", "gru")
-BYTES_A_THREAD = 2**20
-"""Weights that are worth a thread of their own: reading them takes longer than meeting."""
+BYTES_PER_THREAD = 2**20
+"""Bytes of weights from which on one more thread saves more time than its synchronization costs."""
 
-MOST_THREADS = 8
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+MAX_THREADS = 8
+WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 class StreamingModel:
-    """The weights of a model as they are now; what happens to the model afterwards does not change this one.
+    """A copy of a model's weights, rounded and frozen; later changes of the model do not change it.
 
-    weights: "float32", "bfloat16" or "int8". kernels: "fused" steps in one call of compiled code, "plain" takes the
-    steps of `RNNLM` on the rounded weights, "auto" is fused where that can be. threads: of the kernels; by default as
-    many as there are cores and the weights are worth. Raises InputError for values that are none of these, for a model
-    that is not float32 or not finite, and where "fused" cannot be.
+    weights: "float32", "bfloat16" or "int8". kernels: "fused" runs a step as one call of compiled code, "plain" runs
+    `RNNLM.step` on the rounded weights, "auto" is fused where that is possible. threads: for the fused kernels; by
+    default one for each MiB of weights, up to the number of cores and MAX_THREADS.
 
-    model: the rounded weights as an `RNNLM`, for whole blocks; to be read, not changed.
+    Raises InputError for any other value, for a model that is not float32 or not finite, and for "fused" where the
+    kernels cannot run.
+
+    model: the rounded weights as an `RNNLM`, to evaluate whole blocks; it must not be changed.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class StreamingModel:
             raise InputError(f"the streaming kernels cannot be used: {reason}; use the plain ones")
 
     def step(self, ids: Any, state: ModelState) -> tuple[NDArray[np.float32], ModelState]:
-        """One token a stream: ids (N,) and the state before it -> scores (N, V) of the next token, and the state after.
+        """ids (N,), one token per stream, and the state before it -> scores (N, V) of the next token, and the state.
 
-        P(next = v) is the softmax of the scores. Pure, as `RNNLM.step`: the arrays that come back are new ones, and on
-        the kernels a stream's numbers do not depend on those beside it, to the last bit. Raises InputError for ids
-        outside [0, V) and for a state of other shapes.
+        P(next = v) is the softmax of the scores. Pure, as `RNNLM.step`: the arrays returned are new. On the fused
+        kernels the results of a stream are the same bits whichever other streams are in the batch. Raises InputError
+        for ids outside [0, V) and for a state of other shapes.
         """
         engine = self._engine or self._packed()
         ids = np.ascontiguousarray(ids, dtype=np.int64)
@@ -88,18 +90,18 @@ class StreamingModel:
         return scores, tuple(tuple([next(parts) for _ in layer_state]) for layer_state in state)
 
     def zero_state(self, streams: int) -> ModelState:
-        """The state of `streams` streams that have read nothing."""
+        """The state of `streams` streams before their first token."""
         return self.model.zero_state(streams)
 
     @property
     def threads(self) -> int:
-        """How many threads take part in a step of the kernels."""
+        """The number of threads of a step on the fused kernels."""
         weights = sum(parameter.size for parameter in self.model.params)
-        worth = 1 + weights * BYTES[self.weights] // BYTES_A_THREAD
-        return self._threads or min(worth, available_cores(), MOST_THREADS)
+        useful = 1 + weights * WEIGHT_BYTES[self.weights] // BYTES_PER_THREAD
+        return self._threads or min(useful, available_cores(), MAX_THREADS)
 
     def _packed(self) -> StreamingEngine | None:
-        """The weights as the kernels want them, packed when first needed; None where the kernels cannot run."""
+        """The engine with the packed weights, made at the first step; None where the kernels cannot run."""
         if self._kernels == "plain":
             return None
         affine = self.model.output.affine
@@ -108,31 +110,35 @@ class StreamingModel:
             return None
         from weft.backends.kernels.streaming.engine import StreamingEngine
 
-        model = self.model
+        model, cell = self.model, self._streaming_cell()
+        assert cell is not None, "checked by _why_not_fused"
         layers = [(Wx, Wh, b) for Wx, Wh, b in (layer.params for layer in model.recurrent)]
         W, bias = affine
-        tied = None if model.tied else W
+        output = None if model.tied else W
         self._engine = StreamingEngine(
-            self.weights, self._cell, model.embedding.params[0], layers, tied, bias, self.threads
+            self.weights, cell, model.embedding.params[0], layers, output, bias, self.threads
         )
         return self._engine
 
-    @property
-    def _cell(self) -> str:
-        return self.model.recurrent[0].cell.name
+    def _streaming_cell(self) -> StreamingCell | None:
+        from weft.backends.kernels.streaming.cells import streaming_cell
+
+        return streaming_cell(self.model.recurrent[0].cell.name)
 
     def _why_not_fused(self) -> str | None:
-        if self._cell not in FUSED_CELLS:
-            return f"there is none for the cell {self._cell!r}"
+        if reason := why_not_fused():
+            return reason
+        if self._streaming_cell() is None:
+            return f"there is none for the cell {self.model.recurrent[0].cell.name!r}"
         if self.model.output.affine is None:
             return f"there is none for the output {self.model.output.kind!r}"
         if not self.model.stack.is_plain:
             return "there is none for layers of several sizes or with residual connections"
-        return why_not_fused()
+        return None
 
 
 def join_states(states: list[ModelState]) -> ModelState:
-    """The states of several sessions, one after another, as that of one batch."""
+    """The states of several streams or batches as the state of one batch, in order; raises InputError for none."""
     if not states:
         raise InputError("there is no state to join")
     return tuple(
@@ -142,7 +148,7 @@ def join_states(states: list[ModelState]) -> ModelState:
 
 
 def split_state(state: ModelState) -> list[ModelState]:
-    """The state of a batch of N streams as N states of one."""
+    """The state of a batch of N streams as N states of one stream each."""
     streams = state[0][0].shape[0]
     return [
         tuple(tuple(part[n : n + 1].copy() for part in layer_state) for layer_state in state) for n in range(streams)

@@ -1,4 +1,4 @@
-"""A step on the streaming kernels gives the numbers of `RNNLM.step` on the same weights, in any company."""
+"""The streaming kernels give the results of `RNNLM.step` on the same weights, for any batch and number of threads."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from weft.inference.frozen_model import StreamingModel, join_states, split_state
 from weft.model import RNNLM, ModelState
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no kernels: {why_not_fused()}")
-every_kind = pytest.mark.parametrize("weights", WEIGHTS)
+every_format = pytest.mark.parametrize("weights", WEIGHTS)
 every_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 ROUNDING: Any = {"rtol": 1e-4, "atol": 2e-5}
 BYTE_ROUNDING: Any = {"rtol": 1e-3, "atol": 3e-4}
-"""int8 weights meet hidden states of 16 bits."""
+"""int8 weights are multiplied with hidden states of 16 bits."""
 
 
 def model(cell: str = "lstm", V: int = 70, D: int = 24, H: int = 37, layers: int = 2, tied: bool = False) -> RNNLM:
-    """Random weights of very different sizes from column to column, and biases that are not zero."""
+    """Random weights whose magnitude varies between columns, and nonzero biases."""
     model = RNNLM(V, H if tied else D, H, layers, cell, tied=tied, seed=0)
     rng = random_generator(1)
     for name, parameter in model.named_parameters().items():
@@ -47,7 +47,7 @@ def flat(scores: Any, state: ModelState) -> list[Any]:
     return [scores, *(part for layer in state for part in layer)]
 
 
-@every_kind
+@every_format
 @every_cell
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("N", [1, 2, 3, 7, 12, 33])
@@ -64,7 +64,7 @@ def test_steps_equal_those_of_the_rounded_model(weights: str, cell: str, tied: b
             np.testing.assert_allclose(ours, theirs, **rounding)
 
 
-@every_kind
+@every_format
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (300, 5, 16, 3), (1000, 130, 64, 1), (33, 17, 200, 2)], ids=str)
 def test_any_sizes(weights: str, sizes: tuple[int, int, int, int]) -> None:
     V, D, H, layers = sizes
@@ -75,24 +75,22 @@ def test_any_sizes(weights: str, sizes: tuple[int, int, int, int]) -> None:
         np.testing.assert_allclose(ours, theirs, **rounding)
 
 
-@every_kind
+@every_format
 @every_cell
-def test_a_session_has_the_same_bits_alone_and_among_others_and_on_any_number_of_threads(
-    weights: str, cell: str
-) -> None:
-    streams = [StreamingModel(model(cell, H=80), weights, kernels="fused", threads=threads) for threads in (1, 2, 3)]
-    ids, state = np.arange(23), random_state(streams[0].model, 23)
-    runner = flat(*streams[0].step(ids, state))
-    for other in streams[1:]:
-        for ours, theirs in zip(flat(*other.step(ids, state)), runner, strict=True):
+def test_a_stream_has_the_same_bits_alone_and_in_a_batch_and_on_any_number_of_threads(weights: str, cell: str) -> None:
+    models = [StreamingModel(model(cell, H=80), weights, kernels="fused", threads=threads) for threads in (1, 2, 3)]
+    ids, state = np.arange(23), random_state(models[0].model, 23)
+    batch = flat(*models[0].step(ids, state))
+    for other in models[1:]:
+        for ours, theirs in zip(flat(*other.step(ids, state)), batch, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     for n, alone in enumerate(split_state(state)):
-        for ours, all_of_them in zip(flat(*streams[n % 3].step(ids[n : n + 1], alone)), runner, strict=True):
-            np.testing.assert_array_equal(ours[0], all_of_them[n])
+        for ours, theirs in zip(flat(*models[n % 3].step(ids[n : n + 1], alone)), batch, strict=True):
+            np.testing.assert_array_equal(ours[0], theirs[n])
 
 
-@every_kind
-def test_several_threads_may_step_the_same_model_at_once(weights: str) -> None:
+@every_format
+def test_several_threads_may_step_one_model_at_once(weights: str) -> None:
     streaming = StreamingModel(model("gru", V=500, H=100), weights, kernels="fused", threads=2)
     state = random_state(streaming.model, 1)
     expected = [flat(*streaming.step(np.array([n]), state)) for n in range(4)]
@@ -112,7 +110,7 @@ def test_several_threads_may_step_the_same_model_at_once(weights: str) -> None:
     assert not wrong
 
 
-def test_large_states_and_empty_columns_are_no_trouble_for_bytes() -> None:
+def test_int8_takes_large_states_and_columns_of_zeros() -> None:
     lm = model()
     lm.params[1][:, 3] = 0
     streaming = StreamingModel(lm, "int8", kernels="fused")
@@ -125,7 +123,7 @@ def test_large_states_and_empty_columns_are_no_trouble_for_bytes() -> None:
 
 @pytest.mark.parametrize("D", [500, 520, 3000])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_sums_of_many_large_whole_numbers_are_not_too_large(D: int, sign: int) -> None:
+def test_sums_of_many_large_integers_do_not_overflow(D: int, sign: int) -> None:
     lm = RNNLM(5, D, 4, 1, "rnn", seed=0)
     parameters = lm.named_parameters()
     parameters["embedding.W"][...] = 1
@@ -136,10 +134,10 @@ def test_sums_of_many_large_whole_numbers_are_not_too_large(D: int, sign: int) -
     np.testing.assert_allclose(abs(flat(0, ours)[1]), np.tanh(1), rtol=1e-2)
 
 
-def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_narrower_vectors_give_the_same_results(tmp_path: Path) -> None:
     from weft.backends.kernels.jit.cpu_features import usable_instructions
 
-    for name in usable_instructions()[1:][-1:]:  # the narrowest has no dot products of bytes either
+    for name in usable_instructions()[1:][-1:]:  # the narrowest set has no integer dot products either
         environment = {**os.environ, "WEFT_SIMD": name, "NUMBA_CACHE_DIR": str(tmp_path / name)}
         tests = f"{__file__}::test_steps_equal_those_of_the_rounded_model"
         run = subprocess.run(
@@ -153,25 +151,25 @@ def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("work", "alone_later"), [(0, False), (1 << 40, True)])
-def test_only_a_brief_step_takes_a_long_wait_for_a_lost_helper(
+def test_only_a_short_step_runs_alone_after_a_worker_was_lost(
     monkeypatch: pytest.MonkeyPatch, work: int, alone_later: bool
 ) -> None:
-    """`work`: from how much on a step is not brief."""
+    """work: multiply-adds from which on a step is not short."""
     from weft.backends.kernels.streaming import engine as streaming_engine
-    from weft.backends.kernels.streaming.step import LOST
+    from weft.backends.kernels.streaming.step import WORKER_LOST
     from weft.backends.kernels.threads.thread_pool import ThreadPool
 
-    def lose_a_helper(control: Any, job: Any, *others: Any) -> bool:
-        job[LOST] = 1
+    def lose_a_worker(control: Any, job: Any, *others: Any) -> bool:
+        job[WORKER_LOST] = 1
         return True
 
-    crew = ThreadPool(2)
-    monkeypatch.setattr(streaming_engine, "crew", lambda count: crew)
-    monkeypatch.setattr(streaming_engine, "BRIEF_WORK", work)
-    monkeypatch.setattr(streaming_engine, "run_step", lose_a_helper)
+    pool = ThreadPool(2)
+    monkeypatch.setattr(streaming_engine, "thread_pool", lambda count: pool)
+    monkeypatch.setattr(streaming_engine, "SHORT_WORK", work)
+    monkeypatch.setattr(streaming_engine, "run_step", lose_a_worker)
     streaming = StreamingModel(model(), kernels="fused", threads=2)
     streaming.step([1], streaming.zero_state(1))
-    engaged = crew.acquire()
-    if engaged:
-        crew.release(lost=False)
-    assert engaged is not alone_later
+    acquired = pool.acquire()
+    if acquired:
+        pool.release(lost=False)
+    assert acquired is not alone_later

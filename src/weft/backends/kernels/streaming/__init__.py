@@ -1,1 +1,1 @@
-"""Streaming inference: a model's weights packed once, and one compiled call a step."""
+"""Streaming inference: a model's weights packed once, and one compiled call per step."""

@@ -1,4 +1,12 @@
-"""The left factors of a step's products, as the micro-kernel for the weights wants them."""
+"""The activations of a step in the form that the micro-kernel for the weights needs.
+
+float32 and bfloat16 weights are multiplied with float32 activations as they are. int8 weights are multiplied with
+activations of 16 bits, so that the products are exact in integers. Each row has one scale. A packed element has four
+values of consecutive k, which become two int32, one in each half of the row:
+
+    VNNI               first half: four high bytes             second half: four low bytes
+    16-bit products    first half: values 0 and 2              second half: values 1 and 3
+"""
 
 from __future__ import annotations
 
@@ -12,28 +20,28 @@ from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_vnni, has_vnni_int16
 from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
+from weft.backends.kernels.streaming.operands import Activations
 
-SMALLEST, LARGEST, MIDDLE = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
-MOST_IN_ALL, ONE = np.float32(2**31 // 127), np.float32(1)
-"""What the numbers of a row of A may come to in all: the sum of their products with int8 weights has 31 bits then."""
-
-
-def bytes_row(cells: Any) -> Any:
-    """Words of a row in 16 bits: two for each cell, in two halves, each whole rows of tiles."""
-    return 2 * ((cells + TILE_SIDE - 1) // TILE_SIDE * TILE_SIDE)
-
-
-def factor_row(cells: Any) -> Any:
-    """Words for such a row and for its scale."""
-    return bytes_row(cells) + TILE_SIDE
-
-
-row_in_bytes, row_of_factor = inlined(bytes_row), inlined(factor_row)
+SMALLEST, LARGEST, BYTE_OFFSET = np.float32(1e-30), np.float32(32767), np.float32(32768.5)
+MAX_SUM, ONE = np.float32(2**31 // 127), np.float32(1)
+"""The largest sum of the magnitudes of a row: its products with int8 weights then add up within 32 bits."""
 
 
 @inlined
-def largest_size(x: Any, count: Any) -> Any:
-    """The largest |x_k| of so many, and not nothing."""
+def quantized_row(depth: Any) -> Any:
+    """int32 in a row of 16-bit activations: two halves, each padded to whole tile rows."""
+    return 2 * ((depth + TILE_SIDE - 1) // TILE_SIDE * TILE_SIDE)
+
+
+@inlined
+def buffer_row(depth: Any) -> Any:
+    """Elements of the buffer for such a row and for its scale."""
+    return quantized_row(depth) + TILE_SIDE
+
+
+@inlined
+def largest_magnitude(x: Any, count: Any) -> Any:
+    """max |x_k|, and at least SMALLEST."""
     largest = SMALLEST
     for k in range(count):
         largest = max(largest, abs(x[k]))
@@ -41,65 +49,65 @@ def largest_size(x: Any, count: Any) -> Any:
 
 
 @inlined
-def to_bytes(x: Any, largest: Any, cells: Any, highs: Any, lows: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of the high bytes and one of the low ones; returns the scale.
+def quantize_to_bytes(x: Any, largest: Any, depth: Any, highs: Any, lows: Any) -> Any:
+    """x (4 · depth,) in 16 bits, offset by 2¹⁵: the high and the low bytes of every four values. Returns the scale.
 
-    The scale lets the largest just fit; a rounding error is at most 1/65534 of it.
+    The scale maps `largest` to 32767; a rounding error is at most 1/65534 of `largest`.
     """
     inverse = LARGEST / largest
-    for cell in range(cells):
+    for element in range(depth):
         high = low = np.int32(0)
         for j in range(4):
-            number = np.int32(x[4 * cell + j] * inverse + MIDDLE)  # positive, so that cutting it off rounds
-            high |= (number >> np.int32(8)) << np.int32(8 * j)
-            low |= (number & np.int32(255)) << np.int32(8 * j)
-        highs[cell], lows[cell] = high, low
+            value = np.int32(x[4 * element + j] * inverse + BYTE_OFFSET)  # positive, so that truncation rounds
+            high |= (value >> np.int32(8)) << np.int32(8 * j)
+            low |= (value & np.int32(255)) << np.int32(8 * j)
+        highs[element], lows[element] = high, low
     return largest / LARGEST
 
 
 @inlined
-def to_words(x: Any, largest: Any, cells: Any, even: Any, odd: Any) -> Any:
-    """x (4 · cells,) in 16 bits: of every four, a word of the first and the third and one of the second and the fourth;
-    returns the scale.
+def quantize_to_int16(x: Any, largest: Any, depth: Any, even: Any, odd: Any) -> Any:
+    """x (4 · depth,) in 16 bits: of every four values, 0 and 2 in `even`, 1 and 3 in `odd`. Returns the scale.
 
-    The largest just fits, or is as much smaller as whole sums of products with numbers up to 127 need to.
+    The scale maps `largest` to 32767, or to less if the integer sums could overflow.
     """
-    most = min(LARGEST, MOST_IN_ALL / np.float32(4 * cells) - ONE)
+    most = min(LARGEST, MAX_SUM / np.float32(4 * depth) - ONE)
     inverse = most / largest
-    for cell in range(cells):
-        first, second = np.int32(np.rint(x[4 * cell] * inverse)), np.int32(np.rint(x[4 * cell + 1] * inverse))
-        third, fourth = np.int32(np.rint(x[4 * cell + 2] * inverse)), np.int32(np.rint(x[4 * cell + 3] * inverse))
-        even[cell] = (first & np.int32(0xFFFF)) | (third << np.int32(16))
-        odd[cell] = (second & np.int32(0xFFFF)) | (fourth << np.int32(16))
+    for element in range(depth):
+        k = 4 * element
+        first, second = np.int32(np.rint(x[k] * inverse)), np.int32(np.rint(x[k + 1] * inverse))
+        third, fourth = np.int32(np.rint(x[k + 2] * inverse)), np.int32(np.rint(x[k + 3] * inverse))
+        even[element] = (first & np.int32(0xFFFF)) | (third << np.int32(16))
+        odd[element] = (second & np.int32(0xFFFF)) | (fourth << np.int32(16))
     return largest / most
 
 
-def left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-    """x (rows, …) as the left factor for `weights`: its address, its rows' distance, and its scales' address.
+def pack_activations(weights: Any, x: Any, stride: Any, N: Any, depth: Any, buffer: Any) -> Any:
+    """x (N, …) at an address, with rows `stride` elements apart, as `Activations` for `weights` of `depth` elements.
 
-    own: where this thread may put it.
+    buffer: N · buffer_row(depth) elements, used for int8 weights.
     """
 
 
-@overload(left_factor)
-def _left_factor(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
+@overload(pack_activations)
+def _pack_activations(weights: Any, x: Any, stride: Any, N: Any, depth: Any, buffer: Any) -> Any:
     if weights.dtype == types.int8 and (has_vnni() or has_vnni_int16()):
-        to_bits = to_bytes if has_vnni() else to_words
+        quantize = quantize_to_bytes if has_vnni() else quantize_to_int16
 
-        def in_16_bits(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-            row = row_in_bytes(cells)
-            words, scales = ints_in(own), offset(own, rows * row)
-            for r in range(rows):
-                x_r, first = offset(x, r * x_row), offset(words, r * row)
+        def in_16_bits(weights: Any, x: Any, stride: Any, N: Any, depth: Any, buffer: Any) -> Any:
+            row = quantized_row(depth)
+            packed, scales = ints_in(buffer), offset(buffer, N * row)
+            for n in range(N):
+                x_n, first = offset(x, n * stride), offset(packed, n * row)
                 second = offset(first, row // 2)
-                scales[r] = to_bits(x_r, largest_size(x_r, 4 * cells), cells, first, second)
-                for cell in range(cells, row // 2):
-                    first[cell] = second[cell] = np.int32(0)
-            return words, row, scales
+                scales[n] = quantize(x_n, largest_magnitude(x_n, 4 * depth), depth, first, second)
+                for element in range(depth, row // 2):
+                    first[element] = second[element] = np.int32(0)
+            return Activations(packed, row, scales)
 
         return in_16_bits
 
-    def as_it_is(weights: Any, x: Any, x_row: Any, rows: Any, cells: Any, own: Any) -> Any:
-        return x, x_row, x
+    def in_place(weights: Any, x: Any, stride: Any, N: Any, depth: Any, buffer: Any) -> Any:
+        return Activations(x, stride, x)
 
-    return as_it_is
+    return in_place

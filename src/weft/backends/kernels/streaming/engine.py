@@ -1,4 +1,18 @@
-"""Streaming on the kernels: a model's weights packed once, and steps that are one call each."""
+"""Streaming inference: the weights of a model packed once, and one compiled call per step.
+
+A step reads one token id for each of N streams:
+
+    run_step (here)                copies the state into the activations and publishes a job to the thread pool
+        for each phase (`step`)    all threads, chunk by chunk
+            embedding              x = W[id]                                                  `embedding`
+            layer, each            a = b + x W_x + h_{t-1} W_h; the cell's update             `skinny_gemm`, `cells`
+            output                 scores = b + h W                                           `skinny_gemm`
+    run_step                       copies the state after the step out of the activations
+
+The phases are the rows of a plan (`plan`), which `packed_model` builds together with the packed weights
+(`weight_packing`). The products read activations as `activation_packing` leaves them, in `micro_kernel` or, with AMX
+tiles, in `amx`. A cell is one registration (`cell`).
+"""
 
 from __future__ import annotations
 
@@ -11,27 +25,30 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.jit.atomics import LINE, call_pointer
 from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.streaming.packed_model import Layout
+from weft.backends.kernels.streaming.cell import StreamingCell
+from weft.backends.kernels.streaming.packed_model import PackedModel
 from weft.backends.kernels.streaming.plan import CHUNKS
 from weft.backends.kernels.streaming.step import (
+    ACTIVATIONS,
     CONSTANTS,
     DONE,
     FUNCTION,
     IDS,
-    LOST,
-    OWN,
-    OWN_ROW,
+    JOB_STATE_STRIDE,
+    PACKED,
+    PACKED_STRIDE,
     PHASES,
     PLAN,
-    ROOM,
-    ROWS,
+    ROUND,
     SCORES,
-    SCORES_ROW,
+    SCORES_STRIDE,
+    STREAMS,
     THREADS,
-    TURN,
+    VOCABULARY,
     WEIGHTS,
-    part_in,
-)  # fmt: skip
+    WORKER_LOST,
+    step_function,
+)
 from weft.backends.kernels.threads.thread_pool import run_job, thread_pool
 from weft.backends.kernels.threads.workspace import aligned, aligned_floats
 from weft.errors import InputError
@@ -39,97 +56,100 @@ from weft.errors import InputError
 Floats = NDArray[np.float32]
 
 SHORT_WORK = 200_000_000
-"""Multiply-adds of a step that take less than a helper that lost its core is waited for. In a longer one the last chunk
-takes as long, and is no reason to go on alone."""
+"""Multiply-adds up to which a step takes less time than the wait for a worker that lost its core.
+
+In a longer step the last chunk takes as long as that wait, which is then no reason to run the next steps alone.
+"""
 
 
 @jit
-def run_step(
-    control: Any, job: Any, ids: Any, vocabulary: Any, before: Any, after: Any, scores: Any, room: Any, states_row: Any
-) -> Any:
-    """One step of all streams; False if an id is none. Before and after: the state (parts, N, H)."""
+def run_step(control: Any, job: Any, ids: Any, before: Any, after: Any, scores: Any, activations: Any) -> Any:
+    """One step of all streams; returns False for an id outside the vocabulary. before, after: states (parts, N, H)."""
     parts, N, H = before.shape
+    stride = job[JOB_STATE_STRIDE]
     for n in range(N):
-        if ids[n] < 0 or ids[n] >= vocabulary:
+        if ids[n] < 0 or ids[n] >= job[VOCABULARY]:
             return False
     for part in range(parts):
         for n in range(N):
-            row = room[(part * N + n) * states_row : (part * N + n + 1) * states_row]
+            row = activations[(part * N + n) * stride : (part * N + n + 1) * stride]
             row[:H] = before[part, n]
             row[H:] = 0
-    job[IDS], job[ROOM], job[SCORES], job[ROWS] = ids.ctypes.data, room.ctypes.data, scores.ctypes.data, N
-    job[TURN] += 1
-    job[LOST] = 0
+    job[IDS], job[ACTIVATIONS], job[SCORES] = ids.ctypes.data, activations.ctypes.data, scores.ctypes.data
+    job[STREAMS] = N
+    job[ROUND] += 1
+    job[WORKER_LOST] = 0
     for phase in range(job[PHASES]):
         job[DONE + LINE * phase] = 0
     if job[THREADS] > 1:
         if run_job(control, job.ctypes.data):
-            job[LOST] = 1
+            job[WORKER_LOST] = 1
     else:
         call_pointer(job[FUNCTION], job.ctypes.data, 0)
     for part in range(parts):
         for n in range(N):
-            start = ((parts + part) * N + n) * states_row
-            after[part, n] = room[start : start + H]
+            start = ((parts + part) * N + n) * stride
+            after[part, n] = activations[start : start + H]
     return True
 
 
 class StreamingEngine:
-    """The weights of a model of V tokens and H hidden units, packed for streaming on `threads` threads.
+    """The weights of a model with V tokens and H hidden units, packed for streaming on `threads` threads.
 
-    kind: see `weft.backends.quantization`. layers: W_x, W_h and b of each. output: W (H, V), None where it is the
-    embedding's transpose. `step` may be called by several threads at once; one of them then has the helpers.
+    weight_format: "float32", "bfloat16" or "int8" (see `weft.backends.quantization`). embedding: W (V, D). layers: W_x,
+    W_h and b of each layer of `cell`. output: W (H, V), or None if it is the transpose of the embedding; bias (V,).
+    `step` may be called from several threads at once, one of which then has the workers of the thread pool.
     """
 
     def __init__(
-        self, kind: str, cell: str, embedding: Floats, layers: Sequence[tuple[Floats, Floats, Floats]],
-        output: Floats | None, bias: Floats, threads: int,
+        self, weight_format: str, cell: StreamingCell, embedding: Floats,
+        layers: Sequence[tuple[Floats, Floats, Floats]], output: Floats | None, bias: Floats, threads: int,
     ) -> None:  # fmt: skip
         self.threads = threads
         self.vocabulary = len(bias)
-        self.layout = Layout(kind, cell, embedding, layers, output, bias)
-        self._function = part_in(self.layout.weights.dtype.name)
-        self._own = threading.local()
+        self.packed = PackedModel(weight_format, cell, embedding, layers, output, bias)
+        self._function = step_function(weight_format)
+        self._thread_local = threading.local()
 
     def step(self, ids: NDArray[np.int64], before: Floats) -> tuple[Floats, Floats]:
-        """ids (N,) and the parts of the state (parts, N, H) -> scores (N, V), and the state after; contiguous arrays.
+        """ids (N,) and the state (parts, N, H), contiguous -> scores (N, V) and the state after the step.
 
         Raises InputError for an id outside [0, V).
         """
-        layout = self.layout
-        scores, after = aligned_floats(len(ids), layout.scores_row), np.empty_like(before)
-        job, room = self._job_and_room(len(ids))
-        helpers = thread_pool(self.threads)
-        helped = helpers.acquire(patient=len(ids) * layout.weights.size >= SHORT_WORK)
+        packed = self.packed
+        scores, after = aligned_floats(len(ids), packed.scores_stride), np.empty_like(before)
+        job, activations = self._job_and_activations(len(ids))
+        pool = thread_pool(self.threads)
+        acquired = pool.acquire(patient=len(ids) * packed.weights.size >= SHORT_WORK)
         try:
-            job[THREADS] = self.threads if helped else 1
-            known = run_step(helpers.control, job, ids, self.vocabulary, before, after, scores, room, layout.units_row)
+            job[THREADS] = self.threads if acquired else 1
+            known = run_step(pool.control, job, ids, before, after, scores, activations)
         finally:
-            if helped:
-                helpers.release(bool(job[LOST]))
+            if acquired:
+                pool.release(bool(job[WORKER_LOST]))
         if not known:
             wrong = ids[(ids < 0) | (ids >= self.vocabulary)]
             raise InputError(f"token ids must lie in [0, {self.vocabulary}), got {wrong[0]}")
         return scores[:, : self.vocabulary], after
 
-    def _job_and_room(self, N: int) -> tuple[NDArray[np.int64], Floats]:
-        own: dict[str, Any] = self._own.__dict__
-        if "job" not in own:
-            own["job"], own["room"] = self._new_job(), aligned(0, np.float32)
-        layout = self.layout
-        size = N * (layout.room_row + self.threads * layout.own_row)
-        if own["room"].size < size:
-            own["room"] = aligned(size, np.float32)
-        return own["job"], own["room"]
+    def _job_and_activations(self, N: int) -> tuple[NDArray[np.int64], Floats]:
+        """The job and the activations of the calling thread, large enough for N streams."""
+        local: dict[str, Any] = self._thread_local.__dict__
+        if "job" not in local:
+            local["job"], local["activations"] = self._new_job(), aligned(0, np.float32)
+        size = N * (self.packed.activations_per_stream + self.threads * self.packed.packed_per_stream)
+        if local["activations"].size < size:
+            local["activations"] = aligned(size, np.float32)
+        return local["job"], local["activations"]
 
     def _new_job(self) -> NDArray[np.int64]:
-        layout = self.layout
-        phases = len(layout.plan)
-        job: NDArray[np.int64] = aligned(DONE + LINE * phases + int(layout.plan[:, CHUNKS].sum()), np.int64)
+        packed = self.packed
+        phases = len(packed.plan)
+        job: NDArray[np.int64] = aligned(DONE + LINE * phases + int(packed.plan[:, CHUNKS].sum()), np.int64)
         job[:] = 0
-        addresses = {PLAN: layout.plan, WEIGHTS: layout.weights, CONSTANTS: layout.constants}
-        for word, array in addresses.items():
+        for word, array in ((PLAN, packed.plan), (WEIGHTS, packed.weights), (CONSTANTS, packed.constants)):
             job[word] = array.ctypes.data
-        job[FUNCTION], job[PHASES] = self._function.address, phases
-        job[SCORES_ROW], job[OWN], job[OWN_ROW] = layout.scores_row, layout.room_row, layout.own_row
+        job[FUNCTION], job[PHASES], job[VOCABULARY] = self._function.address, phases, self.vocabulary
+        job[JOB_STATE_STRIDE], job[SCORES_STRIDE] = packed.state_stride, packed.scores_stride
+        job[PACKED], job[PACKED_STRIDE] = packed.activations_per_stream, packed.packed_per_stream
         return job

@@ -1,4 +1,4 @@
-"""Where everything of a streamed model lies: its weights, the plan of its step, and the regions of its room."""
+"""A model packed for streaming: its weights, the plan of its step, and the regions of the activations."""
 
 from __future__ import annotations
 
@@ -8,147 +8,146 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.streaming.activation_packing import factor_row
+from weft.backends.kernels.streaming.activation_packing import buffer_row
+from weft.backends.kernels.streaming.cell import StreamingCell, compiled_update
 from weft.backends.kernels.streaming.plan import (
     BIAS,
-    BLOCK,
     BLOCKS,
-    C_NEXT,
-    C_PREV,
-    CHUNK,
+    CHUNK_BLOCKS,
     CHUNKS,
     DEPTH,
-    DEPTH_STEP,
     EMBEDDING,
+    EMBEDDING_ID_STRIDE,
+    EMBEDDING_IDS,
+    EMBEDDING_RUN,
+    EMBEDDING_RUN_STRIDE,
+    EMBEDDING_SIZE,
     FIELDS,
-    GATE,
-    GRU_CANDIDATE,
-    GRU_GATES,
-    H_NEXT,
-    H_PREV,
-    ID_STEP,
+    GATE_SUMS,
+    GATE_SUMS_STRIDE,
     INPUT,
     INPUT_MATRIX,
-    INPUT_ROW,
+    INPUT_STRIDE,
     KIND,
-    LENGTH,
-    LSTM,
+    LAYER,
+    MATRIX_FIELDS,
     OUTPUT,
     PANELS,
     RECURRENT,
     RECURRENT_MATRIX,
-    RNN,
-    SEEN,
-    SUMS,
-    SUMS_ROW,
-    UNITS_ROW,
-)  # fmt: skip
-from weft.backends.kernels.streaming.skinny_gemm import CELLS, MATRIX, WIDTH
-from weft.backends.kernels.streaming.weight_packing import Packing
+    SCRATCH,
+    STATE_AFTER,
+    STATE_BEFORE,
+    STATE_STRIDE,
+    UPDATE,
+    WIDTH,
+)
+from weft.backends.kernels.streaming.weight_packing import WeightPacker
 from weft.backends.quantization import rounded
 
 Floats = NDArray[np.float32]
+Phase = dict[int, int]
+"""A row of the plan, by field."""
 
 CHUNK_BYTES = 64 * 1024
-"""About how many bytes of weights a thread takes at once: a microsecond or two of reading."""
-
-PHASES = {"rnn": ((RNN, (0,)),), "lstm": ((LSTM, (0, 1, 2, 3)),), "gru": ((GRU_GATES, (0, 1)), (GRU_CANDIDATE, (2,)))}
-"""The phases of a layer by its cell, each with the gates that its product gives."""
-
-STATE_PARTS = {"rnn": 1, "lstm": 2, "gru": 1}
+"""Bytes of weights in a chunk, about: a microsecond or two of reading."""
 
 
-class Layout:
-    """See `StreamEngine` for the arguments.
+class PackedModel:
+    """See `StreamingEngine` for the arguments.
 
-    plan (phases, FIELDS), weights and constants: what the kernels read. room_row, own_row: floats that a step needs for
-    each stream, and each thread for each stream. units_row, scores_row: the rows' lengths of states and scores.
+    plan (phases, FIELDS), weights and constants are what the kernels read. activations_per_stream,
+    packed_per_stream: float32 that a step needs for each stream, and each thread in addition for each stream.
+    state_stride, scores_stride: row strides of the state and of the scores.
     """
 
     def __init__(
-        self, kind: str, cell: str, embedding: Floats, layers: Sequence[tuple[Floats, Floats, Floats]],
-        output: Floats | None, bias: Floats,
+        self, weight_format: str, cell: StreamingCell, embedding: Floats,
+        layers: Sequence[tuple[Floats, Floats, Floats]], output: Floats | None, bias: Floats,
     ) -> None:  # fmt: skip
-        self._kind, self._packing = kind, Packing(kind)
+        self._format, self._packer = weight_format, WeightPacker(weight_format)
         (V, D), H = embedding.shape, layers[0][1].shape[0]
-        self.units_row, self.scores_row = _whole(H), _whole(V)
-        parts = STATE_PARTS[cell]
-        self.room_row = 2 * parts * len(layers) * self.units_row
+        self.state_stride, self.scores_stride = _padded(H), _padded(V)
+        states = cell.state_parts * len(layers) * self.state_stride
+        self.activations_per_stream = 2 * states  # the state before comes first, then the state after
         gates = len(layers[0][2]) // H
-        sums, x = self._region(gates * self.units_row), self._region(_whole(D))
-        gate, seen = self._region(self.units_row), self._region(self.units_row)
-        rows: list[dict[int, int]] = []
+        sums, x = self._region(gates * self.state_stride), self._region(_padded(D))
+        scratch = self._region(cell.scratch * self.state_stride)
         scores = self._output(embedding.T if output is None else output, bias)
-        rows.append(self._embedding(embedding, scores if output is None else None, x))
-        x_row = _whole(D)
+        phases = [self._embedding(embedding, scores if output is None else None, x)]
+        x_stride = _padded(D)
         for number, (Wx, Wh, b) in enumerate(layers):
-            h, c = parts * number, parts * number + parts - 1
-            state = {
-                H_PREV: h, H_NEXT: parts * len(layers) + h, C_PREV: c, C_NEXT: parts * len(layers) + c
+            before = cell.state_parts * number * self.state_stride
+            common = {
+                KIND: LAYER, INPUT: x, INPUT_STRIDE: x_stride, GATE_SUMS: sums, STATE_STRIDE: self.state_stride,
+                STATE_BEFORE: before, STATE_AFTER: states + before, SCRATCH: scratch,
             }  # fmt: skip
-            common = {word: part * self.units_row for word, part in state.items()}
-            common |= {INPUT: x, INPUT_ROW: x_row, SUMS: sums, GATE: gate, SEEN: seen, UNITS_ROW: self.units_row}
-            for phase, which in PHASES[cell]:
-                row = {KIND: phase, **common, **self._layer(Wx, Wh, b, which)}
-                row[RECURRENT] = seen if phase == GRU_CANDIDATE else row[H_PREV]
-                rows.append(row)
-            x, x_row = common[H_NEXT], self.units_row
-        rows.append({**scores, INPUT: x, INPUT_ROW: x_row})
-        self.plan = np.zeros((len(rows), FIELDS), np.int64)
-        for place, row in enumerate(rows):
+            for phase in cell.phases:
+                row = {UPDATE: compiled_update(cell, phase).address, **common, **self._layer(Wx, Wh, b, phase.gates)}
+                row[RECURRENT] = before if phase.recurrent is None else scratch + phase.recurrent * self.state_stride
+                phases.append(row)
+            x, x_stride = common[STATE_AFTER], self.state_stride
+        phases.append({**scores, INPUT: x, INPUT_STRIDE: x_stride})
+        self.plan = np.zeros((len(phases), FIELDS), np.int64)
+        for number, row in enumerate(phases):
             for field, value in row.items():
-                self.plan[place, field] = value
-        self.weights, self.constants = self._packing.done()
-        self.own_row = 2 * factor_row(max(_whole(D), self.units_row) // 4)
+                self.plan[number, field] = value
+        self.weights, self.constants = self._packer.finish()
+        self.packed_per_stream = 2 * int(buffer_row(max(_padded(D), self.state_stride) // 4))
 
-    def _region(self, row: int) -> int:
-        self.room_row += row
-        return self.room_row - row
+    def _region(self, stride: int) -> int:
+        """Reserve a region of the activations with this row stride; returns its offset."""
+        self.activations_per_stream += stride
+        return self.activations_per_stream - stride
 
-    def _embedding(self, W: Floats, output: dict[int, int] | None, x: int) -> dict[int, int]:
-        """Rows of their own, or those of the output's panels."""
-        row = {KIND: EMBEDDING, BLOCKS: 1, CHUNK: 1, CHUNKS: 1, INPUT: x, INPUT_ROW: _whole(W.shape[1])}
-        row[LENGTH] = W.shape[1]
+    def _embedding(self, W: Floats, output: Phase | None, x: int) -> Phase:
+        """The phase that reads rows of W: packed by rows, or the panels of `output` if the weights are tied."""
+        D = W.shape[1]
+        row = {KIND: EMBEDDING, BLOCKS: 1, CHUNK_BLOCKS: 1, CHUNKS: 1, INPUT: x, INPUT_STRIDE: _padded(D)}
+        row[EMBEDDING_SIZE] = D
         if output is None:
-            row |= {BLOCK: 1, DEPTH: W.shape[1]} | self._words(self._packing.rows(*rounded(W, self._kind, 1)))
-            return row
-        depth = self._packing.in_a_cell
-        row |= {BLOCK: WIDTH, ID_STEP: depth, DEPTH: depth, DEPTH_STEP: WIDTH * depth}
-        return row | {field: output[field] for field in range(INPUT_MATRIX, INPUT_MATRIX + MATRIX)}
+            row |= {EMBEDDING_IDS: 1, EMBEDDING_RUN: D}
+            return row | _matrix(self._packer.add_rows(*rounded(W, self._format, 1)))
+        values = self._packer.values_per_element
+        row |= {EMBEDDING_IDS: WIDTH, EMBEDDING_ID_STRIDE: values}
+        row |= {EMBEDDING_RUN: values, EMBEDDING_RUN_STRIDE: WIDTH * values}
+        return row | {field: output[field] for field in range(INPUT_MATRIX, INPUT_MATRIX + MATRIX_FIELDS)}
 
-    def _layer(self, Wx: Floats, Wh: Floats, b: Floats, which: tuple[int, ...]) -> dict[int, int]:
-        """The gates `which` of a layer, those of a vector of units side by side."""
+    def _layer(self, Wx: Floats, Wh: Floats, b: Floats, gates: tuple[int, ...]) -> Phase:
+        """The products of some gates of a layer: for each block of units, one panel per gate."""
         H = Wh.shape[0]
-        units = np.arange(self.units_row).reshape(-1, 1, WIDTH)
-        columns = (units + H * np.array(which)[:, None]).reshape(-1)
-        real = np.broadcast_to(units < H, (len(units), len(which), WIDTH)).reshape(-1)
+        units = np.arange(self.state_stride).reshape(-1, 1, WIDTH)
+        columns = (units + H * np.array(gates)[:, None]).reshape(-1)
+        real = np.broadcast_to(units < H, (len(units), len(gates), WIDTH)).reshape(-1)
 
         def pick(values: NDArray[Any]) -> NDArray[Any]:
             picked = np.zeros((*values.shape[:-1], len(columns)), values.dtype)
             picked[..., real] = values[..., columns[real]]
             return picked
 
-        row = {SUMS_ROW: len(columns), BIAS: self._packing.constant(pick(b))}
+        row = {GATE_SUMS_STRIDE: len(columns), BIAS: self._packer.add_constants(pick(b))}
         for first, W in ((INPUT_MATRIX, Wx), (RECURRENT_MATRIX, Wh)):
-            numbers, scales = rounded(W, self._kind, 0)
-            row |= self._words(self._packing.matrix(pick(numbers), pick(scales)), first)
-        return row | self._chunks(row, len(units), len(which), (INPUT_MATRIX, RECURRENT_MATRIX))
+            weights, scales = rounded(W, self._format, 0)
+            row |= _matrix(self._packer.add_matrix(pick(weights), pick(scales)), first)
+        return row | _chunks(row, len(units), len(gates), (INPUT_MATRIX, RECURRENT_MATRIX))
 
-    def _output(self, W: Floats, bias: Floats) -> dict[int, int]:
-        row = {KIND: OUTPUT, BIAS: self._packing.constant(bias)}
-        row |= self._words(self._packing.matrix(*rounded(W, self._kind, 0)))
-        return row | self._chunks(row, self.scores_row // WIDTH, 1, (INPUT_MATRIX,))
-
-    def _words(self, matrix: list[int], first: int = INPUT_MATRIX) -> dict[int, int]:
-        return {first + place: word for place, word in enumerate(matrix)}
-
-    def _chunks(self, row: dict[int, int], blocks: int, panels: int, matrices: tuple[int, ...]) -> dict[int, int]:
-        """Chunks of about CHUNK_BYTES, of so many panels that they can be read several at a time."""
-        size = panels * sum(row[matrix + CELLS] * WIDTH * 4 for matrix in matrices)
-        step = max(1, 8 // panels) if panels * blocks >= 64 else max(1, 4 // panels)
-        chunk = max(1, CHUNK_BYTES // size // step) * step
-        return {BLOCKS: blocks, PANELS: panels, CHUNK: chunk, CHUNKS: -(-blocks // chunk)}
+    def _output(self, W: Floats, bias: Floats) -> Phase:
+        row = {KIND: OUTPUT, BIAS: self._packer.add_constants(bias)}
+        row |= _matrix(self._packer.add_matrix(*rounded(W, self._format, 0)))
+        return row | _chunks(row, self.scores_stride // WIDTH, 1, (INPUT_MATRIX,))
 
 
-def _whole(size: int) -> int:
+def _matrix(fields: list[int], first: int = INPUT_MATRIX) -> Phase:
+    return {first + field: value for field, value in enumerate(fields)}
+
+
+def _chunks(row: Phase, blocks: int, panels: int, matrices: tuple[int, ...]) -> Phase:
+    """Chunks of about CHUNK_BYTES, whose number of panels suits kernels that read several side by side."""
+    block_bytes = panels * sum(row[matrix + DEPTH] * WIDTH * 4 for matrix in matrices)
+    multiple = max(1, 8 // panels) if panels * blocks >= 64 else max(1, 4 // panels)
+    chunk = max(1, CHUNK_BYTES // block_bytes // multiple) * multiple
+    return {BLOCKS: blocks, PANELS: panels, CHUNK_BLOCKS: chunk, CHUNKS: -(-blocks // chunk)}
+
+
+def _padded(size: int) -> int:
     return -(-size // WIDTH) * WIDTH

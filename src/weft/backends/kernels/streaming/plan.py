@@ -1,46 +1,53 @@
-"""The plan of a step: its phases one after another, each a row of whole numbers that the kernels read.
+"""The plan of a step: one row of int64 for each phase, read by the kernels, and the layout of what the fields address.
 
     embedding      x = W[id]
-    rnn | lstm     a = b + x W_x + h_{t-1} W_h and the new state, some hidden units with all their gates at a time
-    gru            two phases, since the candidate's product needs all of r * h_{t-1}
-    output         b + x W
+    layer          a = b + x W_x + h_{t-1} W_h for some gates, and the cell's update of the hidden units
+    output         scores = b + h W
 
-All activations of a step lie in one room: a region is an offset and a row's length, both times the number of rows. All
-weights lie in one array, biases and scales in another.
+A cell has one layer phase, or more if a later product needs what an earlier update computes (see `cell`). The
+activations of a step are in one array: a region of it is an offset and the stride of its rows, both to be multiplied by
+the number of streams N, then by rows. All weights are in one array, biases, scales and sums in another.
 """
 
 from __future__ import annotations
 
-from weft.backends.kernels.streaming.skinny_gemm import MATRIX
+from weft.backends.kernels.jit.cpu_features import host_tiling
 
-EMBEDDING, RNN, LSTM, GRU_GATES, GRU_CANDIDATE, OUTPUT = range(6)
+_tiling = host_tiling()
+assert _tiling is not None, "the kernels are loaded only where host_tiling() knows the processor"
+WIDTH = _tiling.width
+"""Columns of a weight panel: the lanes of a vector. A block is WIDTH hidden units, or tokens of the vocabulary."""
+
+EMBEDDING, LAYER, OUTPUT = range(3)
 """Kinds of phases."""
+
+OFFSET, PANEL_STRIDE, DEPTH, SCALES, SUMS, MATRIX_FIELDS = range(6)
+"""Fields of a packed matrix: offset of the first panel and stride of the panels, in weights; packed elements of a panel
+along k; offsets of the columns' scales and sums among the constants."""
 
 (
     KIND,
-    BLOCKS,  # vectors of hidden units, or of the vocabulary
-    PANELS,  # of a block: one a gate
-    CHUNK,  # blocks that are taken at once
+    UPDATE,  # the address of the cell's update function, see `cell.compiled_update`
+    BLOCKS,  # blocks of the layer, or of the vocabulary
+    PANELS,  # panels per block: one for each gate
+    CHUNK_BLOCKS,  # blocks per chunk
     CHUNKS,
-    BIAS,
-    INPUT,  # where the region of x begins,
-    INPUT_ROW,  # and its rows' length
-    SUMS,  # the region of a
-    SUMS_ROW,
-    UNITS_ROW,  # the rows' length of all that follows
-    H_PREV,
-    H_NEXT,
-    C_PREV,
-    C_NEXT,
-    GATE,  # of the gated recurrent unit: z
-    SEEN,  # and r * h_{t-1}
-    RECURRENT,  # the region that W_h is multiplied with
-    BLOCK,  # of the embedding: ids whose rows are interleaved in a panel,
-    ID_STEP,  # the distance of their rows,
-    DEPTH,  # how many numbers of a row are neighbours
-    DEPTH_STEP,  # and how far the next ones are
-    LENGTH,  # D
+    BIAS,  # offset among the constants
+    INPUT,  # region of x
+    INPUT_STRIDE,
+    GATE_SUMS,  # region of a
+    GATE_SUMS_STRIDE,
+    STATE_STRIDE,  # row stride of the state and of the scratch vectors, and from one of these to the next
+    STATE_BEFORE,  # region of the first part of the state at t - 1
+    STATE_AFTER,  # and at t
+    SCRATCH,  # region of the first scratch vector
+    RECURRENT,  # region that W_h is multiplied with
+    EMBEDDING_IDS,  # ids whose rows are interleaved in a panel
+    EMBEDDING_ID_STRIDE,  # weights from the row of one of them to the next
+    EMBEDDING_RUN,  # contiguous values of a row
+    EMBEDDING_RUN_STRIDE,  # weights from one run to the next
+    EMBEDDING_SIZE,  # D
     INPUT_MATRIX,
-) = range(24)
-RECURRENT_MATRIX = INPUT_MATRIX + MATRIX
-FIELDS = RECURRENT_MATRIX + MATRIX
+) = range(22)
+RECURRENT_MATRIX = INPUT_MATRIX + MATRIX_FIELDS
+FIELDS = RECURRENT_MATRIX + MATRIX_FIELDS

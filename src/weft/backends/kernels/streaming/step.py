@@ -1,17 +1,15 @@
-"""A step of a whole model, in one call: the embedding, every layer, the scores, for some streams side by side.
+"""One step of a whole model in one call: embedding, layers and scores for N streams, divided among threads.
 
-Whoever takes part goes through the phases of the plan in order, takes chunks of each until there are none, and waits at
-its end for those that others took. A chunk is some vectors of hidden units with all their gates: its product, and at
-once its part of the new state. What a chunk gives does not depend on who takes it, so any number of threads gives the
-same bits.
-
-The equations are those of `weft.layers`.
+Every thread goes through the phases of the plan in order. It computes chunks of a phase until all are claimed, then
+waits at the end of the phase for the chunks that other threads have claimed. A chunk is some blocks of hidden units
+with all their gates: the product, then at once the cell's update of these units (see `cell`). The result of a chunk
+does not depend on the thread, so any number of threads gives the same bits.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba import cfunc, types
 
@@ -28,158 +26,158 @@ from weft.backends.kernels.jit.atomics import (
 )
 from weft.backends.kernels.jit.compile import cached_on_disk, inlined
 from weft.backends.kernels.jit.pointers import offset
-from weft.backends.kernels.streaming.activation_packing import left_factor, row_of_factor
-from weft.backends.kernels.streaming.cells import gru_gates, gru_units, lstm_units, rnn_units
+from weft.backends.kernels.streaming.activation_packing import buffer_row, pack_activations
+from weft.backends.kernels.streaming.cell import call_update
 from weft.backends.kernels.streaming.embedding import embed
+from weft.backends.kernels.streaming.operands import Rows, weight_panels
 from weft.backends.kernels.streaming.plan import (
     BIAS,
     BLOCKS,
-    C_NEXT,
-    C_PREV,
-    CHUNK,
+    CHUNK_BLOCKS,
     CHUNKS,
+    DEPTH,
     EMBEDDING,
     FIELDS,
-    GATE,
-    GRU_GATES,
-    H_NEXT,
-    H_PREV,
+    GATE_SUMS,
+    GATE_SUMS_STRIDE,
     INPUT,
     INPUT_MATRIX,
-    INPUT_ROW,
+    INPUT_STRIDE,
     KIND,
-    LSTM,
-    OUTPUT,
+    LAYER,
     PANELS,
     RECURRENT,
     RECURRENT_MATRIX,
-    RNN,
-    SEEN,
-    SUMS,
-    SUMS_ROW,
-    UNITS_ROW,
-)  # fmt: skip
-from weft.backends.kernels.streaming.skinny_gemm import CELLS, WIDTH, add_product
+    STATE_STRIDE,
+    UPDATE,
+    WIDTH,
+)
+from weft.backends.kernels.streaming.skinny_gemm import add_product
 
 (
-    FUNCTION, THREADS, TURN, PLAN, PHASES, WEIGHTS, CONSTANTS, IDS, ROWS, ROOM, SCORES, SCORES_ROW, OWN, OWN_ROW, LOST,
-) = range(15)  # fmt: skip
-DONE = 2 * LINE
-"""Words of a job; from DONE on a line a phase, the chunks done, and then a word a chunk: the last turn it was taken."""
+    FUNCTION,  # the address of the step function, where a job of a thread pool has it
+    THREADS,
+    ROUND,  # counts the steps; a chunk whose claim word has this value is claimed
+    PLAN,
+    PHASES,
+    WEIGHTS,
+    CONSTANTS,
+    IDS,
+    VOCABULARY,
+    STREAMS,
+    ACTIVATIONS,
+    JOB_STATE_STRIDE,
+    SCORES,
+    SCORES_STRIDE,
+    PACKED,  # offset of the threads' packed activations among the activations, for one stream
+    PACKED_STRIDE,  # and from one thread's to the next
+    WORKER_LOST,
+) = range(17)
+DONE = 3 * LINE
+"""Words of a job. From DONE on: one cache line for each phase, its finished chunks; then one claim word per chunk."""
+
+
+class StepArrays(NamedTuple):
+    """Addresses of what the phases of a step read and write, and the number of streams."""
+
+    weights: Any
+    constants: Any
+    activations: Any
+    scores: Rows
+    N: Any
 
 
 @inlined
-def take_chunk(
-    weights: Any, phase: Any, constants: Any, rows: Any, room: Any, scores: Any, scores_row: Any,
-    x: Any, x_row: Any, x_scale: Any, h: Any, h_row: Any, h_scale: Any, chunk: Any,
-) -> None:  # fmt: skip
-    """The product of a chunk's blocks, and their part of the new state."""
-    kind, panels, row = phase[KIND], phase[PANELS], phase[UNITS_ROW]
-    first = chunk * phase[CHUNK]
-    last = min(first + phase[CHUNK], phase[BLOCKS])
+def compute_chunk(arrays: Any, phase: Any, x: Any, h: Any, chunk: Any) -> None:
+    """The products of a chunk's blocks and the update of their hidden units; x, h: `Activations`."""
+    N, constants, panels = arrays.N, arrays.constants, phase[PANELS]
+    first = chunk * phase[CHUNK_BLOCKS]
+    last = min(first + phase[CHUNK_BLOCKS], phase[BLOCKS])
     panel, count, column = first * panels, (last - first) * panels, first * panels * WIDTH
-    bias, a, a_row = offset(constants, phase[BIAS] + column), offset(room, phase[SUMS] * rows + column), phase[SUMS_ROW]
-    if kind == OUTPUT:
-        a, a_row = offset(scores, column), scores_row
-    matrix = offset(phase, INPUT_MATRIX)
-    add_product(x, x_row, x_scale, rows, weights, matrix, constants, panel, count, bias, 0, a, a_row)
-    if kind == OUTPUT:
-        return
-    matrix = offset(phase, RECURRENT_MATRIX)
-    add_product(h, h_row, h_scale, rows, weights, matrix, constants, panel, count, a, a_row, a, a_row)
-    for n in range(rows):
-        for block in range(first, last):
-            place = n * row + block * WIDTH
-            gates = offset(a, n * a_row + (block - first) * panels * WIDTH)
-            h_prev, h_next = offset(room, phase[H_PREV] * rows + place), offset(room, phase[H_NEXT] * rows + place)
-            if kind == LSTM:
-                c_prev, c_next = offset(room, phase[C_PREV] * rows + place), offset(room, phase[C_NEXT] * rows + place)
-                lstm_units(gates, c_prev, c_next, h_next)
-            elif kind == RNN:
-                rnn_units(gates, h_next)
-            else:
-                z, seen = offset(room, phase[GATE] * rows + place), offset(room, phase[SEEN] * rows + place)
-                if kind == GRU_GATES:
-                    gru_gates(gates, h_prev, z, seen)
-                else:
-                    gru_units(gates, h_prev, z, h_next)
+    bias = Rows(offset(constants, phase[BIAS] + column), 0)
+    a = Rows(offset(arrays.activations, phase[GATE_SUMS] * N + column), phase[GATE_SUMS_STRIDE])
+    if phase[KIND] != LAYER:
+        a = Rows(offset(arrays.scores.address, column), arrays.scores.stride)
+    add_product(x, N, weight_panels(arrays.weights, offset(phase, INPUT_MATRIX), constants, panel), count, bias, a)
+    if phase[KIND] == LAYER:
+        recurrent = weight_panels(arrays.weights, offset(phase, RECURRENT_MATRIX), constants, panel)
+        add_product(h, N, recurrent, count, a, a)
+        call_update(phase[UPDATE], phase, arrays.activations, a.address, N, first, last)
 
 
 @inlined
-def take_chunks(weights: Any, job: Any, number: Any, p: Any, taken: Any) -> Any:
-    """Take chunks of phase p until there are none left; how many it were.
+def run_chunks(weights: Any, job: Any, thread: Any, p: Any, claimed: Any) -> Any:
+    """Compute chunks of phase p until all are claimed; returns how many this thread computed.
 
-    A thread has a part of its own, so that its weights stay in the cache beside it, and then helps the others. Every
-    other step it goes through it backwards: what was read last is still in the cache.
+    A thread begins with a fixed part of the chunks, so that their weights stay in its cache, and then helps the others.
+    Every other step goes through the chunks backwards, so that those read last are read first.
     """
-    threads, turn, rows = job[THREADS], job[TURN], job[ROWS]
+    threads, round, N = job[THREADS], job[ROUND], job[STREAMS]
     phase = offset(words_at(job[PLAN]), p * FIELDS)
-    constants, room, scores = floats_at(job[CONSTANTS]), floats_at(job[ROOM]), floats_at(job[SCORES])
-    own = offset(room, (job[OWN] + number * job[OWN_ROW]) * rows)
-    kind, chunks = phase[KIND], phase[CHUNKS]
-    if kind == EMBEDDING:
-        if exchange(taken, turn) == turn:
+    constants, activations = floats_at(job[CONSTANTS]), floats_at(job[ACTIVATIONS])
+    chunks = phase[CHUNKS]
+    if phase[KIND] == EMBEDDING:
+        if exchange(claimed, round) == round:
             return 0
-        embed(weights, phase, constants, words_at(job[IDS]), offset(room, phase[INPUT] * rows), rows)
+        embed(weights, phase, constants, words_at(job[IDS]), offset(activations, phase[INPUT] * N), N)
         return 1
-    cells = offset(phase, INPUT_MATRIX)[CELLS]
-    x, x_row, x_scale = left_factor(weights, offset(room, phase[INPUT] * rows), phase[INPUT_ROW], rows, cells, own)
-    h, h_row, h_scale = x, x_row, x_scale
-    if kind != OUTPUT:
-        more = offset(own, rows * row_of_factor(cells))
-        cells = offset(phase, RECURRENT_MATRIX)[CELLS]
-        seen = offset(room, phase[RECURRENT] * rows)
-        h, h_row, h_scale = left_factor(weights, seen, phase[UNITS_ROW], rows, cells, more)
-    first, last = chunks * number // threads, chunks * (number + 1) // threads
+    arrays = StepArrays(weights, constants, activations, Rows(floats_at(job[SCORES]), job[SCORES_STRIDE]), N)
+    packed = offset(activations, (job[PACKED] + thread * job[PACKED_STRIDE]) * N)
+    depth = offset(phase, INPUT_MATRIX)[DEPTH]
+    x = pack_activations(weights, offset(activations, phase[INPUT] * N), phase[INPUT_STRIDE], N, depth, packed)
+    h = x
+    if phase[KIND] == LAYER:
+        packed = offset(packed, N * buffer_row(depth))
+        depth = offset(phase, RECURRENT_MATRIX)[DEPTH]
+        recurrent = offset(activations, phase[RECURRENT] * N)
+        h = pack_activations(weights, recurrent, phase[STATE_STRIDE], N, depth, packed)
+    first, last = chunks * thread // threads, chunks * (thread + 1) // threads
     done = 0
     for n in range(last - first + (chunks if threads > 1 else 0)):
         if n < last - first:
-            chunk = first + n if turn % 2 == 0 else last - 1 - n
+            chunk = first + n if round % 2 == 0 else last - 1 - n
         else:
             n -= last - first
-            chunk = chunks - 1 - n if turn % 2 == 0 else n
-        if threads > 1 and (taken[chunk] == turn or exchange(offset(taken, chunk), turn) == turn):
+            chunk = chunks - 1 - n if round % 2 == 0 else n
+        if threads > 1 and (claimed[chunk] == round or exchange(offset(claimed, chunk), round) == round):
             continue
-        take_chunk(
-            weights, phase, constants, rows, room, scores, job[SCORES_ROW],
-            x, x_row, x_scale, h, h_row, h_scale, chunk,
-        )  # fmt: skip
+        compute_chunk(arrays, phase, x, h, chunk)
         done += 1
     return done
 
 
 @inlined
-def take_part(weights: Any, job: Any, number: Any) -> None:
-    """Go through all phases of a job as thread `number`."""
+def run_phases(weights: Any, job: Any, thread: Any) -> None:
+    """Go through all phases of a job as thread number `thread`."""
     phases = job[PHASES]
-    taken = offset(job, DONE + LINE * phases)
+    claimed = offset(job, DONE + LINE * phases)
     for p in range(phases):
         chunks = words_at(job[PLAN])[p * FIELDS + CHUNKS]
-        word = offset(job, DONE + LINE * p)
-        if atomic_load(word) < chunks:
-            atomic_add(word, take_chunks(weights, job, number, p, taken))
-            if spin_until(word, chunks) and number == 0:
-                job[LOST] = 1
-        taken = offset(taken, chunks)
+        done = offset(job, DONE + LINE * p)
+        if atomic_load(done) < chunks:
+            atomic_add(done, run_chunks(weights, job, thread, p, claimed))
+            if spin_until(done, chunks) and thread == 0:
+                job[WORKER_LOST] = 1
+        claimed = offset(claimed, chunks)
 
 
-def _floats(job, number):  # type: ignore[no-untyped-def]
+def _float32_step(job, thread):  # type: ignore[no-untyped-def]
     job = words_at(job)
-    take_part(floats_at(job[WEIGHTS]), job, number)
+    run_phases(floats_at(job[WEIGHTS]), job, thread)
 
 
-def _halves(job, number):  # type: ignore[no-untyped-def]
+def _bfloat16_step(job, thread):  # type: ignore[no-untyped-def]
     job = words_at(job)
-    take_part(halves_at(job[WEIGHTS]), job, number)
+    run_phases(halves_at(job[WEIGHTS]), job, thread)
 
 
-def _bytes(job, number):  # type: ignore[no-untyped-def]
+def _int8_step(job, thread):  # type: ignore[no-untyped-def]
     job = words_at(job)
-    take_part(bytes_at(job[WEIGHTS]), job, number)
+    run_phases(bytes_at(job[WEIGHTS]), job, thread)
 
 
 @cache
-def part_in(dtype: str) -> Any:
-    """What takes part in jobs of weights of a type, as a C function of (job, number)."""
-    function = {"float32": _floats, "uint16": _halves, "int8": _bytes}[dtype]
+def step_function(weight_format: str) -> Any:
+    """The C function (job, thread) that runs a step on weights of a format; one for all cells."""
+    function = {"float32": _float32_step, "bfloat16": _bfloat16_step, "int8": _int8_step}[weight_format]
     return cached_on_disk(cfunc, function, types.void(types.int64, types.int64))

@@ -1,6 +1,9 @@
-"""Weights as streaming reads them: packed into panels of cells, all in one array.
+"""Weights packed for streaming: panels of WIDTH columns, all matrices in one array.
 
-One array because large ones get large pages of memory, which the processor finds its way about in faster.
+    W (K, N)  ->  [panel][k][column]           a packed element is 32 bits: one float32, two bfloat16 or four int8
+                                               of consecutive k
+
+One large array is given huge pages by the operating system, which saves TLB misses.
 """
 
 from __future__ import annotations
@@ -10,62 +13,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.streaming.skinny_gemm import WIDTH
+from weft.backends.kernels.streaming.plan import WIDTH
 from weft.backends.kernels.threads.workspace import aligned
 
 Floats = NDArray[np.float32]
-TYPES: dict[str, tuple[Any, int]] = {"float32": (np.float32, 1), "bfloat16": (np.uint16, 2), "int8": (np.int8, 4)}
-"""What the numbers are, and how many a cell of 32 bits holds, by the kind of weights."""
+FORMATS: dict[str, tuple[Any, int]] = {"float32": (np.float32, 1), "bfloat16": (np.uint16, 2), "int8": (np.int8, 4)}
+"""The array type of weights in each format, and the number of them in a packed element of 32 bits."""
 
-LINE, TILE = 64, 1024
+LINE_BYTES, TILE_BYTES = 64, 1024
 
 
-class Packing:
-    """Matrices in one array `weights`, and what else is known of them in `constants`, both filled by `done`."""
+class WeightPacker:
+    """Collects matrices and constants; `finish` makes one array of each. Offsets are those in these arrays."""
 
-    def __init__(self, kind: str) -> None:
-        self.dtype, self.in_a_cell = TYPES[kind]
+    def __init__(self, weight_format: str) -> None:
+        self.dtype, self.values_per_element = FORMATS[weight_format]
         self._weights: list[tuple[int, NDArray[Any]]] = []
         self._constants: list[Floats] = []
         self._size = self._constants_size = 0
 
-    def constant(self, values: NDArray[Any]) -> int:
-        """Keep values (M,) and zeros up to a whole panel; where they begin. Whole numbers are kept as they are."""
-        room = np.zeros(-(-len(values) // WIDTH) * WIDTH, values.dtype)
-        room[: len(values)] = values
-        self._constants.append(room.view(np.float32))
-        self._constants_size += len(room)
-        return self._constants_size - len(room)
+    def add_constants(self, values: NDArray[Any]) -> int:
+        """Add values (M,), float32 or int32, with zeros up to a whole panel. Returns their offset."""
+        padded = np.zeros(-(-len(values) // WIDTH) * WIDTH, values.dtype)
+        padded[: len(values)] = values
+        self._constants.append(padded.view(np.float32))
+        self._constants_size += len(padded)
+        return self._constants_size - len(padded)
 
-    def matrix(self, numbers: NDArray[Any], scales: Floats) -> list[int]:
-        """Keep (K, N) as panels; the five words that `stream_product` knows a matrix by."""
-        K, N = numbers.shape
-        depth, cells, panels = self.in_a_cell, -(-K // self.in_a_cell), -(-N // WIDTH)
-        padded = np.zeros((cells * depth, panels * WIDTH), self.dtype)
-        padded[:K, :N] = numbers
-        # A line between panels, so that those read side by side do not all fall on the same places of the cache.
-        distance = cells * depth * WIDTH + LINE // padded.itemsize
-        room = np.zeros((panels, distance), self.dtype)
-        split = padded.reshape(cells, depth, panels, WIDTH).transpose(2, 0, 3, 1)
-        room[:, : cells * depth * WIDTH] = split.reshape(panels, -1)
-        sums = numbers.sum(axis=0, dtype=np.int32) if self.dtype == np.int8 else np.zeros(1, np.int32)
-        return [self._keep(room), distance, cells, self.constant(scales), self.constant(sums)]
+    def add_matrix(self, weights: NDArray[Any], scales: Floats) -> list[int]:
+        """Add weights (K, N) as panels, with the scales (N,) of the columns. Returns the matrix fields of the plan."""
+        K, N = weights.shape
+        values, depth, panels = self.values_per_element, -(-K // self.values_per_element), -(-N // WIDTH)
+        padded = np.zeros((depth * values, panels * WIDTH), self.dtype)
+        padded[:K, :N] = weights
+        # One cache line between panels: panels that are read side by side then use different cache sets.
+        stride = depth * values * WIDTH + LINE_BYTES // padded.itemsize
+        packed = np.zeros((panels, stride), self.dtype)
+        split = padded.reshape(depth, values, panels, WIDTH).transpose(2, 0, 3, 1)
+        packed[:, : depth * values * WIDTH] = split.reshape(panels, -1)
+        sums = weights.sum(axis=0, dtype=np.int32) if self.dtype == np.int8 else np.zeros(1, np.int32)
+        return [self._add(packed), stride, depth, self.add_constants(scales), self.add_constants(sums)]
 
-    def rows(self, numbers: NDArray[Any], scales: Floats) -> list[int]:
-        """Keep (V, D) row by row, under the same words."""
-        return [self._keep(numbers), numbers.shape[1], 0, self.constant(scales), 0]
+    def add_rows(self, weights: NDArray[Any], scales: Floats) -> list[int]:
+        """Add weights (V, D) row by row, with the scales (V,) of the rows. Returns the matrix fields of the plan."""
+        return [self._add(weights), weights.shape[1], 0, self.add_constants(scales), 0]
 
-    def done(self) -> tuple[NDArray[Any], Floats]:
-        """The two arrays. Behind the last weights there are as many zeros as a tile reads beyond a panel."""
-        weights = aligned(self._size + TILE // np.dtype(self.dtype).itemsize, self.dtype)
+    def finish(self) -> tuple[NDArray[Any], Floats]:
+        """The weights, with a tile of zeros at the end, since a tile may read past a panel, and the constants."""
+        weights = aligned(self._size + TILE_BYTES // np.dtype(self.dtype).itemsize, self.dtype)
         weights[self._size :] = 0
         for start, part in self._weights:
             weights[start : start + part.size] = part.reshape(-1)
         return weights, np.concatenate(self._constants)
 
-    def _keep(self, numbers: NDArray[Any]) -> int:
+    def _add(self, weights: NDArray[Any]) -> int:
         start = self._size
-        self._weights.append((start, numbers))
-        line = LINE // numbers.itemsize
-        self._size += -(-numbers.size // line) * line
+        self._weights.append((start, weights))
+        line = LINE_BYTES // weights.itemsize
+        self._size += -(-weights.size // line) * line
         return start
