@@ -39,7 +39,7 @@ def _operations(threads: int, precision: str) -> NumpyFused:
     from weft.backends.kernels.kernel_set import KernelSet
     from weft.backends.kernels.threads.parallel import ParallelRunner
 
-    return NumpyFused(KernelSet.on(ParallelRunner(threads), precision), default_backend.active)
+    return NumpyFused(KernelSet(ParallelRunner(threads), precision), default_backend.active)
 
 
 def check_fused(threads: int | None, precision: str) -> None:

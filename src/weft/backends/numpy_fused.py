@@ -41,7 +41,7 @@ class NumpyFused:
     def block_kernel(self, cell: Any, streams: int, steps: int) -> BlockKernel | None:
         if not all(map(_is_readable, cell.params)):
             return None
-        kernel = self._kernels.blocks.get(cell.name)
+        kernel = self._kernels.block(cell.name)
         return kernel if kernel is not None and kernel.is_faster(cell, streams, steps) else None
 
     def output_kernel(self, dtype: Any) -> OutputKernel | None:
@@ -84,7 +84,7 @@ class NumpyFused:
 
     @contextmanager
     def capture(self) -> Iterator[Capture]:
-        capture, kernels = self._kernels.with_capture()
+        capture, kernels = self._kernels.capturing()
         before = self._active.set(NumpyFused(kernels, self._active))
         try:
             yield capture

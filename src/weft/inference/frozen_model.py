@@ -121,7 +121,7 @@ class StreamingModel:
         return self._engine
 
     def _streaming_cell(self) -> StreamingCell | None:
-        from weft.backends.kernels.streaming.cells import streaming_cell
+        from weft.backends.kernels.cells import streaming_cell
 
         return streaming_cell(self.model.recurrent[0].cell.name)
 

@@ -14,7 +14,7 @@ Backward, with s = r * h_{t-1}:
     da^z = dh_t * (h̃ - h_{t-1}) * z(1 - z)         da^r = ds * h_{t-1} * r(1 - r)
     dh_{t-1} = dh_t * (1 - z) + ds * r + [da^z da^r] W_h^{z,r}ᵀ
 
-Fused over a block: `weft.backends.kernels.recurrent.gru`; streaming: `weft.backends.kernels.streaming.cells`.
+Fused, over a block and in streaming: `weft.backends.kernels.cells.gru`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Backward, with σ' = σ(1 - σ) and tanh' = 1 - tanh²:
     da^i   = dc_t * g * i(1 - i)                   da^o = dh_t * tanh(c_t) * o(1 - o)
     dc_{t-1} = dc_t * f                            dh_{t-1} = [da^f da^g da^i da^o] W_hᵀ
 
-Fused over a block: `weft.backends.kernels.recurrent.lstm`; streaming: `weft.backends.kernels.streaming.cells`.
+Fused, over a block and in streaming: `weft.backends.kernels.cells.lstm`.
 """
 
 from __future__ import annotations

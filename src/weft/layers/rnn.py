@@ -8,7 +8,7 @@ Backward, with a_t the argument of tanh and tanh'(a) = 1 - tanh(a)²:
 
     da_t = dh_t * (1 - h_t²)          dh_{t-1} = da_t W_hᵀ
 
-Fused over a block: `weft.backends.kernels.recurrent.rnn`; streaming: `weft.backends.kernels.streaming.cells`.
+Fused, over a block and in streaming: `weft.backends.kernels.cells.rnn`.
 """
 
 from __future__ import annotations

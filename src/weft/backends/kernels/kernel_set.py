@@ -1,47 +1,48 @@
-"""All fused kernels. Importing them imports Numba.
+"""All fused kernels for one number of threads and one precision. Importing this module imports Numba.
 
-The first call of each compiles it, which takes seconds; the result is kept on disk for the next time.
+The first call of a kernel compiles it, which takes seconds; the machine code is kept in the compile cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
+from weft.backends.kernels.cells import fused_cell
 from weft.backends.kernels.jit.compile import compile_deferred
 from weft.backends.kernels.jit.dtypes import FLOATS, PAIRS
 from weft.backends.kernels.output.fused_output import FusedOutput
 from weft.backends.kernels.recurrent.block import FusedBlock
-from weft.backends.kernels.recurrent.driver import fused_cells
 from weft.backends.kernels.threads.capture import CapturingRunner
 from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update.fused_update import FusedUpdate
 
 ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
-"""How far apart a state worked out in two ways may be: 8 eps, and a rounding of a factor, as which it is fed back."""
+"""Tolerance, relative to max(1, abs x), within which two computations of the same state agree: 8 eps of float32, or one
+rounding to bfloat16 of an operand that is fed back."""
 
 
-@dataclass(frozen=True)
 class KernelSet:
-    """The fused kernels, which are carried out together by so many threads."""
+    """The fused kernels on the threads of `runner`.
 
-    blocks: Mapping[str, FusedBlock]
-    output: FusedOutput
-    update: FusedUpdate
-    rounding: float
-    with_capture: Callable[[], tuple[CapturingRunner, KernelSet]]
-    """A capture and kernels that it records."""
+    precision: "float32", or "bfloat16" for matrix products whose operands are rounded to bfloat16.
+    """
 
-    @classmethod
-    def on(cls, runner: ParallelRunner, precision: str) -> KernelSet:
-        """All kernels, carried out by `runner`; precision: "float32" or "bfloat16" factors of the matrix products."""
-        kind = PAIRS if precision == "bfloat16" else FLOATS
-        if kind == PAIRS:
+    def __init__(self, runner: ParallelRunner, precision: str) -> None:
+        self.runner, self.precision = runner, precision
+        self._dtype = PAIRS if precision == "bfloat16" else FLOATS
+        if self._dtype == PAIRS:
             compile_deferred()
-        blocks = {name: FusedBlock(cell, runner, kind) for name, cell in fused_cells().items()}
+        self.output = FusedOutput(runner, self._dtype)
+        self.update = FusedUpdate(runner)
+        self.rounding = ROUNDING[precision]
+        self._blocks: dict[str, FusedBlock] = {}
 
-        def with_capture() -> tuple[CapturingRunner, KernelSet]:
-            capture = CapturingRunner(runner.threads)
-            return capture, cls.on(capture, precision)
+    def block(self, cell: str) -> FusedBlock | None:
+        """The kernels of a block of the cell of that name, or None if it has none."""
+        known = self._blocks.get(cell)
+        if known is None and (fused := fused_cell(cell)) is not None:
+            known = self._blocks[cell] = FusedBlock(fused, self.runner, self._dtype)
+        return known
 
-        return cls(blocks, FusedOutput(runner, kind), FusedUpdate(runner), ROUNDING[precision], with_capture)
+    def capturing(self) -> tuple[CapturingRunner, KernelSet]:
+        """A runner that captures the kernels it runs, and these kernels on it."""
+        runner = CapturingRunner(self.runner.threads)
+        return runner, KernelSet(runner, self.precision)

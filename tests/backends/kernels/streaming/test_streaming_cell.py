@@ -64,7 +64,7 @@ def expected_step(embedding: Any, layers: Any, output: Any, bias: Any, ids: Any,
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("N", [1, 5])
 def test_a_new_cell_is_one_registration(cell: Any, N: int, threads: int) -> None:
-    from weft.backends.kernels.streaming.cells import streaming_cell
+    from weft.backends.kernels.cells import streaming_cell
     from weft.backends.kernels.streaming.engine import StreamingEngine
 
     V, D, H = 60, 20, 37
@@ -86,7 +86,7 @@ def test_a_new_cell_is_one_registration(cell: Any, N: int, threads: int) -> None
 
 
 def test_an_unregistered_cell_has_no_streaming_kernel() -> None:
-    from weft.backends.kernels.streaming.cells import streaming_cell
+    from weft.backends.kernels.cells import streaming_cell
 
     assert streaming_cell("unheard of") is None
     assert {name for name in ("rnn", "lstm", "gru") if streaming_cell(name) is not None} == {"rnn", "lstm", "gru"}
@@ -95,7 +95,7 @@ def test_an_unregistered_cell_has_no_streaming_kernel() -> None:
 def test_another_process_loads_the_compiled_update_from_disk(tmp_path: Path) -> None:
     program = """
 from weft.backends.kernels.streaming.cell import compiled_update
-from weft.backends.kernels.streaming.cells import streaming_cell
+from weft.backends.kernels.cells import streaming_cell
 cell = streaming_cell("gru")
 print([compiled_update(cell, phase).cache_hits for phase in cell.phases])
 """

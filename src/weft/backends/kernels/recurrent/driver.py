@@ -5,17 +5,14 @@ the cell fills in. Backward: pack W_hᵀ; the time loop from the last step, whic
 dW_x = Σ xᵀ da and dW_h = Σ (what W_h multiplied)ᵀ da and db = Σ da; then dx = da W_xᵀ. In the products a chunk is some
 columns, so that every gradient is written once and every right operand is packed once.
 
-A cell is a `FusedCell` in a file of its own in this folder; `fused_cells()` finds it.
+A cell is one `register` of a `FusedCell`; the folder `cells` has one file for each.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from weft.backends.kernels.jit.compile import inlined
@@ -70,6 +67,20 @@ class FusedCell:
     saved: int = 0
     multiplied: tuple[int, ...] = (-1,)
     stages: int = 1
+
+
+_cells: dict[str, FusedCell] = {}
+
+
+def register(cell: FusedCell) -> FusedCell:
+    """Make a cell known to the fused kernels, in place of an earlier one of the same name."""
+    _cells[cell.name] = cell
+    return cell
+
+
+def registered(name: str) -> FusedCell | None:
+    """The cell registered under that name, or None; see `cells.fused_cell`."""
+    return _cells.get(name)
 
 
 def pack_weights(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
@@ -187,12 +198,3 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
         Phase(scatter_input_gradient, unless_deduplicated),
     )  # fmt: skip
     return forward, backward
-
-
-@cache
-def fused_cells() -> dict[str, FusedCell]:
-    """The fused cells by name: the `FUSED_CELL` of every module of this folder that has one."""
-    folder = Path(__file__).parent
-    names = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules([str(folder)])]
-    cells = [getattr(importlib.import_module(name), "FUSED_CELL", None) for name in names]
-    return {cell.name: cell for cell in cells if cell is not None}

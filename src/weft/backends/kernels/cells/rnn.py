@@ -1,4 +1,4 @@
-"""Fused block of the simple recurrent network; its equations, step by step, are in `weft.layers.rnn`.
+"""Fused block and streaming step of the simple recurrent network; the equations of a step are in `weft.layers.rnn`.
 
 Forward, for each t, where a_t already holds x_t W_x:  a_t += h_{t-1} W_h,  h_t = tanh(a_t + b).
 Backward, for each t from the last:                     da_t = dh_t (1 - h_t²),  dh_{t-1} = da_t W_hᵀ.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import full_vectors
+from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.vector_math import ONE, tanh
-from weft.backends.kernels.recurrent.driver import FusedCell
+from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
+from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
+from weft.backends.kernels.streaming.cell import register as register_streaming
+from weft.backends.kernels.streaming.plan import WIDTH
 
 
 def rnn_steps(s: Any, start: Any, stop: Any, first: Any, count: Any) -> None:
@@ -50,4 +53,14 @@ def rnn_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) ->
             dh_n[:] = 0
 
 
-FUSED_CELL = FusedCell("rnn", gates=1, steps=rnn_steps, steps_backward=rnn_steps_backward, operands=((0, 1),))
+@inlined
+def rnn_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+    """h_t = tanh a."""
+    full_vectors()
+    h_next = after[0]
+    for i in range(WIDTH):
+        h_next[i] = tanh(a[i])
+
+
+register(FusedCell("rnn", gates=1, steps=rnn_steps, steps_backward=rnn_steps_backward, operands=((0, 1),)))
+register_streaming(StreamingCell("rnn", state_parts=1, phases=(CellPhase((0,), rnn_update),)))

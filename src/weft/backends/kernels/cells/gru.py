@@ -1,4 +1,4 @@
-"""Fused block of the gated recurrent unit; its equations, step by step, are in `weft.layers.gru`.
+"""Fused block and streaming step of the gated recurrent unit; the equations of a step are in `weft.layers.gru`.
 
 W_h is packed as two operands: the part that h_{t-1} multiplies (z, r), and the part that r * h_{t-1} multiplies (h̃).
 Forward, for each t in two stages, where a_t already holds x_t W_x:
@@ -17,8 +17,11 @@ import numpy as np
 
 from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.vector_math import ONE, sigmoid, tanh
-from weft.backends.kernels.recurrent.driver import FusedCell
+from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
+from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
+from weft.backends.kernels.streaming.cell import register as register_streaming
+from weft.backends.kernels.streaming.plan import WIDTH
 
 
 @inlined
@@ -107,7 +110,35 @@ def gru_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) ->
                     db_r[j] += r[j]
 
 
-FUSED_CELL = FusedCell(
-    "gru", gates=3, steps=gru_steps, steps_backward=gru_steps_backward, operands=((0, 2), (2, 1)), saved=1,
-    multiplied=(-1, 0), stages=2,
+@inlined
+def gru_gates_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+    """z, r = σ of a; the reset state r * h_{t-1} is what W_h of the candidate is multiplied with."""
+    full_vectors()
+    h_prev, (z, reset_state) = before[0], scratch
+    for i in range(WIDTH):
+        z[i] = sigmoid(a[i])
+    for i in range(WIDTH):
+        reset_state[i] = sigmoid(a[WIDTH + i]) * h_prev[i]
+
+
+@inlined
+def gru_candidate_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+    """h_t = (1 - z) * h_{t-1} + z * tanh a."""
+    full_vectors()
+    h_prev, h_next, z = before[0], after[0], scratch[0]
+    for i in range(WIDTH):
+        h_next[i] = (ONE - z[i]) * h_prev[i] + z[i] * tanh(a[i])
+
+
+register(
+    FusedCell(
+        "gru", gates=3, steps=gru_steps, steps_backward=gru_steps_backward, operands=((0, 2), (2, 1)), saved=1,
+        multiplied=(-1, 0), stages=2,
+    )
+)  # fmt: skip
+register_streaming(
+    StreamingCell(
+        "gru", state_parts=1, scratch=2,
+        phases=(CellPhase((0, 1), gru_gates_update), CellPhase((2,), gru_candidate_update, recurrent=1)),
+    )
 )  # fmt: skip

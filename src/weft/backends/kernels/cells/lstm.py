@@ -1,4 +1,4 @@
-"""Fused block of the LSTM; its equations, step by step, are in `weft.layers.lstm`.
+"""Fused block and streaming step of the LSTM; the equations of a step are in `weft.layers.lstm`.
 
 Forward, for each t, where a_t already holds x_t W_x:
 
@@ -14,8 +14,11 @@ from typing import Any
 
 from weft.backends.kernels.jit.compile import full_vectors, inlined
 from weft.backends.kernels.jit.vector_math import ONE, sigmoid, tanh
-from weft.backends.kernels.recurrent.driver import FusedCell
+from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
+from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
+from weft.backends.kernels.streaming.cell import register as register_streaming
+from weft.backends.kernels.streaming.plan import WIDTH
 
 
 @inlined
@@ -100,6 +103,17 @@ def lstm_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) -
             dh_n[:] = 0
 
 
-FUSED_CELL = FusedCell(
-    "lstm", gates=4, steps=lstm_steps, steps_backward=lstm_steps_backward, operands=((0, 4),), saved=1
-)
+@inlined
+def lstm_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+    """f, g, i, o = σ, tanh, σ, σ of a; c_t = f * c_{t-1} + g * i; h_t = o * tanh c_t."""
+    full_vectors()
+    c_prev, (h_next, c_next) = before[1], after
+    for i in range(WIDTH):
+        f, g = sigmoid(a[i]), tanh(a[WIDTH + i])
+        c_next[i] = f * c_prev[i] + g * sigmoid(a[2 * WIDTH + i])
+    for i in range(WIDTH):
+        h_next[i] = sigmoid(a[3 * WIDTH + i]) * tanh(c_next[i])
+
+
+register(FusedCell("lstm", gates=4, steps=lstm_steps, steps_backward=lstm_steps_backward, operands=((0, 4),), saved=1))
+register_streaming(StreamingCell("lstm", state_parts=2, phases=(CellPhase((0, 1, 2, 3), lstm_update),)))
