@@ -59,3 +59,24 @@ def test_the_documented_fused_cell_equals_the_plain_loop(tmp_path: Path) -> None
     program = "import ugrnn_layer, ugrnn_kernel\n" + CHECK
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_an_edited_cell_is_compiled_again(tmp_path: Path) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    from weft.backends.kernels.cells import fused_cell
+    from weft.backends.kernels.jit.compile import source_key
+
+    path, keys = tmp_path / "cell.py", []
+    for value in (1, 22):
+        path.write_text(f"def steps(s):\n    return {value}\n", "utf-8")
+        spec = spec_from_file_location("cell", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        keys.append(source_key(module.steps))
+    assert len({"", *keys}) == 3
+    lstm = fused_cell("lstm")
+    assert lstm is not None
+    assert source_key(lstm.steps, lstm.steps_backward) == ""  # the cache key covers weft's own files

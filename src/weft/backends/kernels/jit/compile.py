@@ -8,6 +8,7 @@ they may use.
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -176,6 +177,21 @@ def cache_key(folder: Path) -> str:
         for path in sorted(folder.rglob("*.py"))
     ]
     return hashlib.blake2b(repr((states, chosen_instructions())).encode(), digest_size=4).hexdigest()
+
+
+def source_key(*functions: Callable[..., Any]) -> str:
+    """What the cache key lacks for kernels made of these functions: the state of their files outside the kernels' tree.
+
+    Empty for functions of that tree; otherwise an underscore and eight digits.
+    """
+    states = []
+    for function in functions:
+        path = Path(function.__code__.co_filename)
+        if path.is_file() and not path.is_relative_to(KERNELS):
+            states.append((function.__module__, str(path), path.stat().st_mtime_ns, path.stat().st_size))
+        elif not path.is_file():
+            states.append((function.__module__, marshal.dumps(function.__code__).hex(), 0, 0))
+    return f"_{hashlib.blake2b(repr(states).encode(), digest_size=4).hexdigest()}" if states else ""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from weft.backends.kernels.jit.compile import inlined
+from weft.backends.kernels.jit.compile import inlined, source_key
 from weft.backends.kernels.matmul.gemm import gemm, pack_chunk
 from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.recurrent.input_projection import (
@@ -188,12 +188,13 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
         )  # fmt: skip
         steps_backward(s, start, stop, p.units[chunk, 0], p.units[chunk, 1])
 
+    origin = source_key(cell.steps, cell.steps_backward)
     forward = parallel_kernel(
-        f"{cell.name}_forward", Forward, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
+        f"{cell.name}_forward{origin}", Forward, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
         Phase(project_inputs), Phase(loop_forward, rounds_forward),
     )  # fmt: skip
     backward = parallel_kernel(
-        f"{cell.name}_backward", Backward, Phase(pack_transposed_weights, if_packed_once),
+        f"{cell.name}_backward{origin}", Backward, Phase(pack_transposed_weights, if_packed_once),
         Phase(loop_backward, rounds_backward), Phase(gradients), Phase(input_gradient),
         Phase(scatter_input_gradient, unless_deduplicated),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from typing import Any
 from llvmlite import ir
 from numba import cfunc, types
 
-from weft.backends.kernels.jit.compile import cached_on_disk, intrinsic
+from weft.backends.kernels.jit.compile import cached_on_disk, intrinsic, source_key
 from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.streaming.plan import (
     GATE_SUMS_STRIDE,
@@ -89,7 +89,7 @@ _UPDATE = types.void(_INTEGERS, _FLOATS, _FLOATS, types.int64, types.int64, type
 def compiled_update(cell: StreamingCell, phase: CellPhase) -> Any:
     """The update of all units of a chunk as a C function; see `call_update` for its arguments."""
     function = _update_of_chunk(phase.update, cell.state_parts, cell.scratch)
-    function.__qualname__ = f"update_{cell.name}_{cell.phases.index(phase)}"
+    function.__qualname__ = f"update_{cell.name}_{cell.phases.index(phase)}{source_key(phase.update)}"
     return cached_on_disk(cfunc, function, _UPDATE)
 
 
