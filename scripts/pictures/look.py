@@ -41,7 +41,7 @@ SCHEMES = (
 
 
 def canvas(scheme: Scheme, width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many millimetres, and axes over all of it whose unit is a millimetre."""
+    """A figure of the given size in millimetres, and axes over all of it whose unit is a millimetre."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * MILLIMETRE, height * MILLIMETRE), facecolor=scheme.paper)

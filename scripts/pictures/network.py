@@ -67,7 +67,7 @@ def _step(axes: Axes, scheme: Scheme, t: int, word: str) -> None:
 
 
 def _between_steps(axes: Axes, scheme: Scheme, steps: int) -> None:
-    """The state goes on for ever; the gradient ends at the first step of its block."""
+    """The state passes from each step to the next; the gradient ends at the first step of its block."""
     high, low = CELL + 0.68 * BOX, CELL + 0.28 * BOX
     for t in range(steps):
         begin = LEFT + t * STEP - (STEP - WIDE)

@@ -19,7 +19,7 @@ PAGES = [*pages(), ROOT / "CHANGELOG.md"]
 README = ROOT / "README.md"
 MOST_BYTES = 10_000
 OTHER_PROGRAMS = {"--all", "--json", "--plot", "--tiny", "--note", "--with", "--no-verify", "--fail-on-warning"}
-"""Options of the project's scripts and of git, of which the pages speak too."""
+"""Options of the project's scripts and of git that the pages mention."""
 
 PAGE_IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
