@@ -44,6 +44,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         path, _, heading = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
+        assert page.parent != DOCS or target.is_file(), f"{link} is a folder, which the site cannot show"
         assert not target.is_relative_to(DOCS / "generated"), f"{link} is there only after a build"
         if heading:
             prose = without_fences(target.read_text("utf-8"))
