@@ -25,7 +25,7 @@ from numba import types
 from numba.core import cgutils
 
 from weft.backends.kernels.jit.compile import intrinsic
-from weft.backends.kernels.jit.struct_arguments import struct_fields
+from weft.backends.kernels.jit.structs import struct_fields
 from weft.backends.kernels.matmul.pack_rhs import PANEL
 from weft.backends.kernels.matmul.simd_packing import TILE_SIDE
 

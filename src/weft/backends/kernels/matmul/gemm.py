@@ -16,7 +16,7 @@ from numba import carray, types
 
 from weft.backends.kernels.jit.compile import inlined, jit, overload
 from weft.backends.kernels.jit.pointers import offset, pointer_to
-from weft.backends.kernels.jit.struct_arguments import external_with_structs
+from weft.backends.kernels.jit.structs import external_with_structs
 from weft.backends.kernels.matmul.element_types import packed_depth, packed_depth_in
 from weft.backends.kernels.matmul.operands import DESTINATION, MATRIX, Destination, Matrix, lhs_from_k
 from weft.backends.kernels.matmul.pack_lhs import pack_lhs, pack_lhs_transposed

@@ -35,7 +35,7 @@ from numba.core import cgutils
 
 from weft.backends.kernels.jit.compile import intrinsic
 from weft.backends.kernels.jit.pointers import LINE, opaque, prefetch
-from weft.backends.kernels.jit.struct_arguments import struct_fields
+from weft.backends.kernels.jit.structs import struct_fields
 from weft.backends.kernels.matmul.operands import Lhs, lhs_type
 from weft.backends.kernels.matmul.simd_packing import BFloat
 

@@ -8,7 +8,7 @@ from numba import types
 
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.pointers import offset
-from weft.backends.kernels.jit.struct_arguments import struct_type
+from weft.backends.kernels.jit.structs import struct_type
 
 UNGROUPED = 1 << 40
 """The group size of an `Lhs` whose k all have one stride."""

@@ -23,7 +23,7 @@ from numba import types
 from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.cpu_features import has_amx, host_tiling
 from weft.backends.kernels.jit.pointers import LINE, offset, pointer_to, prefetch_write, stack_floats
-from weft.backends.kernels.jit.struct_arguments import external_with_structs
+from weft.backends.kernels.jit.structs import external_with_structs
 from weft.backends.kernels.matmul.amx_gemm import amx_gemm
 from weft.backends.kernels.matmul.element_types import packed_depth_in
 from weft.backends.kernels.matmul.micro_kernel import micro_kernel

@@ -33,7 +33,7 @@ from numba.core import cgutils
 from weft.backends.kernels.jit.compile import intrinsic
 from weft.backends.kernels.jit.cpu_features import has_vnni
 from weft.backends.kernels.jit.pointers import opaque, prefetch
-from weft.backends.kernels.jit.struct_arguments import struct_fields
+from weft.backends.kernels.jit.structs import struct_fields
 from weft.backends.kernels.matmul.micro_kernel import PREFETCH_DISTANCE, ROWS_PER_POINTER, NoUnroll
 from weft.backends.kernels.streaming.operands import Activations, Rows, WeightPanels
 

@@ -26,7 +26,7 @@ from weft.backends.kernels.jit.atomics import (
 )
 from weft.backends.kernels.jit.compile import external, intrinsic
 from weft.backends.kernels.jit.pointers import offset
-from weft.backends.kernels.jit.struct_pointer import StructPointer
+from weft.backends.kernels.jit.structs import StructPointer
 from weft.backends.kernels.threads.workspace import aligned
 
 MAX_PHASES, MAX_ARGUMENT_WORDS = 6, 512
