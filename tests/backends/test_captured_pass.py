@@ -56,7 +56,8 @@ def assert_same(ours: list[Any], expected: list[Any]) -> None:
 
 
 @pytest.fixture
-def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+def always_parallel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several threads run every kernel, however short it is."""
     from weft.backends.kernels.output import fused_output
     from weft.backends.kernels.recurrent import block as recurrent_block
     from weft.backends.kernels.update import fused_update
@@ -70,7 +71,7 @@ def everything_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(("tied", "vocabulary"), [(False, V), (True, V), (False, 9), (True, 9)])
 def test_a_captured_pass_equals_the_layers(
-    cell: str, threads: int, tied: bool, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
+    cell: str, threads: int, tied: bool, vocabulary: int, always_parallel: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def model() -> RNNLM:
         return RNNLM(vocabulary, 12, 12, 2, cell, tied=tied, seed=1)
@@ -86,7 +87,7 @@ def test_a_captured_pass_equals_the_layers(
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("vocabulary", [9, V])
 def test_a_captured_pass_equals_the_layers_if_threads_share_hidden_units(
-    cell: str, vocabulary: int, everything_shared: None, monkeypatch: pytest.MonkeyPatch
+    cell: str, vocabulary: int, always_parallel: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from weft.backends.kernels.recurrent import block as recurrent_block
 
@@ -195,8 +196,8 @@ def test_a_returned_state_is_not_overwritten() -> None:
         for xs, ts in blocks(4):
             model.loss(xs, ts)
             states.append((model.state, copy.deepcopy(model.state)))
-    for handed_out, kept in states:
-        np.testing.assert_array_equal(handed_out, kept)
+    for returned, copied in states:
+        np.testing.assert_array_equal(returned, copied)
 
 
 def test_a_pass_is_captured_again_for_other_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,11 +248,11 @@ def test_backward_after_a_forward_by_hand_uses_the_layers(monkeypatch: pytest.Mo
 def test_a_model_is_freed_without_garbage_collection() -> None:
     model = RNNLM(V, 12, 12, seed=1)
     trained(model, blocks(3))
-    gone = weakref.ref(model)
+    reference = weakref.ref(model)
     gc.disable()
     try:
         del model
-        assert gone() is None
+        assert reference() is None
     finally:
         gc.enable()
 
@@ -271,13 +272,13 @@ def test_passes_beyond_the_memory_limit_replace_others(monkeypatch: pytest.Monke
     assert_same(captured, trained(model(), given))
 
 
-def test_missing_workers_change_no_bit(everything_shared: None) -> None:
+def test_missing_workers_change_no_bit(always_parallel: None) -> None:
     from weft.backends.kernels.threads.thread_pool import thread_pool
 
-    together = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
-    with thread_pool(2)._free:  # the workers are in use elsewhere
-        alone = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
-    assert_same(alone, together)
+    with_workers = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
+    with thread_pool(2)._lock:  # the workers are in use elsewhere
+        without_workers = trained(RNNLM(V, 12, 12, seed=1), blocks(4))
+    assert_same(without_workers, with_workers)
 
 
 def test_a_failed_thread_is_reported() -> None:

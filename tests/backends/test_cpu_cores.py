@@ -1,4 +1,4 @@
-"""The number of cores is limited by the control group of the process."""
+"""The CPU quota of the process's control group limits the number of cores, and threads are at least one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weft.errors import InputError
 
 
 @pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
-def test_fewer_threads_than_one_are_refused() -> None:
+def test_zero_threads_are_refused() -> None:
     with pytest.raises(InputError, match="threads must be at least 1, got 0"), fused(0):
         pass
 

@@ -46,7 +46,7 @@ def test_distinct_rows_are_stored_once(operations: NumpyFused) -> None:
     np.testing.assert_array_equal(inputs.values[inputs.places], W[ids])
 
 
-def test_all_rows_of_a_small_vocabulary_are_taken_as_they_are(operations: NumpyFused) -> None:
+def test_all_rows_of_a_small_vocabulary_are_the_values(operations: NumpyFused) -> None:
     W = embedding(MIN_IDS // IDS_PER_ROW)
     inputs = operations.deduplicate(W, np.zeros((N, T), np.int64), random_cell())
     assert inputs is not None
@@ -58,12 +58,12 @@ def test_all_rows_of_a_small_vocabulary_are_taken_as_they_are(operations: NumpyF
     [
         pytest.param(np.arange(N * T).reshape(N, T), id="distinct"),
         pytest.param(np.zeros((N, T - 1), np.int64), id="few"),
-        pytest.param(np.zeros(N * T, np.int64), id="no block"),
+        pytest.param(np.zeros(N * T, np.int64), id="one dimension"),
         pytest.param(np.full((N, T), V), id="too large"),
         pytest.param(np.full((N, T), -1), id="negative"),
     ],
 )
-def test_other_ids_are_left_to_the_embedding(operations: NumpyFused, ids: Any) -> None:
+def test_other_ids_are_not_deduplicated(operations: NumpyFused, ids: Any) -> None:
     assert operations.deduplicate(embedding(), ids, random_cell()) is None
 
 
@@ -90,7 +90,7 @@ def test_ids_are_copied_if_all_are_in_range(operations: NumpyFused) -> None:
     assert not operations.copy_if_in_range(ids, int(ids.max()), target)
 
 
-def test_operations_are_those_of_the_block(operations: NumpyFused) -> None:
+def test_a_nested_block_or_capture_has_operations_of_its_own(operations: NumpyFused) -> None:
     with fused(2, "float32"):
         assert default_backend.fused is not operations
     assert default_backend.fused is operations
@@ -99,7 +99,7 @@ def test_operations_are_those_of_the_block(operations: NumpyFused) -> None:
     assert default_backend.fused is operations
 
 
-def test_kernels_are_for_float32_alone(operations: NumpyFused) -> None:
+def test_kernels_are_for_float32_only(operations: NumpyFused) -> None:
     assert update_kernel(np.zeros(3, "float32")) is not None
     assert update_kernel(np.zeros(3)) is None
     assert operations.output_kernel(np.dtype("float64")) is None

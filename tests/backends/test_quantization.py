@@ -1,4 +1,4 @@
-"""Rounded weights: their errors and their types."""
+"""Rounding errors and formats of quantized weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_bfloat16_is_the_nearest_number_of_eight_bits(W: np.ndarray) -> None:
     assert not (near.view(np.uint32) & 0xFFFF).any()
     for step in (-1, 1):  # neither neighbouring bfloat16 number is nearer
         other = restored((bits.astype(int) + step).clip(0, 0xFFFF).astype(np.uint16), scales, 0).astype(np.float64)
-        assert not (np.abs(other - W) < np.abs(near.astype(np.float64) - W)).any()  # beyond zero there is no number
+        assert not (np.abs(other - W) < np.abs(near.astype(np.float64) - W)).any()  # zero has one neighbour
 
 
 def test_bfloat16_ties_are_rounded_to_even() -> None:
@@ -41,15 +41,15 @@ def test_bfloat16_ties_are_rounded_to_even() -> None:
     assert rounded(W, "bfloat16", 0)[0].tolist() == [[0x3F80, 0x3F82]]
 
 
-@pytest.mark.parametrize("kind", WEIGHTS)
-def test_rounded_weights_are_a_new_array_and_rounding_is_idempotent(kind: str) -> None:
+@pytest.mark.parametrize("weight_format", WEIGHTS)
+def test_rounded_weights_are_a_new_array_and_rounding_is_idempotent(weight_format: str) -> None:
     W = np.random.default_rng(0).normal(size=(7, 5)).astype("f")
-    once = restored(*rounded(W, kind, 0), 0)
+    once = restored(*rounded(W, weight_format, 0), 0)
     assert not np.shares_memory(once, W)
-    np.testing.assert_allclose(restored(*rounded(once, kind, 0), 0), once, rtol=1e-6)
+    np.testing.assert_allclose(restored(*rounded(once, weight_format, 0), 0), once, rtol=1e-6)
 
 
-def test_unknown_kinds_and_weights_that_are_not_finite_are_refused() -> None:
+def test_unknown_formats_and_non_finite_weights_are_refused() -> None:
     with pytest.raises(InputError, match=r"one of float32, bfloat16, int8, got 'int9' \(did you mean \"int8\"\?\)"):
         rounded(np.zeros((1, 1), np.float32), "int9", 0)
     with pytest.raises(InputError, match="not finite"):

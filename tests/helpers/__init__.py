@@ -1,1 +1,1 @@
-"""What several tests share: cases, oracles, and running the command line."""
+"""Code that several tests use: cases, oracles, and running the command line."""

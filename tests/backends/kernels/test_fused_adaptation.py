@@ -1,4 +1,4 @@
-"""Adapting on the fused kernels gives the numbers of the plain loop, within rounding."""
+"""Dynamic evaluation on the fused kernels equals the plain loop within rounding, also for blocks of one stream."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rules(model: RNNLM) -> list[Any]:
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("output", ["full", "sampled"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_adapting_equals_the_plain_loop(
+def test_dynamic_evaluation_equals_the_plain_loop(
     rule: int, tied: bool, output: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read() -> Any:
@@ -51,7 +51,7 @@ def test_adapting_equals_the_plain_loop(
         np.testing.assert_allclose(read(), plain, rtol=1e-4, atol=1e-5)
 
 
-def test_few_steps_of_one_stream_of_a_large_cell_take_the_plain_loop() -> None:
+def test_a_large_cell_runs_few_steps_of_one_stream_in_the_plain_loop() -> None:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((2, 800), (200, 800), (800,))))
     with fused(1):
         assert default_backend.fused is not None
@@ -61,11 +61,11 @@ def test_few_steps_of_one_stream_of_a_large_cell_take_the_plain_loop() -> None:
         assert block_kernel(cell, 2, 3) is not None
 
 
-@pytest.mark.parametrize(("H", "shares"), [(100, 1), (400, 3)])
-def test_threads_share_the_units_of_a_single_stream_only_where_there_are_many(H: int, chunks: int) -> None:
+@pytest.mark.parametrize(("H", "chunks"), [(100, 1), (400, 3)])
+def test_a_block_of_one_stream_is_divided_by_hidden_units_if_there_are_many(H: int, chunks: int) -> None:
     cell = time_layer("lstm").cell_type(*(np.zeros(shape, "f") for shape in ((H, 4 * H), (H, 4 * H), (4 * H,))))
     with fused(3):
         operations: Any = default_backend.fused
         kernel = operations.block_kernel(cell, 1, 100)
-    rooms, _brief = kernel._manner(1, 100, H, 4 * H)
-    assert rooms.chunks == chunks
+    workspace, _short = kernel._workspace(1, 100, H, 4 * H)
+    assert workspace.chunks == chunks

@@ -1,4 +1,4 @@
-"""The fused kernels give the numbers of the plain loop, within rounding, at any size and on any number of threads."""
+"""The fused kernels equal the plain loop within rounding, for any sizes and any number of threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def normal(*shape: int, seed: int = 0) -> Floats:
 
 
 def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dtype: str) -> dict[str, Floats]:
-    """Everything that a forward and a backward pass of a block give, from a state and with gradients that are not 0."""
+    """All results of a forward and a backward pass of a block, from nonzero states and upstream gradients."""
     N, T, D, H = sizes
     G, names = layer_type.cell_type.gates, layer_type.cell_type.state_names
     Wx, Wh, b = normal(D, G * H) / D**0.5, normal(H, G * H) / H**0.5, normal(G * H) / 4
@@ -51,9 +51,9 @@ def block(layer_type: type[TimeRecurrent], sizes: tuple[int, int, int, int], dty
 
 @every_fused_cell
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("packed", ["together", "by every share"])
+@pytest.mark.parametrize("packed", ["once", "in every chunk"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_a_block_that_threads_carry_together_equals_the_plain_loop(
+def test_a_parallel_block_equals_the_plain_loop(
     cell: str, threads: int, packed: str, sizes: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with fused(threads):
@@ -61,45 +61,45 @@ def test_a_block_that_threads_carry_together_equals_the_plain_loop(
         from weft.backends.kernels.recurrent import workspace as block_workspace
 
         monkeypatch.setattr(recurrent_block, "SHARED_WORK", 0)
-        monkeypatch.setattr(block_workspace, "SMALL_WEIGHTS", 0 if packed == "together" else 1 << 40)
+        monkeypatch.setattr(block_workspace, "SMALL_WEIGHTS", 0 if packed == "once" else 1 << 40)
         block_workspace.block_workspace.cache_clear()
         ours = block(time_layer(cell), sizes, "float32")
         block_workspace.block_workspace.cache_clear()
-    same(ours, block(time_layer(cell), sizes, "float64"))
+    assert_close(ours, block(time_layer(cell), sizes, "float64"))
 
 
 @every_fused_cell
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (1, 9, 5, 90), (2, 4, 70, 33), (2, 6, 33, 64)], ids=str)
-def test_threads_that_share_hidden_units_give_what_the_plain_loop_does(
-    cell: str, threads: int, sizes: tuple[int, int, int, int], units_shared: None
+def test_a_block_divided_by_hidden_units_equals_the_plain_loop(
+    cell: str, threads: int, sizes: tuple[int, int, int, int], divided_by_units: None
 ) -> None:
     with fused(threads):
         ours = block(time_layer(cell), sizes, "float32")
-    same(ours, block(time_layer(cell), sizes, "float64"))
+    assert_close(ours, block(time_layer(cell), sizes, "float64"))
 
 
-def test_threads_that_share_hidden_units_need_nobodys_help(units_shared: None) -> None:
+def test_missing_workers_change_no_bit_of_a_block_divided_by_hidden_units(divided_by_units: None) -> None:
     from weft.backends.kernels.threads.thread_pool import thread_pool
 
     with fused(3):
-        runner = block(time_layer("gru"), (2, 6, 33, 100), "float32")
-        with thread_pool(3)._free:  # somebody else has the helpers
-            alone = block(time_layer("gru"), (2, 6, 33, 100), "float32")
-    for name, expected in runner.items():
-        np.testing.assert_array_equal(alone[name], expected)
+        with_workers = block(time_layer("gru"), (2, 6, 33, 100), "float32")
+        with thread_pool(3)._lock:  # the workers are in use elsewhere
+            without_workers = block(time_layer("gru"), (2, 6, 33, 100), "float32")
+    for name, expected in with_workers.items():
+        np.testing.assert_array_equal(without_workers[name], expected)
 
 
 @pytest.fixture
-def units_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However little work there is, where there are fewer streams than threads."""
+def divided_by_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks with fewer streams than threads are divided by hidden units, however small they are."""
     from weft.backends.kernels.recurrent import block as recurrent_block
 
     monkeypatch.setattr(recurrent_block, "SHARED_WORK", 0)
     monkeypatch.setattr(recurrent_block, "ALONE_WEIGHTS", 0)
 
 
-def same(ours: dict[str, Floats], exact: dict[str, Floats]) -> None:
+def assert_close(ours: dict[str, Floats], exact: dict[str, Floats]) -> None:
     for name, expected in exact.items():
         assert ours[name].dtype == np.float32
         np.testing.assert_allclose(ours[name], expected, err_msg=name, **ROUNDING)
@@ -109,7 +109,7 @@ def same(ours: dict[str, Floats], exact: dict[str, Floats]) -> None:
 @pytest.mark.parametrize("kept_bytes", [0, 2**30])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize(("rows", "H", "V"), [(1, 1, 1), (5, 3, 7), (12, 40, 128), (7, 33, 1300), (70, 6, 37)])
-def test_the_output_layer_equals_the_plain_one(
+def test_the_fused_output_layer_equals_the_plain_one(
     threads: int, kept_bytes: int, tied: bool, rows: int, H: int, V: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     W = normal(V, H).T if tied else normal(H, V)
@@ -162,14 +162,14 @@ def test_updates_equal_the_plain_ones(make: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("rows", [[], [0], [2, 3, 17, 29], list(range(30))], ids=str)
-def test_adamw_by_rows_equals_the_plain_one(rows: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adamw_with_row_gradients_equals_the_plain_one(rows: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
     for kernels in (False, True):
         w = {"W": normal(30, 20).astype("f"), "b": normal(7).astype("f")}
         optimizer = AdamW(w, weight_decay=0.1)
         for step in range(3):
-            few = RowGradient((30, 20), np.array(rows, np.int64), normal(len(rows), 20, seed=step).astype("f"))
-            gradients = {"W": few, "b": normal(7, seed=step).astype("f")}
+            row_gradient = RowGradient((30, 20), np.array(rows, np.int64), normal(len(rows), 20, seed=step).astype("f"))
+            gradients = {"W": row_gradient, "b": normal(7, seed=step).astype("f")}
             with fused(2) if kernels else contextlib.nullcontext():
                 if kernels:
                     from weft.backends.kernels.update import fused_update
@@ -181,7 +181,7 @@ def test_adamw_by_rows_equals_the_plain_one(rows: list[int], monkeypatch: pytest
         np.testing.assert_allclose(results[1][name], expected, rtol=1e-5, atol=1e-7, err_msg=name)
 
 
-def test_arrays_move_towards_others_as_the_plain_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_means_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [normal(30, 20).astype("f"), normal(7).astype("f"), normal(5, 4).astype("f").T]
     results = []
     for kernels in (False, True):
@@ -215,7 +215,7 @@ def test_a_model_has_the_same_loss_and_gradients(cell: str) -> None:
         np.testing.assert_allclose(dense(ours), dense(expected), **ROUNDING)
 
 
-def test_going_back_through_a_block_twice_is_refused() -> None:
+def test_a_second_backward_pass_is_refused() -> None:
     layer = time_layer("lstm")(normal(2, 12).astype("f"), normal(3, 12).astype("f"), normal(12).astype("f"))
     with fused(1):
         hs = layer.forward(normal(2, 4, 2).astype("f"))
@@ -237,7 +237,7 @@ def test_the_same_number_of_threads_gives_the_same_bits() -> None:
         np.testing.assert_array_equal(dense(ours), dense(again))
 
 
-def test_parameters_changed_in_place_are_seen() -> None:
+def test_kernels_read_parameters_changed_in_place() -> None:
     model = RNNLM(50, 8, 8, seed=1)
     ids = np.zeros((2, 3), dtype=int)
     with fused(1):
@@ -248,7 +248,7 @@ def test_parameters_changed_in_place_are_seen() -> None:
         assert model.loss(ids, ids).nats != before
 
 
-def test_what_is_not_a_number_stays_so() -> None:
+def test_a_nan_parameter_gives_a_nan_loss() -> None:
     model = RNNLM(300, 8, 8, seed=1)
     model.named_parameters()["recurrent.0.Wh"][0, 0] = np.nan
     ids = np.zeros((2, 3), dtype=int)
@@ -256,17 +256,17 @@ def test_what_is_not_a_number_stays_so() -> None:
         assert np.isnan(model.loss(ids, ids).nats)
 
 
-def test_a_narrower_processor_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_less_capable_instruction_sets_give_the_same_results(tmp_path: Path) -> None:
     from weft.backends.kernels.jit.cpu_features import usable_instructions
 
-    same = ("vnni", "avx512")  # to these kernels what the wider of AVX-512 is
-    for name in (name for name in usable_instructions()[1:] if name not in same):
+    equivalent = ("vnni", "avx512")  # the same to these kernels as the more capable AVX-512 sets
+    for name in (name for name in usable_instructions()[1:] if name not in equivalent):
         environment = {**os.environ, "WEFT_SIMD": name, "NUMBA_CACHE_DIR": str(tmp_path / name)}
-        # Everything is compiled anew, which takes time: one cell has to do.
+        # One cell only: all kernels of the test are compiled again, which takes time.
         tests = [f"{__file__}::test_a_model_has_the_same_loss_and_gradients[lstm]"]
         if name == "avx512bf16":
-            panels, models = (Path(__file__).parent / f"matmul/test_{name}.py" for name in ("gemm", "bfloat16"))
-            tests = [f"{panels}::test_panels_of_pairs_are_products_of_rounded_numbers"]
+            gemm, models = (Path(__file__).parent / f"matmul/test_{name}.py" for name in ("gemm", "bfloat16"))
+            tests = [f"{gemm}::test_bfloat16_products_are_products_of_rounded_values"]
             tests.append(f"{models}::test_a_model_in_bfloat16_differs_by_rounding[lstm-False-8-False]")
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],

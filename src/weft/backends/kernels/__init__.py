@@ -1,4 +1,4 @@
-"""Fused kernels through Numba, for float32: whole blocks of a cell, the output layer, and updates.
+"""Fused kernels for float32, compiled by Numba: blocks of recurrent layers, the output layer, updates, streaming.
 
-They equal the plain loop within rounding, and replace it where `weft.backends.fused` asks for them.
+They agree with the layers' array arithmetic within rounding and replace it where `weft.backends.fused` is active.
 """

@@ -15,14 +15,17 @@ from weft.backends.kernels.threads.parallel import ParallelRunner
 from weft.backends.kernels.update.fused_update import FusedUpdate
 
 ROUNDING = {"float32": 2.0**-20, "bfloat16": 2.0**-9}
-"""Tolerance, relative to max(1, abs x), within which two computations of the same state agree: 8 eps of float32, or one
-rounding to bfloat16 of an operand that is fed back."""
+"""Tolerance, relative to max(1, abs x), within which two computations of the same state agree.
+
+For float32 it is 8 eps. For bfloat16 it is the rounding error of a state that is an operand of the next step.
+"""
 
 
 class KernelSet:
     """The fused kernels on the threads of `runner`.
 
-    precision: "float32", or "bfloat16" for matrix products whose operands are rounded to bfloat16.
+    precision: "float32", or "bfloat16" to round the operands of large matrix products to bfloat16. output, update: the
+    kernels of the output layer and of parameter updates; rounding: the tolerance from `ROUNDING`.
     """
 
     def __init__(self, runner: ParallelRunner, precision: str) -> None:
@@ -36,13 +39,13 @@ class KernelSet:
         self._blocks: dict[str, FusedBlock] = {}
 
     def block(self, cell: str) -> FusedBlock | None:
-        """The kernels of a block of the cell of that name, or None if it has none."""
-        known = self._blocks.get(cell)
-        if known is None and (fused := fused_cell(cell)) is not None:
-            known = self._blocks[cell] = FusedBlock(fused, self.runner, self._dtype)
-        return known
+        """The block kernel of the cell with this name, or None if it has none."""
+        kernel = self._blocks.get(cell)
+        if kernel is None and (fused := fused_cell(cell)) is not None:
+            kernel = self._blocks[cell] = FusedBlock(fused, self.runner, self._dtype)
+        return kernel
 
     def capturing(self) -> tuple[CapturingRunner, KernelSet]:
-        """A runner that captures the kernels it runs, and these kernels on it."""
+        """A runner that captures the kernels it runs, and a set of these kernels on it."""
         runner = CapturingRunner(self.runner.threads)
         return runner, KernelSet(runner, self.precision)

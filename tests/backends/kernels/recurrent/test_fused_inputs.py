@@ -1,4 +1,4 @@
-"""Parameters however they lie in memory, threads that overlap: the numbers stay right, and everything comes back."""
+"""Fused kernels for parameters, inputs and targets of any memory layout and dtype, and the library's threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers import overlapping_arrays
+from helpers import overlapping_blocks
 from weft.backends import random_generator
 from weft.backends.fused import fused, why_not_fused
 from weft.layers import TimeLSTM, TimeOutputWithLoss
@@ -35,30 +35,30 @@ def every_other(array: Any) -> Any:
     return wide[:, ::2]
 
 
-def of_a_larger_one(array: Any) -> Any:
+def in_a_wider_array(array: Any) -> Any:
     wide = np.zeros((array.shape[0], array.shape[1] + 7), array.dtype)
     wide[:, :-7] = array
     return wide[:, :-7]
 
 
-in_any_place = pytest.mark.parametrize("placed", [by_columns, every_other, of_a_larger_one])
+every_layout = pytest.mark.parametrize("layout", [by_columns, every_other, in_a_wider_array])
 
 
-@in_any_place
-def test_recurrent_weights_may_lie_as_they_like(placed: Any) -> None:
-    def gradients(place: Any) -> list[Any]:
-        Wx, Wh = place(normal(D, 4 * H) / 5), place(normal(H, 4 * H, seed=1) / 6)
+@every_layout
+def test_recurrent_weights_may_have_any_memory_layout(layout: Any) -> None:
+    def gradients(arranged: Any) -> list[Any]:
+        Wx, Wh = arranged(normal(D, 4 * H) / 5), arranged(normal(H, 4 * H, seed=1) / 6)
         layer = TimeLSTM(Wx, Wh, normal(4 * H, seed=2))
         layer.forward(normal(N, T, D, seed=3))
         return [layer.backward(normal(N, T, H, seed=4)), *layer.grads]
 
     expected = gradients(np.ascontiguousarray)
     with fused(2):
-        for ours, plain in zip(gradients(placed), expected, strict=True):
+        for ours, plain in zip(gradients(layout), expected, strict=True):
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
-def test_parameters_of_two_kinds_of_numbers_are_not_read_as_one() -> None:
+def test_parameters_may_have_different_dtypes() -> None:
     layer = TimeLSTM(normal(D, 4 * H) / 5, (normal(H, 4 * H, seed=1) / 6).astype(np.float64), normal(4 * H, seed=2))
     xs = normal(N, T, D, seed=3)
     expected = layer.forward(xs)
@@ -66,21 +66,21 @@ def test_parameters_of_two_kinds_of_numbers_are_not_read_as_one() -> None:
         np.testing.assert_allclose(layer.forward(xs), expected, **ROUNDING)
 
 
-@in_any_place
-def test_output_weights_may_lie_as_they_like(placed: Any) -> None:
-    def gradients(place: Any) -> list[Any]:
-        layer = TimeOutputWithLoss(place(normal(H, V) / 6), normal(V, seed=1))
+@every_layout
+def test_output_weights_may_have_any_memory_layout(layout: Any) -> None:
+    def gradients(arranged: Any) -> list[Any]:
+        layer = TimeOutputWithLoss(arranged(normal(H, V) / 6), normal(V, seed=1))
         nats = layer.forward(normal(N, T, H, seed=2), random_generator(3).integers(0, V, (N, T)))
         return [nats, layer.backward(), *layer.grads]
 
     expected = gradients(np.ascontiguousarray)
     with fused(2):
-        for ours, plain in zip(gradients(placed), expected, strict=True):
+        for ours, plain in zip(gradients(layout), expected, strict=True):
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint16])
-def test_targets_may_be_any_whole_numbers(dtype: Any) -> None:
+def test_targets_may_have_any_integer_dtype(dtype: Any) -> None:
     def gradients() -> list[Any]:
         layer = TimeOutputWithLoss(normal(H, V) / 6, np.repeat(normal(V, seed=1), 2)[::2])
         ts = random_generator(3).integers(0, V, (N, T)).astype(dtype)
@@ -93,7 +93,7 @@ def test_targets_may_be_any_whole_numbers(dtype: Any) -> None:
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
-def test_inputs_and_gradients_may_come_in_float64() -> None:
+def test_inputs_and_upstream_gradients_may_be_float64() -> None:
     def gradients() -> list[Any]:
         layer = TimeLSTM(normal(D, 4 * H) / 5, normal(H, 4 * H, seed=1) / 6, normal(4 * H, seed=2))
         hs = layer.forward(normal(N, T, D, seed=3).astype(float))
@@ -105,21 +105,21 @@ def test_inputs_and_gradients_may_come_in_float64() -> None:
             np.testing.assert_allclose(ours, plain, **ROUNDING)
 
 
-def test_the_librarys_threads_come_back_however_two_overlap() -> None:
-    two = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+def test_the_library_gets_its_threads_back_after_overlapping_blocks() -> None:
+    two_threads = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     run = subprocess.run(
-        [sys.executable, overlapping_arrays.__file__], env={**os.environ, **two}, capture_output=True, text=True
+        [sys.executable, overlapping_blocks.__file__], env={**os.environ, **two_threads}, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("make", [AdamW, Momentum])
-def test_what_is_remembered_of_a_row_without_a_gradient_ends_at_zero(make: Any) -> None:
+def test_moments_of_rows_without_a_gradient_decay_to_zero(make: Any) -> None:
     weights = {"w": normal(2, 70)}
     with fused(1):
         optimizer = make(weights)
         optimizer.update({"w": normal(2, 70, seed=1)}, 1e-3)
         for _ in range(1000):
             optimizer.update({"w": np.zeros((2, 70), np.float32)}, 1e-3)
-    remembered = next(iter(optimizer.state().values()))
-    assert not remembered.any()
+    moments = next(iter(optimizer.state().values()))
+    assert not moments.any()

@@ -1,1 +1,1 @@
-"""Compilation of kernels: compile cache, out-of-line functions, pointers, atomics, vector math, CPU features."""
+"""Compilation of kernels: compile cache, external functions, structures, pointers, atomics, vector math, processor."""

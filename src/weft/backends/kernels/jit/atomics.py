@@ -1,4 +1,4 @@
-"""Words that several threads read and write, and addresses as whole numbers: what kernels need to work side by side."""
+"""Atomic operations on the 64-bit words that threads share, and pointers made from integer addresses."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from weft.backends.kernels.jit.compile import inlined, intrinsic
 
 WORD = 8
 LINE = 8
-"""Bytes of a word, and words of a cache line: what different threads write should not share a line."""
+"""Bytes of a word, and words of a cache line: words that different threads write should not be in one line."""
 
 SPINS_BEFORE_YIELD = 2048
-"""Looks at a word before the core is offered to who else wants it; up to a tenth of a millisecond."""
+"""Reads of a word before a spinning thread yields its core once; up to a tenth of a millisecond."""
 
-LONG = 8
-"""So many times that, a wait is longer than any work that is shared out: who is waited for must have lost its core."""
+STALL_YIELDS = 8
+"""Yields after which a wait counts as a stall: no chunk takes this long, so a thread must have lost its core."""
 
 yield_core = types.ExternalFunction("sched_yield", types.int32())
 
 
-def _address_of(kind: Any) -> Any:
+def _address_of(element_type: Any) -> Any:
     @intrinsic
     def convert(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(types.CPointer(kind)))
+            return builder.inttoptr(args[0], context.get_value_type(types.CPointer(element_type)))
 
-        return types.CPointer(kind)(types.int64), generate
+        return types.CPointer(element_type)(types.int64), generate
 
     return convert
 
 
-words_at, floats_at, ints_at = (_address_of(kind) for kind in (types.int64, types.float32, types.int32))
+words_at, floats_at, ints_at = (_address_of(each) for each in (types.int64, types.float32, types.int32))
 halves_at, bytes_at = _address_of(types.uint16), _address_of(types.int8)
+"""The pointer for an integer address, to elements of int64, float32, int32, uint16 or int8."""
 
 
 @intrinsic
 def ints_in(typing: Any, floats: Any) -> Any:
-    """The same memory as int32."""
+    """A pointer to the same memory as int32."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.CPointer(types.int32)))
@@ -51,7 +52,7 @@ def ints_in(typing: Any, floats: Any) -> Any:
 
 @intrinsic
 def atomic_load(typing: Any, word: Any) -> Any:
-    """The word, and after it everything that was written before the word was."""
+    """The value of a word; later reads see all memory that was written before that value was stored."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load_atomic(args[0], "seq_cst", WORD)
@@ -61,7 +62,7 @@ def atomic_load(typing: Any, word: Any) -> Any:
 
 @intrinsic
 def atomic_store(typing: Any, word: Any, value: Any) -> Any:
-    """Set the word; who reads it sees everything that was written before."""
+    """Set a word; a thread that loads the value sees all memory that was written before."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store_atomic(args[1], args[0], "seq_cst", WORD)
@@ -70,24 +71,24 @@ def atomic_store(typing: Any, word: Any, value: Any) -> Any:
     return types.void(word, types.int64), generate
 
 
-def _change(operation: str) -> Any:
+def _read_modify_write(operation: str) -> Any:
     @intrinsic
-    def change(typing: Any, word: Any, value: Any) -> Any:
+    def modify(typing: Any, word: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.atomic_rmw(operation, args[0], args[1], "seq_cst")
 
         return types.int64(word, types.int64), generate
 
-    return change
+    return modify
 
 
-atomic_add, exchange = _change("add"), _change("xchg")
-"""(word, value): add to the word, or replace it; what it was."""
+atomic_add, exchange = _read_modify_write("add"), _read_modify_write("xchg")
+"""(word, value): add to the word, or replace its value; both return the previous value."""
 
 
 @intrinsic
 def compare_and_swap(typing: Any, word: Any, old: Any, new: Any) -> Any:
-    """Set the word to `new` where it is `old`; whether it was."""
+    """Set a word to `new` if its value is `old`; returns True if it was."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.extract_value(builder.cmpxchg(*args, "seq_cst", "seq_cst"), 1)
@@ -97,29 +98,29 @@ def compare_and_swap(typing: Any, word: Any, old: Any, new: Any) -> Any:
 
 @intrinsic
 def pause(typing: Any) -> Any:
-    """Tell the processor that this thread waits for a word to change."""
+    """The processor's hint for spin loops."""
     on_x86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if on_x86:
-            kind, name, arguments = ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause", []
+            function_type, name, arguments = ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause", []
         else:
-            number = ir.IntType(32)
-            kind, name, arguments = ir.FunctionType(ir.VoidType(), [number]), "llvm.aarch64.hint", [number(1)]
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+            int32 = ir.IntType(32)
+            function_type, name, arguments = ir.FunctionType(ir.VoidType(), [int32]), "llvm.aarch64.hint", [int32(1)]
+        builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
         return context.get_dummy_value()
 
     return types.void(), generate
 
 
 @intrinsic
-def call_pointer(typing: Any, function: Any, job: Any, number: Any) -> Any:
-    """Call the function at the address `function` with (job, number)."""
-    index = ir.IntType(64)
+def call_pointer(typing: Any, function: Any, job: Any, worker: Any) -> Any:
+    """Call the function at the address `function` with (job, worker), two int64."""
+    int64 = ir.IntType(64)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [index, index])
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        function_type = ir.FunctionType(ir.VoidType(), [int64, int64])
+        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), args[1:])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), generate
@@ -127,12 +128,12 @@ def call_pointer(typing: Any, function: Any, job: Any, number: Any) -> Any:
 
 @inlined
 def spin_until(word: Any, value: Any) -> Any:
-    """Return when the word is `value`; whether that took long. Meanwhile the core is offered to who else wants one."""
-    looks = offers = 0
+    """Spin until a word has this value, yielding the core at intervals; returns True if the wait was a stall."""
+    spins = yields = 0
     while atomic_load(word) != value:
         pause()
-        looks += 1
-        if looks == SPINS_BEFORE_YIELD:
+        spins += 1
+        if spins == SPINS_BEFORE_YIELD:
             yield_core()
-            looks, offers = 0, offers + 1
-    return offers >= LONG
+            spins, yields = 0, yields + 1
+    return yields >= STALL_YIELDS

@@ -1,8 +1,8 @@
-"""How kernels are compiled: without Python's global lock, division as in C, the result kept on disk.
+"""Compilation of kernels by Numba, and the compile cache on disk.
 
-Numba finds a kept result again by the function's name and file, and knows nothing of what the function calls in other
-files. So all kernels bear a mark in their names that changes with any of their files, and with the instructions that
-they may use.
+Numba looks up cached machine code by the name and the file of a function; it does not know the functions of other files
+that the function calls. So the name of every kernel ends with a cache key: a hash of the states of all files below
+kernels/ and of the instruction sets in use.
 """
 
 from __future__ import annotations
@@ -29,29 +29,28 @@ from weft.backends.kernels.jit.cpu_features import chosen_instructions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-
 KERNELS = Path(__file__).parents[1]
-"""The root of the kernels: the compile cache's key covers every Python file below it."""
+"""The root of the kernels; the cache key covers every Python file below it."""
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-"""Without Python's lock, division as in C, and no entry as a function of C, which nobody uses but which is compiled."""
+"""Compile without Python's global lock, with division as in C, and without an unused C wrapper."""
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
-    """A function (typing context, argument types) that writes LLVM instructions, as one that kernels can call."""
+    """Makes a function (typing context, argument types) that emits LLVM instructions callable from kernels."""
     return numba.extending.intrinsic(function)
 
 
 @intrinsic
 def full_vectors(typing: Any) -> Any:
-    """Has LLVM take the widest vectors there are for the loops of the function that begins with this.
+    """Makes LLVM use vectors of up to 512 bits in the loops of the calling function.
 
-    For some processors it would take half of them, so that the clock stays high; the products around such a loop have
-    them at any rate.
+    For some processors LLVM prefers 256 bits, which keep the clock rate high. The matrix products next to these loops
+    use 512 bits in any case.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        # llvmlite knows attributes without a value only, and would refuse to add this one.
+        # llvmlite accepts only attributes without a value; `set.add` bypasses its check.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
@@ -61,11 +60,11 @@ def full_vectors(typing: Any) -> Any:
 class _InlinedLibrary(JITCodeLibrary):  # type: ignore[misc]
     """LLVM code of a function that is linked into its callers and never becomes machine code of its own.
 
-    By default Numba generates machine code for every function that a kernel calls, which nothing ever runs: about half
-    of the time of a compilation.
+    By default Numba also generates machine code for every function that a kernel calls. That code is never executed and
+    takes about half of the compile time.
     """
 
-    def _optimize_final_module(self) -> None: ...  # its callers are optimized, with this code in them
+    def _optimize_final_module(self) -> None: ...  # optimized as part of its callers
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -83,7 +82,7 @@ class _InlinedLowering(NativeLowering):  # type: ignore[misc]
         state.flags.no_compile = True
         super().run_pass(state)
         functions: list[Any] = []
-        entry_point = functions.append  # a built-in function of its own, by which callers find what was lowered
+        entry_point = functions.append  # a new built-in function: the key by which callers find the lowered code
         state.targetctx.insert_user_function(entry_point, state["cr"].fndesc, [state.library])
         state.reload_init.extend(state.library._reload_init)
         state["cr"] = state["cr"]._replace(cfunc=entry_point)
@@ -103,65 +102,67 @@ class _InlinedCompiler(CompilerBase):  # type: ignore[misc]
 
 
 def overload(function: Callable[..., Any]) -> Callable[[Function], Function]:
-    """Decorates what chooses, by the types of the arguments, the function that kernels call in place of `function`."""
+    """Decorates a function (argument types) that returns the implementation kernels call in place of `function`."""
     decorator = numba.extending.overload(function, jit_options={"pipeline_class": _InlinedCompiler, **OPTIONS})
     return cast(Callable[[Function], Function], decorator)
 
 
 def jit(function: Function) -> Function:
-    """The function compiled by Numba at its first call, for the types it is called with."""
+    """A kernel callable from Python, compiled at its first call for the types of the arguments."""
     kernel = cached_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
     return cast(Function, kernel)
 
 
 def inlined(function: Function) -> Function:
-    """A function that kernels call and become part of: without an entry from Python, which costs time to compile."""
+    """A function that kernels call: part of its callers' machine code, not callable in compiled form from Python."""
     return _inlined(function, {"contract"})
 
 
 def inlined_reassociating(function: Function) -> Function:
-    """The same for a sum: its terms may be added in any order, as a vector at a time."""
+    """As `inlined`, for sums: terms may be added in any order, which allows vector instructions."""
     return _inlined(function, {"contract", "reassoc", "nsz"})
 
 
-def _inlined(function: Function, liberties: set[str]) -> Function:
-    part = numba.extending.register_jitable(fastmath=liberties, pipeline_class=_InlinedCompiler, **OPTIONS)(function)
-    return cast(Function, part)
+def _inlined(function: Function, fastmath: set[str]) -> Function:
+    decorator = numba.extending.register_jitable(fastmath=fastmath, pipeline_class=_InlinedCompiler, **OPTIONS)
+    return cast(Function, decorator(function))
 
 
 def cached_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """`function` compiled and kept for the next time, where there is a folder that can be written."""
+    """`function` compiled by `compiler(*arguments, **options)`, with the compile cache if its folder is writable."""
     function.__qualname__ = f"{function.__qualname__}_{cache_key(KERNELS)}"
     try:
         return compiler(*arguments, cache=True, **options)(function)
-    except RuntimeError:  # Numba found no place for it
+    except RuntimeError:  # Numba found no folder that it can write to
         return compiler(*arguments, **options)(function)
 
 
 def external(name: str, function: Callable[..., Any], signature: Any, deferred: bool = False) -> Any:
-    """`function` compiled now. Kernels call it by its name, as they would one of a C library: compiled once, it is not
-    compiled again into each of them. later: it is compiled by the first call of `compile_deferred`, before which
-    no kernel that calls it may be."""
-    _deferred.append((name, function, signature))
-    if not deferred:
-        _name(*_deferred.pop())
+    """An out-of-line function for kernels: compiled once, linked by the symbol `name`, not compiled into each caller.
+
+    deferred: compile it at the first call of `compile_deferred`, not now; kernels that call it must be compiled later.
+    """
+    if deferred:
+        _deferred.append((name, function, signature))
+    else:
+        _compile_external(name, function, signature)
     return types.ExternalFunction(name, signature)
 
 
 def compile_deferred() -> None:
-    """Compile what was to be compiled later."""
+    """Compile the deferred external functions."""
     while _deferred:
-        _name(*_deferred.pop(0))
+        _compile_external(*_deferred.pop(0))
 
 
-def _name(name: str, function: Callable[..., Any], signature: Any) -> None:
+def _compile_external(name: str, function: Callable[..., Any], signature: Any) -> None:
     compilation = cached_on_disk(numba.cfunc, function, signature)
     bind_symbol(name, compilation.address, compilation)
 
 
 def bind_symbol(name: str, address: int, compilation: Any) -> None:
-    """Let kernels call what is at an address by a name."""
-    _bound.append(compilation)  # it has to live as long as its callers
+    """Make the function at an address callable from kernels as the symbol `name`; keeps `compilation` alive."""
+    _bound.append(compilation)
     binding.add_symbol(name, address)
 
 
@@ -171,7 +172,10 @@ _bound: list[Any] = []
 
 @cache
 def cache_key(folder: Path) -> str:
-    """Eight digits that stand for the Python files of a folder as they are, and for the chosen instructions."""
+    """Eight hexadecimal digits: a hash of the Python files below a folder and of the instruction sets in use.
+
+    The state of a file is its path, modification time and size; reading the files would delay every import.
+    """
     states = [
         (path.relative_to(folder).as_posix(), path.stat().st_mtime_ns, path.stat().st_size)
         for path in sorted(folder.rglob("*.py"))
@@ -180,9 +184,10 @@ def cache_key(folder: Path) -> str:
 
 
 def source_key(*functions: Callable[..., Any]) -> str:
-    """What the cache key lacks for kernels made of these functions: the state of their files outside the kernels' tree.
+    """A suffix for the name of a kernel that these functions are part of, for those whose file is not below kernels/.
 
-    Empty for functions of that tree; otherwise an underscore and eight digits.
+    It is an underscore and eight hexadecimal digits: a hash of the states of these files, or of the functions' bytecode
+    if they have no file. It is empty if the cache key covers all files.
     """
     states = []
     for function in functions:
@@ -195,18 +200,18 @@ def source_key(*functions: Callable[..., Any]) -> str:
 
 
 @contextmanager
-def on_first_compilation(act: Callable[[], None]) -> Iterator[None]:
-    """Within the block, `act` is called once, when something has to be compiled."""
+def on_first_compilation(callback: Callable[[], None]) -> Iterator[None]:
+    """Within the block, `callback` is called once, before the first compilation."""
 
-    class Acting(event.Listener):  # type: ignore[misc]
-        done = False
+    class FirstCompilation(event.Listener):  # type: ignore[misc]
+        called = False
 
         def on_start(self, _event: Any) -> None:
-            if not self.done:
-                self.done = True
-                act()
+            if not self.called:
+                self.called = True
+                callback()
 
         def on_end(self, _event: Any) -> None: ...
 
-    with event.install_listener("numba:compile", Acting()):
+    with event.install_listener("numba:compile", FirstCompilation()):
         yield

@@ -1,4 +1,4 @@
-"""What the processor can do: how wide its vectors are, how many a micro-kernel can keep, and its special products."""
+"""Instruction sets of the processor, and the register blocking of the micro-kernel for each vector width."""
 
 from __future__ import annotations
 
@@ -41,62 +41,63 @@ FEATURES = {
     "avx2": ("avx2", "fma"),
     "neon": ("neon",),
 }
+"""Instruction sets that kernels use, the most capable first, and the processor features each one needs."""
 
 
 def usable_instructions() -> list[str]:
-    """The sets of instructions that this processor can run and weft knows, the mightiest first."""
+    """The names of the sets in `FEATURES` that this processor has, the most capable first."""
     features = _features()
     names = [name for name, needed in FEATURES.items() if all(features.get(feature, False) for feature in needed)]
-    return [name for name in names if name != "amx" or _may_use_tiles()]
+    return [name for name in names if name != "amx" or _request_tile_registers()]
 
 
 def _features() -> dict[str, bool]:
-    """What the compiler says of this processor; of some systems it knows nothing."""
+    """The processor's features as LLVM reports them; on some systems it reports none."""
     try:
         features = dict(binding.get_host_cpu_features())
     except RuntimeError:
         features = {}
     if platform.machine().lower() in ("aarch64", "arm64"):
-        features.setdefault("neon", True)  # there is none without
+        features.setdefault("neon", True)  # part of the architecture
     return features
 
 
 @cache
 def chosen_instructions() -> list[str]:
-    """Those that are used; the environment variable WEFT_SIMD names the mightiest allowed, for comparisons."""
+    """The instruction sets in use: the usable ones, from the one that the environment variable WEFT_SIMD names on."""
     usable = usable_instructions()
-    asked = os.environ.get("WEFT_SIMD")
-    return usable[usable.index(asked) :] if asked in usable else usable
+    requested = os.environ.get("WEFT_SIMD")
+    return usable[usable.index(requested) :] if requested in usable else usable
 
 
 def host_tiling() -> Tiling | None:
-    """The tiling for this processor, or None where its vectors are not known here."""
+    """The tiling for this processor, or None if none of its vector instruction sets has one."""
     return next((TILINGS[name] for name in chosen_instructions() if name in TILINGS), None)
 
 
 def has_amx() -> bool:
-    """Whether products are to be taken in tile registers."""
+    """True if matrix products use the AMX tile registers."""
     return "amx" in chosen_instructions()
 
 
 def has_bfloat16() -> bool:
-    """Whether there are instructions that multiply bfloat16 numbers."""
+    """True if there are instructions that multiply bfloat16 values."""
     return has_amx() or "avx512bf16" in chosen_instructions()
 
 
 def has_vnni() -> bool:
-    """Whether dot products of bytes are to be used."""
+    """True if integer dot products of 8-bit values are used."""
     return "vnni" in chosen_instructions()
 
 
 def has_vnni_int16() -> bool:
-    """Whether numbers of 16 bits are to be multiplied and two products added at once, where bytes cannot be."""
+    """True if dot products of pairs of 16-bit integers are used, for lack of 8-bit ones."""
     return not has_vnni() and any(name in chosen_instructions() for name in ("avx512", "avx2"))
 
 
 @cache
-def _may_use_tiles() -> bool:
-    """Ask the system for the tile registers, which it hands out on request only."""
+def _request_tile_registers() -> bool:
+    """Request permission to use the tile registers, as Linux requires; returns True if it is granted."""
     if sys.platform != "linux":
         return False
     system_call_arch_prctl, request_permission, tile_data = 158, 0x1023, 18
@@ -104,18 +105,18 @@ def _may_use_tiles() -> bool:
 
 
 def why_not() -> str | None:
-    """Why kernels cannot be compiled on this machine, or None if they can."""
+    """The reason why kernels cannot be compiled on this machine, or None if they can."""
     if numba.config.DISABLE_JIT:
         return "compiling is switched off by NUMBA_DISABLE_JIT"
     if sys.platform == "win32":
         return "they need a system like Linux or macOS; on Windows there is its subsystem for Linux"
-    asked = os.environ.get("WEFT_SIMD")
-    if asked and asked not in usable_instructions():
+    requested = os.environ.get("WEFT_SIMD")
+    if requested and requested not in usable_instructions():
         known = ", ".join(FEATURES)
-        return f"WEFT_SIMD is {asked!r}, which is none of {known} or is not what this processor has"
+        return f"WEFT_SIMD is {requested!r}, which is none of {known} or is not what this processor has"
     return None if host_tiling() else "this processor's vector instructions are not known to weft"
 
 
 def why_not_bfloat16() -> str | None:
-    """Why products cannot be taken in bfloat16 on this machine, or None if they can."""
+    """The reason why matrix products cannot be in bfloat16 on this machine, or None if they can."""
     return None if has_bfloat16() else "this processor has no instructions for bfloat16 (AMX or AVX512-BF16)"

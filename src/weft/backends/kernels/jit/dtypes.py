@@ -1,4 +1,4 @@
-"""NumPy types of packed matrix operands: float32, or two bfloat16 values (consecutive k) in one int32."""
+"""dtypes of packed matrix operands: float32, or two bfloat16 values (consecutive k) in one int32."""
 
 from __future__ import annotations
 

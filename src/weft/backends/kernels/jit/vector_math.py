@@ -7,8 +7,8 @@ largest relative error is smallest, found by iteratively reweighted least square
 σ(x) = (1 + tanh(x / 2)) / 2.
 exp x = 2^k exp r with k = round(x / ln 2), |r| <= ln 2 / 2: a polynomial of degree 6 for exp r, found in the same way,
 and k added to the exponent's bits; relative error 2e-7.
-2^y is the same with k = round(y), the rest of y exact and a polynomial of degree 5, which begins with 1: it takes a
-third fewer instructions; relative error 1.7e-7.
+2^y is the same with k = round(y), an exact remainder y - k and a polynomial of degree 5 with constant term 1: a third
+fewer instructions; relative error 1.7e-7.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ P1, P2, P3, P4 = F(0.13406885), F(0.0035264133), F(2.1122572e-05), F(1.4082731e-
 Q1, Q2, Q3, Q4 = F(0.46740207), F(0.025993945), F(0.00033362894), F(8.070744e-07)
 E2, E3, E4, E5, E6 = F(0.4999999), F(0.1666642), F(0.041668225), F(0.008374816), F(0.0013836846)
 LOG2_E, LN2_HIGH, LN2_LOW = F(1.44269504), F(0.693359375), F(-2.12194440e-4)
-LOWEST = F(-80)  # far below rounding, and far enough above the denormal numbers, which are slow
-HIGHEST = F(88)  # the next whole number is beyond float32
-ROUND = F(12582912.0)  # 1.5 · 2^23: adding it rounds to a whole number, which then stands in the lowest bits
+LOWEST = F(-80)  # exp(-80) is far below rounding errors and above the denormal range, where arithmetic is slow
+HIGHEST = F(88)  # exp(89) overflows float32
+ROUND = F(12582912.0)  # 1.5 · 2^23: adding it rounds to an integer, which is then in the lowest bits
 EXPONENT, BIAS = np.int32(23), np.int32(127)
 B1, B2, B3, B4, B5 = F(0.693147), F(0.24022242), F(0.055507336), F(0.009671513), F(0.0013264727)
 LEAST_POWER, GREATEST_POWER = F(-115), F(127)
-ROUND_TO_BITS = F(12582912.0 + 127)  # the same as ROUND; the lowest bits are those of the exponent of 2^k then
+ROUND_TO_BITS = F(12582912.0 + 127)  # as ROUND; the lowest bits are then the exponent bits of 2^k
 
 
 @intrinsic
 def float_of_bits(typing: Any, bits: Any) -> Any:
-    """The float32 whose bits are those of an int32."""
+    """The float32 with the bits of an int32."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], ir.FloatType())
@@ -74,7 +74,7 @@ def sigmoid(x: Any) -> Any:
 
 @inlined
 def exp(x: Any) -> Any:
-    """exp x of one float32; below -80 it is that of -80, above 88 that of 88. Not a number if x is not."""
+    """exp x of one float32, with x clipped to [-80, 88]; NaN for NaN."""
     x = LOWEST if x < LOWEST else x
     x = HIGHEST if x > HIGHEST else x
     shifted = x * LOG2_E + ROUND
@@ -86,7 +86,7 @@ def exp(x: Any) -> Any:
 
 @inlined
 def power_of_two(y: Any) -> Any:
-    """2^y of one float32; below -115 it is that of -115, above 127 that of 127. Not a number if y is not."""
+    """2^y of one float32, with y clipped to [-115, 127]; NaN for NaN."""
     y = LEAST_POWER if y < LEAST_POWER else y
     y = GREATEST_POWER if y > GREATEST_POWER else y
     shifted = y + ROUND_TO_BITS

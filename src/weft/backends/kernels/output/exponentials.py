@@ -1,13 +1,13 @@
-"""What the output layer on panels does between its products: scores become exponentials, and these gradients.
+"""Element-wise parts of the output layer: scores become exponentials, and exponentials gradients of the scores.
 
-The scores x (panels, R, PANEL) of a block of tokens lie as a right factor does (see `panels`): so they are the right
-factor of a product as they are, and what a product writes of them lies together.
+The scores x (panels, R, PANEL) of a block of tokens have the layout of a packed right operand (see `pack_rhs`), so the
+products of the second sweep read them without packing.
 
     e = exp(x - base)          softmax(x) = e · exp(base - ln Σ exp x)
 
-base, one number a row, is the largest of the row's first scores, not of all, so that no pass over the scores looks for
-it: it has to keep the exponentials within the range of float32, no more; their relative error is the same for any. A
-score far above it shows in the sum, and then base is raised (see `output_panels`).
+base, one value per row, is the maximum of the row's first scores only, which saves a pass over all scores. Any base
+gives the same relative error as long as the exponentials are within the range of float32. A score far above base makes
+the sum large, and then base is raised (see `sweeps`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from weft.backends.kernels.matmul.pack_rhs import PANEL
 
 ZERO = np.float32(0)
 BELOW_ALL = np.float32(-1e30)
+"""The score of excluded tokens and of padding, far below all others."""
 HALF = PANEL // 2
 
 
 @inlined
 def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
-    """The largest of a row's first `count` scores."""
+    """The maximum of a row's first `count` scores."""
     largest = BELOW_ALL
     for j in range(count):
         largest = max(largest, x[j // PANEL, r, j % PANEL] + b[j])
@@ -36,14 +37,14 @@ def largest_score(x: Any, b: Any, r: Any, count: Any) -> Any:
 
 @inlined
 def exclude(x: Any, r: Any, token: Any, first: Any, n: Any) -> None:
-    """Take a token from a row of the scores of the n tokens from `first` on, if it is one of them."""
+    """Exclude a token from row r of the scores of the tokens `first` … `first + n - 1`, if it is one of them."""
     if first <= token < first + n:
         x[(token - first) // PANEL, r, (token - first) % PANEL] = BELOW_ALL
 
 
 @inlined
-def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
-    """target[r] <- the score of the target of row r, where that is one of the tokens from `first` on."""
+def gather_target_scores(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
+    """target[r] <- the score of token t[r], for every row r in which it is one of the tokens from `first` on."""
     for r in range(t.size):
         j = t[r] - first
         if 0 <= j < b.size:
@@ -51,15 +52,14 @@ def take_targets(x: Any, b: Any, t: Any, first: Any, target: Any) -> None:
 
 
 @inlined
-def copy_biases(b: Any, room: Any) -> None:
-    """The biases, and behind them some that keep the columns that only fill a panel up from being counted."""
-    for j in range(room.size):
-        room[j] = b[j] if j < b.size else BELOW_ALL
+def copy_biases(b: Any, padded_b: Any) -> None:
+    """padded_b <- b, then BELOW_ALL: the padding columns of the last panel contribute nothing to the sums."""
+    for j in range(padded_b.size):
+        padded_b[j] = b[j] if j < b.size else BELOW_ALL
 
 
-def _adding(columns: int) -> Any:
-    """`to_exponentials` for so many columns of one panel, a number that is known when this is compiled: the loop over
-    them, a vector or two long, is none then."""
+def _add_exponentials(columns: int) -> Any:
+    """`to_exponentials` of a panel's first columns; their number is a constant, so LLVM unrolls the loop over them."""
 
     @inlined_reassociating
     def add(panel: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
@@ -74,15 +74,15 @@ def _adding(columns: int) -> Any:
     return add
 
 
-add_exponentials, add_exponentials_of_half = _adding(PANEL), _adding(HALF)
+add_exponentials, add_half_panel_exponentials = _add_exponentials(PANEL), _add_exponentials(HALF)
 
 
 @inlined
 def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any) -> None:
-    """The scores of the rows from `first` to `last` become exponentials. Σ sums[r] is their sum; sums (R, PANEL).
+    """Replace the scores of the rows [first, last) by exponentials; Σ sums[r] <- their sum, with sums (R, PANEL).
 
-    A sum has as many parts as a panel has columns, so that they are added up as vectors, and panel by panel, so that
-    no row waits for the one before.
+    A row has one partial sum per column of a panel, so that additions are vector instructions. The loop over the panels
+    is the outer one: the additions of consecutive rows are independent.
     """
     for r in range(first, last):
         for j in range(PANEL):
@@ -91,8 +91,8 @@ def to_exponentials(x: Any, b: Any, base: Any, first: Any, last: Any, sums: Any)
         own_b = b[i * PANEL : (i + 1) * PANEL]
         if own_b[HALF] != BELOW_ALL:
             add_exponentials(x[i], own_b, base, first, last, sums)
-        else:  # nobody has a token in the other half
-            add_exponentials_of_half(x[i], own_b, base, first, last, sums)
+        else:  # the second half is padding
+            add_half_panel_exponentials(x[i], own_b, base, first, last, sums)
 
 
 @inlined_reassociating
@@ -106,7 +106,7 @@ def sum_of(values: Any) -> Any:
 
 @inlined
 def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
-    """The exponentials of a row times a factor."""
+    """Multiply the exponentials of a row by a factor."""
     for i in range(x.shape[0]):
         row = x[i, r]
         for j in range(PANEL):
@@ -114,9 +114,12 @@ def scale_exponentials(x: Any, r: Any, factor: Any) -> None:
 
 
 @inlined
-def clear_filling(x: Any, n: Any) -> None:
-    """Zeros in the columns that only fill the half panel of the last of n tokens up. Their exponentials are so small
-    that products with them would be denormal numbers, which some processors take a hundred times as long for."""
+def clear_padding(x: Any, n: Any) -> None:
+    """Set the padding columns in the half panel of the last of n tokens to zero.
+
+    Products with their tiny exponentials would be denormal; denormal arithmetic is a hundred times slower on some
+    processors.
+    """
     if n % HALF > 0:
         first, rest = n % PANEL, HALF - n % HALF
         for r in range(x.shape[1]):
@@ -126,7 +129,7 @@ def clear_filling(x: Any, n: Any) -> None:
 
 @inlined
 def subtract_targets(x: Any, t: Any, first: Any, n: Any, base: Any, log_sum: Any) -> None:
-    """d <- e - onehot(t) · exp(ln Σ exp x - base), of the n tokens from `first` on."""
+    """d <- e - onehot(t) · exp(ln Σ exp x - base), for the tokens `first` … `first + n - 1`."""
     for r in range(t.size):
         j = t[r] - first
         if 0 <= j < n:

@@ -6,7 +6,7 @@
 The scores are computed in blocks of the vocabulary that stay in the caches. First sweep: the scores of a block become
 exponentials; only their sums are kept if all of them exceed KEPT_BYTES. Second sweep: dx of a block from its
 exponentials, in place, and at once its part of dW, db and dh. The largest array of a language model, (N·T, V),
-therefore need not exist. `sweeps` says how the factors of the softmax are left out of the blocks.
+therefore need not exist. `sweeps` has the computation of one chunk.
 
 Each sweep is one parallel kernel. A chunk is some columns of the scores, so that dW is written once, or some rows if
 the vocabulary is small.
@@ -37,7 +37,7 @@ KEPT_BYTES = 64 * 2**20
 SHARED_WORK = 400_000
 """Multiply-adds of a product above which several threads are faster than one."""
 SHORT_WORK = 10_000_000
-"""Multiply-adds of a product that take less time than a worker that has lost its core is waited for."""
+"""Multiply-adds of a product below which a job takes less time than a stall, see `ThreadPool`."""
 
 
 class First(NamedTuple):
@@ -96,7 +96,7 @@ class Second(NamedTuple):
 
 @inlined
 def rows_of(p: Any, chunk: Any, chunks: Any) -> Any:
-    """The rows of a chunk's part of the scores."""
+    """The rows of a chunk, as a slice."""
     R = len(p.h)
     first, last = stream_range(R, chunk, chunks)
     return slice(first, last) if p.by_rows else slice(0, R)
@@ -105,17 +105,17 @@ def rows_of(p: Any, chunk: Any, chunks: Any) -> Any:
 @inlined
 def sweep_chunk(p: Any, chunk: Any, chunks: Any) -> Any:
     """One chunk's views: some rows and all columns, or all rows and some columns."""
-    own, V = rows_of(p, chunk, chunks), len(p.b)
+    rows, V = rows_of(p, chunk, chunks), len(p.b)
     first, last = column_range(V, chunk, chunks)
     start, stop = (0, V) if p.by_rows else (first, last)
     return SweepChunk(
-        p.h[own], p.W, p.transposed, p.b, p.t[own], p.excluded[own], start, stop, p.width, p.keep, p.packed[chunk],
-        p.scratch[chunk], p.starts, p.records[:, chunk, own],
+        p.h[rows], p.W, p.transposed, p.b, p.t[rows], p.excluded[rows], start, stop, p.width, p.keep, p.packed[chunk],
+        p.scratch[chunk], p.starts, p.records[:, chunk, rows],
     )  # fmt: skip
 
 
 def sweep_first(chunk: Any, chunks: Any, p: Any) -> None:
-    """base, Σ e and the target's score of every row over the chunk's columns."""
+    """Record base, Σ e and the target's score of every row over the chunk's columns."""
     records = p.records
     for r in range(len(p.h)):  # rows of other chunks contribute nothing here
         records[BASE, chunk, r] = BELOW_ALL
@@ -124,7 +124,7 @@ def sweep_first(chunk: Any, chunks: Any, p: Any) -> None:
 
 
 def merge_records(chunk: Any, chunks: Any, p: Any) -> None:
-    """nats and log_sum of some rows from the records of all chunks."""
+    """Compute nats and log_sum of some rows from the records of all chunks."""
     records = p.records
     for r in range(*stream_range(len(p.h), chunk, chunks)):
         highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
@@ -138,16 +138,16 @@ def merge_records(chunk: Any, chunks: Any, p: Any) -> None:
 
 
 def sweep_second(chunk: Any, chunks: Any, p: Any) -> None:
-    """The chunk's part of dW, db and dh."""
-    own = rows_of(p, chunk, chunks)
+    """Compute the chunk's part of dW, db and dh."""
+    rows = rows_of(p, chunk, chunks)
     partial = p.by_rows and chunk > 0
     dW, db = (p.dWs[chunk - 1], p.dbs[chunk - 1]) if partial else (p.dW, p.db)
     dh = p.dhs[0 if p.by_rows else chunk]
-    second_sweep(sweep_chunk(p, chunk, chunks), p.log_sum[own], p.scale[own], dW, db, dh[own])
+    second_sweep(sweep_chunk(p, chunk, chunks), p.log_sum[rows], p.scale[rows], dW, db, dh[rows])
 
 
 def add_parts(chunk: Any, chunks: Any, p: Any) -> None:
-    """The sum of the parts of dW and db (chunks are rows), or of dh (chunks are columns)."""
+    """Add up the parts of dW and db (chunks are rows), or of dh (chunks are columns)."""
     dW, db, dWs, dbs, dhs = p.dW, p.db, p.dWs, p.dbs, p.dhs
     if p.by_rows:
         for row in range(*stream_range(len(dW), chunk, chunks)):
@@ -177,18 +177,19 @@ class FusedOutput:
 
     def target_nats(self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int) -> Floats:
         """-ln p(target) for every row (R,), zero where the target is `ignore_label`."""
-        return Sweeps(self, h, t, NO_TOKENS, W, b, keep=False).first(ignore_label)[0]
+        nats, _log_sum = Sweeps(self, h, t, NO_TOKENS, W, b, keep=False).first(ignore_label)
+        return nats
 
     def loss(
         self, h: Floats, t: Integers, W: Floats, b: Floats, ignore_label: int, dW: Floats, db: Floats, tokens: int
     ) -> tuple[Floats, Floats]:
         """Nats of every row (R,) and dh (R, H), the gradient of their sum / `tokens`; dW and db are overwritten."""
-        passes = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
-        nats, log_sum = passes.first(ignore_label)
+        sweeps = Sweeps(self, h, t, NO_TOKENS, W, b, keep=True)
+        nats, log_sum = sweeps.first(ignore_label)
         scale = np.full(len(t), 1 / max(tokens, 1), np.float32)
         if tokens < len(t):
             scale[t == ignore_label] = 0
-        return nats, passes.second(log_sum, scale, dW, db)
+        return nats, sweeps.second(log_sum, scale, dW, db)
 
     def log_sums(
         self,
@@ -202,13 +203,14 @@ class FusedOutput:
         db: Floats,
     ) -> tuple[Floats, Floats]:
         """ln(exp extra_logit + Σ_v exp x_v) of every row, over all v but the excluded, and dh; see `OutputKernel`."""
-        passes = Sweeps(self, h, np.full(len(h), -1), excluded, W, b, keep=True)
-        log_sum: Floats = np.logaddexp(passes.first(-1)[1], extra_logit)
-        return log_sum, passes.second(log_sum, scale, dW, db)
+        sweeps = Sweeps(self, h, np.full(len(h), -1), excluded, W, b, keep=True)
+        _nats, log_sum_of_columns = sweeps.first(-1)
+        log_sum: Floats = np.logaddexp(log_sum_of_columns, extra_logit)
+        return log_sum, sweeps.second(log_sum, scale, dW, db)
 
 
 class Sweeps:
-    """The two sweeps over the scores h W + b; keep: True if the second will follow the first."""
+    """The two sweeps over the scores h W + b; keep: True if the second sweep follows the first."""
 
     def __init__(
         self, output: FusedOutput, h: Floats, t: Integers, excluded: Integers, W: Floats, b: Floats, keep: bool
@@ -229,7 +231,7 @@ class Sweeps:
         self.packed, self.scratch, self.records = cached_views(workspace.all)
 
     def first(self, ignore_label: int) -> tuple[Floats, Floats]:
-        """nats (R,) and ln Σ exp x (R,)."""
+        """The first sweep: nats (R,), and log_sum (R,) = ln Σ exp x."""
         nats, log_sum = np.empty(len(self.h), np.float32), np.empty(len(self.h), np.float32)
         self.runner.run(
             output_first, self.chunks, self.short,
@@ -239,7 +241,7 @@ class Sweeps:
         return nats, log_sum
 
     def second(self, log_sum: Floats, scale: Floats, dW: Floats, db: Floats) -> Floats:
-        """dh (R, H); dW and db are overwritten."""
+        """The second sweep: dh (R, H); dW and db are overwritten."""
         others = self.chunks - 1 if self.by_rows else 0
         dW = dW.T if self.transposed else dW
         dhs = np.empty((1 if self.by_rows else self.chunks, *self.h.shape), np.float32)

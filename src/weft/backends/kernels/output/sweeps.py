@@ -1,9 +1,9 @@
 """The two sweeps of the output layer over one chunk's columns of W; `fused_output` has the equations.
 
-W is read through its transpose if that is what is contiguous (tied weights: V rows of H numbers), and dW has the layout
-of W. The panels of a block of columns are packed, used and overwritten while they are in the caches. `exponentials` has
-what happens to the scores between the products. The factor of a row's softmax is multiplied into h before the products
-and into dh after them, not into every exponential:
+W is (H, V), or its transpose (V, H) if that is the contiguous one (tied weights); dW has the layout of W. The panels of
+a block of columns are packed, used and overwritten while they are in the caches. `exponentials` has the element-wise
+parts between the products. The factor f of a row's softmax multiplies h before the products and dh after them, not
+every exponential:
 
     f = scale · exp(base - ln Σ exp x)          d = e - onehot(target) · exp(ln Σ exp x - base)
     dW = (f h)ᵀ d          db = Σ f d          dh = f (d Wᵀ)
@@ -26,14 +26,14 @@ from weft.backends.kernels.matmul.packed_gemm import packed_gemm
 from weft.backends.kernels.output.exponentials import (
     HALF,
     ZERO,
-    clear_filling,
+    clear_padding,
     copy_biases,
     exclude,
+    gather_target_scores,
     largest_score,
     scale_exponentials,
     subtract_targets,
     sum_of,
-    take_targets,
     to_exponentials,
 )
 from weft.backends.kernels.output.workspace import (
@@ -55,13 +55,13 @@ from weft.backends.kernels.output.workspace import (
 )
 
 LARGEST_SUM = np.float32(1e15)
-"""Largest sum of a row's exponentials in a block; a larger one means that a score is about 30 above base."""
+"""Largest sum of a row's exponentials in a block before base is raised: some score is then about 30 above base."""
 FAR_ABOVE = np.float32(60)
 """Largest ln Σ exp x - base whose exponential is within the range of float32."""
 
 
 class SweepChunk(NamedTuple):
-    """What a chunk sweeps over: R rows, and the columns from `start` to `stop`, `width` at a time.
+    """Arguments of a sweep over one chunk: R rows and the columns [start, stop), in blocks of `width` columns.
 
     h (R, H); W (H, V), or (V, H) if transposed; b (V,); t (R,): targets; excluded (R,): see `exclude`;
     keep: True if the exponentials of all columns stay in memory, else those of one block; packed, scratch, starts: the
@@ -86,7 +86,7 @@ class SweepChunk(NamedTuple):
 
 @inlined
 def weights(W: Any, transposed: Any, first: Any, n: Any, panels_buffer: Any) -> Any:
-    """Columns `first` … of W (H, V), or of the transpose of W (V, H), packed as a right operand (H, n)."""
+    """Columns `first` … `first + n - 1` of W (H, V), packed as a right operand (H, n); W is (V, H) if transposed."""
     if transposed:
         H = W.shape[1]
         panels = panels_in(panels_buffer, H, n)
@@ -114,7 +114,7 @@ def weights_transposed(W: Any, transposed: Any, first: Any, n: Any, panels_buffe
 
 @inlined
 def scores_of(scores: Any, R: Any, start: Any, first: Any, n: Any, keep: Any) -> Any:
-    """Panels for the scores of n columns from `first` on: always the same ones unless all scores are kept."""
+    """The panels for the scores of n columns from `first` on: the same ones for every block unless keep."""
     begin, panels = R * (first - start) if keep else 0, (n + PANEL - 1) // PANEL
     return scores[begin : begin + R * panels * PANEL].reshape((panels, R, PANEL))
 
@@ -145,7 +145,7 @@ def row_scores(
 
 @inlined
 def first_sweep(s: Any) -> None:
-    """base, Σ e and the score of the target of every row over the chunk's columns, into its records."""
+    """Compute base, Σ e and the target's score of every row over the chunk's columns, into its records."""
     full_vectors()
     h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
@@ -157,7 +157,7 @@ def first_sweep(s: Any) -> None:
         x = scores_of(scores, R, start, first, n, keep)
         W_panels = weights(W, transposed, first, n, rhs_buffer)
         block_scores(rows, H, W_panels, b[first : first + n], excluded, first, x, biases)
-        take_targets(x, biases[:n], t, first, target)
+        gather_target_scores(x, biases[:n], t, first, target)
         if first == start:
             for r in range(R):
                 base[r] = largest_score(x, biases, r, min(n, PANEL))
@@ -178,7 +178,7 @@ def first_sweep(s: Any) -> None:
 
 @inlined
 def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) -> None:
-    """dW and db of the chunk's columns, and dh (R, H), are overwritten."""
+    """Compute dW and db of the chunk's columns, and dh (R, H) over them; log_sum (R,) = ln Σ exp x and scale (R,)."""
     full_vectors()
     h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, factor) = h.shape, (records[BASE], records[FACTOR])
@@ -209,7 +209,7 @@ def second_sweep(s: Any, log_sum: Any, scale: Any, dW: Any, db: Any, dh: Any) ->
             W_panels = weights(W, transposed, first, n, rhs_buffer)
             block_scores(rows, H, W_panels, b[first : first + n], excluded, first, x, biases)
             to_exponentials(x, biases, base, 0, R, sums)
-        clear_filling(x, n)
+        clear_padding(x, n)
         subtract_targets(x, t, first, n, base, log_sum)
         if transposed:
             for i in range(x.shape[0]):

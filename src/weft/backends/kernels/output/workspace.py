@@ -30,26 +30,26 @@ BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
 """Records of a row in a chunk: base and Σ e, see `exponentials`; the score of its target; f, see `sweeps`."""
 
 LARGE_VOCABULARY = 4096
-"""Number of tokens from which on chunks divide the vocabulary, whatever the number of rows."""
+"""Vocabulary size from which on a chunk is some columns, whatever the number of rows."""
 NEAR_SCORES, NARROWEST, WIDEST = 204_800, 160, 288
-"""Scores of a block, which have to stay in the cache; the least and the largest number of its columns."""
+"""Largest number of scores of a block that stays in the cache, and the limits of its number of columns."""
 
 
 @inlined
-def buffer_at(buffer: Any, starts: Any, what: Any) -> Any:
-    """The part `what` of a chunk's buffer."""
-    return buffer[starts[what] : starts[what + 1]]
+def buffer_at(buffer: Any, starts: Any, part: Any) -> Any:
+    """One part of a chunk's buffer, for example H_ROWS."""
+    return buffer[starts[part] : starts[part + 1]]
 
 
 @inlined
-def rows_at(buffer: Any, starts: Any, what: Any, count: Any, size: Any) -> Any:
-    """The beginning of that part as `count` rows of `size` elements."""
-    return buffer[starts[what] : starts[what] + count * size].reshape((count, size))
+def rows_at(buffer: Any, starts: Any, part: Any, count: Any, size: Any) -> Any:
+    """The beginning of a part of a chunk's buffer as an array (count, size)."""
+    return buffer[starts[part] : starts[part] + count * size].reshape((count, size))
 
 
 @dataclass(frozen=True, eq=False)
 class OutputWorkspace:
-    """Buffers for the sweeps over one shape; get one by `output_workspace`.
+    """Buffers for the sweeps over one shape, made by `output_workspace`.
 
     by_rows: True if a chunk is some rows, not some columns; width: columns of a block, whole panels; starts: where the
     parts of a chunk's packed operands and of its scratch begin; dtype: of the packed operands.
@@ -76,7 +76,7 @@ class OutputWorkspace:
 
 @lru_cache(MAX_SHAPES)
 def output_workspace(R: int, H: int, V: int, chunks: int, dtype: np.dtype[Any], keep: bool) -> OutputWorkspace:
-    """The workspace for h (R, H) and W (H, V); keep: with space for all scores, not only for those of a block."""
+    """The workspace for h (R, H) and W (H, V); keep: has space for all scores, not only for those of a block."""
     width = max(NARROWEST, min(NEAR_SCORES // max(R, 1) // PANEL * PANEL, WIDEST))
     by_rows = V < R and V < LARGE_VOCABULARY
     rows, columns = (-(-R // chunks), padded(V)) if by_rows else (R, padded(-(-V // chunks)))

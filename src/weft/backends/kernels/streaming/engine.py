@@ -120,7 +120,7 @@ class StreamingEngine:
         scores, after = aligned_floats(len(ids), packed.scores_stride), np.empty_like(before)
         job, activations = self._job_and_activations(len(ids))
         pool = thread_pool(self.threads)
-        acquired = pool.acquire(patient=len(ids) * packed.weights.size >= SHORT_WORK)
+        acquired = pool.acquire(short=len(ids) * packed.weights.size < SHORT_WORK)
         try:
             job[THREADS] = self.threads if acquired else 1
             known = run_step(pool.control, job, ids, before, after, scores, activations)

@@ -1,8 +1,8 @@
 """Captured kernels: the calls of a pass with their arguments, replayed in one call.
 
-Between the kernels of a small model Python takes as long as the kernels do. A pass that calls the same kernels with the
-same arrays, of which only the contents change, needs no Python: the captured jobs (see `parallel`) become the argument
-of one more job, in which every worker visits all of them in order and waits only where a kernel waits.
+In a pass of a small model the Python code between the kernels takes as long as the kernels. A pass that calls the same
+kernels with the same arrays, whose contents alone change, needs no Python code: the captured jobs (see `job`) become
+the argument of one more job, in which every worker runs all of them in order and waits only where a kernel waits.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ from weft.backends.kernels.threads.workspace import aligned
 Call = tuple[Any, int, bool, tuple[Any, ...]]
 """A kernel, its number of chunks, whether it is short, and its arguments; see `ParallelRunner.run`."""
 
-
 stored = stored_arguments(None)
 
 
 @jit
 def run_captured_jobs(worker: Any, job: Any, control: Any, arguments: Any) -> None:
-    """Run the captured jobs whose words are the rows of the only argument; every worker visits each of them."""
+    """Run the captured jobs, which are the rows of the only argument; every worker visits each of them."""
     if worker < 0:
         store_call(job, control, arguments)
         if worker == PUBLISH:
@@ -46,13 +45,13 @@ def run_captured_jobs(worker: Any, job: Any, control: Any, arguments: Any) -> No
             return
         worker = 0
     (captured,) = stored(job, arguments)
-    for words in captured:
-        call_pointer(words[FUNCTION], words.ctypes.data, worker)
+    for captured_job in captured:
+        call_pointer(captured_job[FUNCTION], captured_job.ctypes.data, worker)
 
 
 @jit
 def reset_chunks(jobs: Any) -> None:
-    """Mark every chunk of every job as free."""
+    """Reset every job: no failure, and no chunk claimed or done."""
     for job in jobs:
         job[FAILED] = 0
         job[DONE:] = 0

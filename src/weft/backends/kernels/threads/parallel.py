@@ -1,8 +1,8 @@
-"""Parallel kernels: one compiled call that several threads execute, cut into phases, and phases into chunks.
+"""Parallel kernels: one compiled call that several threads execute, divided into phases, and phases into chunks.
 
-A phase is cut into as many chunks as there are threads, and any thread claims any chunk that is still free: first the
-one of its own number, then the others. When no chunk is free, a thread spins until those that run have finished, and
-goes on to the next phase. A thread that arrives late therefore delays no other, one that never arrives is not needed,
+A phase has as many chunks as there are threads. A thread claims any chunk that is still free, first the one with the
+index of its worker, then the others. When no chunk is free, the thread spins until those in progress are done, and
+starts the next phase. A thread that arrives late therefore delays no other, a thread that never arrives is not needed,
 and the result of a chunk does not depend on the thread that computes it.
 
     @parallel
@@ -11,8 +11,8 @@ and the result of a chunk does not depend on the thread that computes it.
 
     output = parallel_kernel("output", Sweep, Phase(sweep), Phase(merge), Phase(loop, rounds))
 
-A phase may have several rounds, as a time loop has in which every chunk needs the results of all chunks of the step
-before: in each round all chunks are executed again, after all of the round before have finished.
+A phase may have several rounds, for a time loop in which every chunk needs the results of all chunks of the previous
+step: every round runs all chunks again, after all chunks of the previous round are done.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from weft.backends.kernels.threads.thread_pool import run_job, thread_pool
 class Phase(NamedTuple):
     """A phase of a parallel kernel: `body(chunk, chunks, *arguments)` for every chunk.
 
-    With `rounds(chunks, *arguments) -> int` the phase has that number of rounds, none included, and the body is
+    With `rounds(chunks, *arguments) -> int` the phase has this number of rounds, possibly zero, and the body is
     `body(chunk, chunks, round, *arguments)`.
     """
 
@@ -60,31 +60,35 @@ def parallel(body: Callable[..., None]) -> Any:
 
 
 def parallel_kernel(name: str, arguments: Any, *phases: Phase) -> Any:
-    """A kernel for `ParallelRunner.run` out of its phases; `name` is that of its file in the compile cache.
+    """A kernel of at most MAX_PHASES phases for `ParallelRunner.run`.
 
-    arguments: None, or a NamedTuple class: the bodies then take a `StructPointer` to its fields in place of them all.
+    name: in the compile cache. arguments: None, or a NamedTuple class of the arguments: the bodies then have one argument,
+    a `StructPointer` to its fields.
     """
     assert 0 < len(phases) <= MAX_PHASES
-    runners = {f"phase_{number}": _no_phase for number in range(MAX_PHASES)}
-    for number, phase in enumerate(phases):
-        template = _phase if phase.rounds is None else _phase_of_rounds
-        rounds = None if phase.rounds is None else inlined(phase.rounds)
-        runners[f"phase_{number}"] = _from_template(template, name, body=inlined(phase.body), rounds=rounds)
-    return jit(
-        _from_template(
-            _kernel, name, stored=stored_arguments(None if arguments is None else arguments._fields), **runners
-        )
-    )
+    parts: dict[str, Any] = {f"phase_{index}": _no_phase for index in range(MAX_PHASES)}
+    for index, phase in enumerate(phases):
+        body = inlined(phase.body)
+        if phase.rounds is None:
+            runner = _from_template(_phase, name, body=body)
+        else:
+            runner = _from_template(_phase_of_rounds, name, body=body, rounds=inlined(phase.rounds))
+        parts[f"phase_{index}"] = inlined(runner)
+    parts["stored"] = stored_arguments(None if arguments is None else arguments._fields)
+    return jit(_from_template(_kernel, name, **parts))
 
 
-def _from_template(template: Any, name: str, **parts: Any) -> Any:
-    """The function `template` with other globals; templates, whose parts differ, are inlined into the kernel."""
-    function = FunctionType(template.__code__, {**template.__globals__, **parts}, name)
+def _from_template(template: Any, name: str, **names: Any) -> FunctionType:
+    """A copy of the function `template` in which the global `names` have these values."""
+    function = FunctionType(template.__code__, {**template.__globals__, **names}, name)
     function.__qualname__ = name
-    return function if template is _kernel else inlined(function)
+    return function
 
 
-# Templates: the names in lower case that are defined nowhere here are the parts that `_from_template` puts in.
+# Templates, in which `_from_template` defines these names.
+_UNDEFINED: Any = None
+body = rounds = stored = _UNDEFINED
+phase_0 = phase_1 = phase_2 = phase_3 = phase_4 = phase_5 = _UNDEFINED
 
 
 def _kernel(worker, job, control, arguments):  # type: ignore[no-untyped-def]
@@ -95,34 +99,34 @@ def _kernel(worker, job, control, arguments):  # type: ignore[no-untyped-def]
             job[WORKER_LOST] = run_job(control, job.ctypes.data)
             return
         worker = 0
-    given = stored(job, arguments)  # type: ignore[name-defined]  # noqa: F821
-    phase_0(worker, job, 0, given)  # type: ignore[name-defined]  # noqa: F821
-    phase_1(worker, job, 1, given)  # type: ignore[name-defined]  # noqa: F821
-    phase_2(worker, job, 2, given)  # type: ignore[name-defined]  # noqa: F821
-    phase_3(worker, job, 3, given)  # type: ignore[name-defined]  # noqa: F821
-    phase_4(worker, job, 4, given)  # type: ignore[name-defined]  # noqa: F821
-    phase_5(worker, job, 5, given)  # type: ignore[name-defined]  # noqa: F821
+    passed = stored(job, arguments)
+    phase_0(worker, job, 0, passed)
+    phase_1(worker, job, 1, passed)
+    phase_2(worker, job, 2, passed)
+    phase_3(worker, job, 3, passed)
+    phase_4(worker, job, 4, passed)
+    phase_5(worker, job, 5, passed)
 
 
-def _phase(worker, job, number, arguments):  # type: ignore[no-untyped-def]
+def _phase(worker, job, phase, arguments):  # type: ignore[no-untyped-def]
     chunks = job[CHUNKS]
-    chunk = first_chunk(job, number, worker, 0)
+    chunk = first_chunk(job, phase, worker, 0)
     while chunk >= 0:
-        body(chunk, chunks, *arguments)  # type: ignore[name-defined]  # noqa: F821
-        chunk = next_chunk(job, number, worker, 0)
+        body(chunk, chunks, *arguments)
+        chunk = next_chunk(job, phase, worker, 0)
 
 
-def _phase_of_rounds(worker, job, number, arguments):  # type: ignore[no-untyped-def]
+def _phase_of_rounds(worker, job, phase, arguments):  # type: ignore[no-untyped-def]
     chunks = job[CHUNKS]
-    for round in range(rounds(chunks, *arguments)):  # type: ignore[name-defined]  # noqa: F821
-        chunk = first_chunk(job, number, worker, round)
+    for round in range(rounds(chunks, *arguments)):
+        chunk = first_chunk(job, phase, worker, round)
         while chunk >= 0:
-            body(chunk, chunks, round, *arguments)  # type: ignore[name-defined]  # noqa: F821
-            chunk = next_chunk(job, number, worker, round)
+            body(chunk, chunks, round, *arguments)
+            chunk = next_chunk(job, phase, worker, round)
 
 
 @inlined
-def _no_phase(worker, job, number, arguments):  # type: ignore[no-untyped-def]
+def _no_phase(worker, job, phase, arguments):  # type: ignore[no-untyped-def]
     pass
 
 
@@ -131,16 +135,16 @@ class ParallelRunner:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._own = threading.local()
+        self._thread_local = threading.local()
 
     def run(self, kernel: Any, chunks: int, short: bool, *arguments: Any) -> None:
-        """Run a parallel kernel in `chunks` chunks: 1, or one a thread.
+        """Run a parallel kernel in `chunks` chunks: 1, or as many as there are threads.
 
-        short: the job takes less time than a worker that has lost its core is waited for. Raises MemoryError where a
-        thread fails.
+        short: the job takes less time than a stall, see `ThreadPool`. Raises MemoryError if a body raises an exception
+        on any of several threads. On the calling thread alone the exception passes through.
         """
         job, pool = self._job(chunks), thread_pool(self.threads)
-        if chunks == 1 or not pool.acquire(patient=not short):
+        if chunks == 1 or not pool.acquire(short):
             kernel(RUN_ALONE, job, pool.control, arguments)
             return
         try:
@@ -151,24 +155,25 @@ class ParallelRunner:
             raise failure(f"the kernel {kernel.__name__}")
 
     def _job(self, chunks: int) -> NDArray[np.int64]:
-        """The words of this thread's job in that number of chunks, none of which is claimed."""
-        words: NDArray[np.int64]
+        """This thread's job with this number of chunks, none of them claimed or done."""
+        job: NDArray[np.int64]
         try:
-            words, claims = self._own.jobs[chunks]
+            job, counters = self._thread_local.jobs[chunks]
         except (AttributeError, KeyError):
-            words, claims = self._new_job(chunks)
-        words[FAILED] = 0
-        claims.fill(0)
-        return words
+            job, counters = self._new_job(chunks)
+        job[FAILED] = 0
+        counters.fill(0)
+        return job
 
     def _new_job(self, chunks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The words of a job that this thread uses again, and those of them that count the chunks claimed and done."""
-        words = empty_job(chunks)
-        jobs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = self._own.__dict__.setdefault("jobs", {})
-        jobs[chunks] = words, words[DONE:]
+        """A job that this thread reuses, and the view of its counters of the chunks claimed and done."""
+        job = empty_job(chunks)
+        jobs: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+        jobs = self._thread_local.__dict__.setdefault("jobs", {})
+        jobs[chunks] = job, job[DONE:]
         return jobs[chunks]
 
 
 def failure(what: str) -> MemoryError:
-    """The error for a thread that failed."""
+    """The error for a thread in which `what` raised an exception."""
     return MemoryError(f"a thread of {what} failed: there may be too little memory")

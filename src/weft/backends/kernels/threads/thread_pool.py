@@ -1,13 +1,17 @@
-"""Helpers for work of microseconds: threads that wait awake for a moment, and never keep anybody waiting.
+"""A spinning thread pool for jobs of microseconds.
 
-Handing a task to a sleeping thread costs tens of microseconds, as much as a whole step of a small model. So a job is
-cut into chunks that whoever is there takes one after another (see `stream_step`); a helper that comes late finds fewer
-left, one that does not come none. After a job, helpers look out for the next one for a moment before they sleep.
+Waking a blocked thread takes tens of microseconds, as long as a whole step of a small model. So workers spin for
+600 µs after a job before they block. A job is divided into chunks, and any thread claims any chunk that is still free:
+a worker that arrives late finds fewer of them and never delays the caller.
 
-The control words: EPOCH is odd while a job is open; JOB is its address; BUSY, the number of workers that run it; AWAKE,
-the number of workers that spin; ANNOUNCED, non-zero while a job is about to come, for which they spin longer; DEFERRED,
-non-zero if jobs are only published, to be run later. A job's words begin with the address of a function (job, number)
-that takes part in it.
+The control array holds int64 words, each in a cache line of its own:
+
+EPOCH      odd while a job is open
+JOB        the address of the job; its first word is the address of a function (job, worker) that runs free chunks
+BUSY       number of workers that run the job
+SPINNING   number of workers that spin
+ANNOUNCED  nonzero while a job is about to be published, for which workers keep spinning
+DEFERRED   nonzero if jobs are only stored, to be run later
 """
 
 from __future__ import annotations
@@ -35,56 +39,56 @@ from weft.backends.kernels.jit.compile import inlined, jit
 from weft.backends.kernels.jit.pointers import offset, pointer_to
 from weft.backends.kernels.threads.workspace import aligned
 
-EPOCH, JOB, BUSY, AWAKE, ANNOUNCED, DEFERRED, CONTROL = (LINE * n for n in range(7))
+EPOCH, JOB, BUSY, SPINNING, ANNOUNCED, DEFERRED, CONTROL = (LINE * n for n in range(7))
 SPIN_SECONDS = 600e-6
-MAX_SPINS = 1000
-"""How many times so long a job is looked out for that is about to come: it never does if its caller was interrupted."""
+MAX_SPIN_PERIODS = 1000
+"""Periods of SPIN_SECONDS after which a worker blocks although a job is announced: its caller was interrupted."""
 
 MIN_SOLO_JOBS, MAX_SOLO_JOBS = 4, 2000
-"""How many jobs are done alone after one in which a helper was waited for long; more each time it happens again."""
+"""Jobs that run on the calling thread alone after a stall: the minimum, and the maximum after repeated stalls."""
 
 
 @jit
-def spin_for_jobs(control: Any, number: Any, most: Any) -> None:
-    """Take part in every job that comes, as helper `number`, until none has come for `most` looks and none is wanted,
-    or for MAX_SPINS times as many."""
+def spin_for_jobs(control: Any, worker: Any, max_spins: Any) -> None:
+    """Run free chunks of every job that is published, until none has been for `max_spins` spins and none is announced.
+
+    A worker also returns after MAX_SPIN_PERIODS times `max_spins` spins without a job.
+    """
     words = pointer_to(control, 0)
-    atomic_add(offset(words, AWAKE), 1)
-    last = looks = look_outs = 0
+    atomic_add(offset(words, SPINNING), 1)
+    last = spins = periods = 0
     while True:
-        if looks >= most:
-            look_outs += 1
-            atomic_add(offset(words, AWAKE), -1)
-            if atomic_load(offset(words, ANNOUNCED)) == 0 or look_outs == MAX_SPINS:
+        if spins >= max_spins:
+            periods += 1
+            atomic_add(offset(words, SPINNING), -1)
+            if atomic_load(offset(words, ANNOUNCED)) == 0 or periods == MAX_SPIN_PERIODS:
                 return
-            atomic_add(offset(words, AWAKE), 1)
-            looks = 0
-        turn = atomic_load(offset(words, EPOCH))
-        if turn % 2 == 0 or turn == last:
+            atomic_add(offset(words, SPINNING), 1)
+            spins = 0
+        epoch = atomic_load(offset(words, EPOCH))
+        if epoch % 2 == 0 or epoch == last:
             pause()
-            looks += 1
+            spins += 1
             continue
         atomic_add(offset(words, BUSY), 1)
-        if (
-            atomic_load(offset(words, EPOCH)) == turn
-        ):  # it is open still, and will not be closed as long as BUSY is not 0
+        if atomic_load(offset(words, EPOCH)) == epoch:  # still open, and the caller waits while BUSY is not 0
             job = atomic_load(offset(words, JOB))
-            call_pointer(words_at(job)[0], job, number)
+            call_pointer(words_at(job)[0], job, worker)
         atomic_add(offset(words, BUSY), -1)
-        last, looks, look_outs = turn, 0, 0
+        last, spins, periods = epoch, 0, 0
 
 
 @jit
 def announce_job(control: Any) -> Any:
-    """Say that a job is about to come; how many look out for it, and stay awake longer than they would."""
+    """Make spinning workers keep spinning for the next job; returns their number."""
     words = pointer_to(control, 0)
     atomic_store(offset(words, ANNOUNCED), 1)
-    return atomic_load(offset(words, AWAKE))
+    return atomic_load(offset(words, SPINNING))
 
 
 @inlined
 def run_job(control: Any, job: Any) -> Any:
-    """Open a job to helpers, take part in it, and return when nobody touches it any more; whether that took long."""
+    """Publish a job, run chunks of it as worker 0, and wait until no worker uses it; returns True after a stall."""
     words = pointer_to(control, 0)
     if atomic_load(offset(words, DEFERRED)):
         return False
@@ -96,79 +100,82 @@ def run_job(control: Any, job: Any) -> Any:
 
 
 class ThreadPool:
-    """`count` threads, the caller's included, for one job at a time.
+    """`count` threads for one job at a time: the caller's, and `count` - 1 workers, which the first job starts.
 
-    Where the cores are wanted by others, a helper that loses its own in the middle of a chunk is waited for, a hundred
-    times longer than the chunk takes. After that has happened the next jobs are done alone.
+    A stall is a wait for a worker that lost its core in the middle of a chunk, as happens where other processes use the
+    cores. It takes about a hundred times as long as the chunk. After a stall the next jobs run on the calling thread
+    alone, and more of them after every further stall.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.control: NDArray[np.int64] = aligned(CONTROL, np.int64)
         self.control[:] = 0
-        self._free = threading.Lock()
-        self._sleeping = [threading.Lock() for _ in range(count - 1)]
+        self._lock = threading.Lock()
+        self._blocked = [threading.Lock() for _ in range(count - 1)]
         self._started = False
-        self._alone = self._penalty = 0
-        self._patient = False
+        self._solo_jobs = self._penalty = 0
+        self._short = True
 
-    def acquire(self, patient: bool = False) -> bool:
-        """Whether the caller has the helpers, until it calls `release`; patient: the job takes as long as a helper that
-        loses its core is waited for, so that such a wait is no reason to do the next jobs alone."""
-        if self.count == 1 or not self._free.acquire(blocking=False):
+    def acquire(self, short: bool = True) -> bool:
+        """Acquire the workers for one job, until `release`; returns False if the job has to run on one thread.
+
+        short: the job takes less time than a stall. A stall in a longer job does not make the next jobs run alone.
+        """
+        if self.count == 1 or not self._lock.acquire(blocking=False):
             return False
-        if self._alone and not patient:
-            self._alone -= 1
-            self._free.release()
+        if self._solo_jobs and short:
+            self._solo_jobs -= 1
+            self._lock.release()
             return False
-        self._patient = patient
+        self._short = short
         self._wake()
         return True
 
     def release(self, lost: bool) -> None:
-        """The job is done; lost: a helper was waited for long."""
+        """End the job; lost: a worker lost its core and the job was stalled."""
         self.control[ANNOUNCED] = 0
-        lost = lost and not self._patient
+        lost = lost and self._short
         self._penalty = min(2 * self._penalty + MIN_SOLO_JOBS, MAX_SOLO_JOBS) if lost else max(self._penalty - 1, 0)
-        self._alone = self._penalty if lost else 0
-        self._free.release()
+        self._solo_jobs = self._penalty if lost else 0
+        self._lock.release()
 
     def _wake(self) -> None:
-        """Send for the helpers that sleep."""
+        """Unblock the workers that do not spin."""
         if announce_job(self.control) == self.count - 1:
             return
         if not self._started:
             self._start()
-        for lock in self._sleeping:
+        for lock in self._blocked:
             if lock.locked():
                 lock.release()
 
     def _start(self) -> None:
         self._started = True
-        most = _looks(SPIN_SECONDS)
-        for number, lock in enumerate(self._sleeping, start=1):
+        max_spins = _spins_in(SPIN_SECONDS)
+        for worker, lock in enumerate(self._blocked, start=1):
             lock.acquire()
-            arguments = (self.control, lock, number, most)
-            threading.Thread(target=_help, args=arguments, name=f"weft-helper-{number}", daemon=True).start()
+            arguments = (self.control, lock, worker, max_spins)
+            threading.Thread(target=_work, args=arguments, name=f"weft-worker-{worker}", daemon=True).start()
 
 
-def _help(control: NDArray[np.int64], sleeping: threading.Lock, number: int, most: int) -> None:
+def _work(control: NDArray[np.int64], blocked: threading.Lock, worker: int, max_spins: int) -> None:
     while True:
-        sleeping.acquire()
-        spin_for_jobs(control, number, most)
+        blocked.acquire()
+        spin_for_jobs(control, worker, max_spins)
 
 
-def _looks(seconds: float) -> int:
-    """How many looks take about so long."""
-    nothing, some = np.zeros(CONTROL, np.int64), 2000
-    spin_for_jobs(nothing, 0, 1)
+def _spins_in(seconds: float) -> int:
+    """The number of spins that take about this long."""
+    unused, trial = np.zeros(CONTROL, np.int64), 2000
+    spin_for_jobs(unused, 0, 1)  # compiles it
     began = time.perf_counter()
-    spin_for_jobs(nothing, 0, some)
-    return int(seconds * some / (time.perf_counter() - began))
+    spin_for_jobs(unused, 0, trial)
+    return int(seconds * trial / (time.perf_counter() - began))
 
 
 def thread_pool(count: int) -> ThreadPool:
-    """The crew of this process of so many threads; one that was forked has helpers of its own."""
+    """The thread pool of this process with `count` threads; a forked process has pools of its own."""
     return _thread_pool(count, os.getpid())
 
 

@@ -1,4 +1,4 @@
-"""Memory that a thread keeps from one call to the next: new memory at every step costs more time than filling it."""
+"""Workspaces: buffers that a thread reuses from one call to the next, since allocating costs more time than filling."""
 
 from __future__ import annotations
 
@@ -12,60 +12,60 @@ from numpy.typing import NDArray
 
 CACHE_LINE = 64
 MAX_SHAPES, MAX_VIEWS = 500, 1000
-"""For how many shapes it is remembered how held memory is cut up, and how many cuts of it are kept."""
+"""Number of shapes whose workspace layout is cached, and of cached views of a thread's buffers."""
 
-Cut = TypeVar("Cut")
+Views = TypeVar("Views")
 
-_thread = threading.local()
+_local = threading.local()
 
 
 def aligned(size: int, dtype: Any) -> NDArray[Any]:
     """An empty array that begins on a cache line: vectors and tiles that straddle lines load at half the speed."""
     item = np.dtype(dtype).itemsize
-    room = np.empty(size * item + CACHE_LINE, np.uint8)
-    start = -room.__array_interface__["data"][0] % CACHE_LINE
-    return room[start : start + size * item].view(dtype)
+    memory = np.empty(size * item + CACHE_LINE, np.uint8)
+    start = -memory.__array_interface__["data"][0] % CACHE_LINE
+    return memory[start : start + size * item].view(dtype)
 
 
 def aligned_floats(*shape: int) -> NDArray[np.float32]:
-    """An empty array of float32 of this shape, aligned."""
+    """An empty float32 array of this shape that begins on a cache line."""
     return aligned(math.prod(shape), np.float32).reshape(shape)
 
 
 def buffer(role: str, size: int, dtype: Any) -> NDArray[Any]:
-    """The first `size` elements of this thread's memory for `role`; what they hold is whatever was there."""
+    """The first `size` elements of this thread's buffer for `role`, with undefined contents."""
     dtype = np.dtype(dtype)
-    own = _of_this_thread()
-    array = own.arrays.get((role, dtype))
+    own = _this_thread()
+    array = own.buffers.get((role, dtype))
     if array is None or array.size < size:
-        array = own.arrays[role, dtype] = aligned(size, dtype)
-        own.cuts.clear()  # so that nobody keeps the memory that was given up
+        array = own.buffers[role, dtype] = aligned(size, dtype)
+        own.views.clear()  # they would keep the replaced buffer alive
     return array[:size]
 
 
-def cached_views(cutting: Callable[[], Cut]) -> Cut:
-    """What `cutting` makes of held memory, made anew only when some of it was replaced: cutting takes microseconds."""
-    cuts = _of_this_thread().cuts
-    made = cuts.get(cutting)
-    if made is None:
-        made = cutting()
-        if len(cuts) >= MAX_VIEWS:
-            cuts.clear()
-        cuts[cutting] = made
-    return made
+def cached_views(make: Callable[[], Views]) -> Views:
+    """The views of buffers that `make` returns, cached until a buffer is replaced: making them takes microseconds."""
+    cached = _this_thread().views
+    views = cached.get(make)
+    if views is None:
+        views = make()
+        if len(cached) >= MAX_VIEWS:
+            cached.clear()
+        cached[make] = views
+    return views
 
 
-class _Own:
-    """Memory by role and type, and what was made of it."""
+class _ThreadBuffers:
+    """A thread's buffers by role and dtype, and the cached views of them."""
 
     def __init__(self) -> None:
-        self.arrays: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
-        self.cuts: dict[Callable[[], Any], Any] = {}
+        self.buffers: dict[tuple[str, np.dtype[Any]], NDArray[Any]] = {}
+        self.views: dict[Callable[[], Any], Any] = {}
 
 
-def _of_this_thread() -> _Own:
+def _this_thread() -> _ThreadBuffers:
     try:
-        return _thread.own  # type: ignore[no-any-return]
+        return _local.buffers  # type: ignore[no-any-return]
     except AttributeError:
-        own = _thread.own = _Own()
-        return own
+        buffers = _local.buffers = _ThreadBuffers()
+        return buffers

@@ -1,7 +1,7 @@
-"""Tables of where arrays lie in memory, by which kernels go through all parameters; see `update_rules`.
+"""Tables of array addresses, by which one kernel call processes all parameters; see `rules`.
 
-Asking arrays for all this takes longer than to update a small model. So what was found is kept as long as the array
-lives, which stays where it is until then.
+Reading the layout of all arrays takes longer than the update of a small model, so each layout is cached while the array
+exists; its address does not change until then.
 """
 
 from __future__ import annotations
@@ -19,46 +19,47 @@ from weft.errors import InputError
 
 Arrays = Sequence[NDArray[np.float32]]
 
-
-_Place: TypeAlias = "tuple[weakref.ref[Any], int, int, Any]"
-"""An array, its address, its size, and how it is laid out."""
+_Layout: TypeAlias = "tuple[weakref.ref[Any], int, int, Any]"
+"""An array, its address, its size, and its (shape, strides)."""
 
 
 def table_of(columns: Sequence[Arrays]) -> tuple[NDArray[np.int64], int]:
-    """The table of `update_rules` for arrays that belong together; elements of all parameters.
+    """The table (parameters, 1 + columns) for `rules`, and the number of elements of all parameters.
 
-    Raises InputError unless all arrays are contiguous and of float32, and those that belong together alike.
+    columns: the parameters, then their gradients and other arrays in the same order. A row of the table is the size of
+    a parameter and the addresses of its arrays. Raises InputError unless all arrays are contiguous and of float32, and
+    those of one parameter have the same shape and memory order.
     """
-    numbers: list[int] = []
+    table: list[int] = []
     total = 0
     for arrays in zip(*columns, strict=True):
         first: Any = None
         for array in arrays:
-            known = _places.get(id(array))
-            if known is None or known[0]() is not array:
-                known = _places[id(array)] = _place(array)
-            _array, address, size, layout = known
+            cached = _layouts.get(id(array))
+            if cached is None or cached[0]() is not array:
+                cached = _layouts[id(array)] = _layout_of(array)
+            _array, address, size, layout = cached
             if first is None:
                 first, total = layout, total + size
-                numbers.append(size)
+                table.append(size)
             elif layout != first:
                 raise InputError("a parameter, its gradient and the optimizer's memory of it must be arrays alike")
-            numbers.append(address)
-    return np.array(numbers, np.int64).reshape(len(columns[0]), 1 + len(columns)), total
+            table.append(address)
+    return np.array(table, np.int64).reshape(len(columns[0]), 1 + len(columns)), total
 
 
-def _place(array: NDArray[np.float32]) -> _Place:
+def _layout_of(array: NDArray[np.float32]) -> _Layout:
     if array.dtype != FLOATS or not (array.flags.c_contiguous or array.flags.f_contiguous):
         raise InputError("parameters and gradients must be contiguous arrays of float32")
     key = id(array)
-    own = weakref.ref(array, lambda _ended: _places.pop(key, None))
-    return own, address(array), array.size, (array.shape, array.strides)
+    reference = weakref.ref(array, lambda _freed: _layouts.pop(key, None))
+    return reference, address(array), array.size, (array.shape, array.strides)
 
 
-_places: dict[int, _Place] = {}
+_layouts: dict[int, _Layout] = {}
 
 
 @jit
 def address(array: Any) -> Any:
-    """Where an array's data begins; asking NumPy takes six times as long."""
+    """The address of an array's data; NumPy's `array.ctypes.data` takes six times as long."""
     return array.ctypes.data

@@ -1,7 +1,7 @@
-"""Updates of all parameters in one pass, averages, the gradient's norm and its scaling, additions of embedding rows.
+"""Fused updates of all parameters, running means, the gradient norm, gradient scaling, and operations on rows.
 
-Written as array arithmetic every operation reads and writes memory once more, and calls NumPy once more for every
-parameter; here one call goes through all arrays, and each is read once and written once. See `rules`.
+In array arithmetic every operation is a NumPy call per parameter that reads and writes memory. A kernel here processes
+all parameters in one call and reads and writes every array once; see `rules`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Floats = NDArray[np.float32]
 Arrays = Sequence[Floats]
 
 SHARED_SIZE = 20_000
-"""Elements of all arrays from which on it pays to share them."""
+"""Number of elements from which on several threads are faster than one."""
 SHORT_SIZE = 1_000_000
-"""Elements that take less than waiting for a helper that lost its core."""
+"""Number of elements below which a job takes less time than a stall, see `ThreadPool`."""
 
 F = np.float32
 
@@ -95,11 +95,11 @@ class FusedUpdate:
         add_rows(target, rows, values, F(1))
 
     def unique(self, ids: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The different numbers among ids (K,), all below `count`, ascending, and the place of each id among them."""
+        """The unique ids (U,) of ids (K,) in [0, count), ascending, and the indices (K,) of all ids among them."""
         return unique(ids, count)  # type: ignore[no-any-return]
 
     def bounds(self, numbers: NDArray[np.int64]) -> tuple[int, int]:
-        """The lowest and the highest of some numbers, at least one."""
+        """The minimum and the maximum of an array with at least one element."""
         return bounds(np.ascontiguousarray(numbers).reshape(-1))  # type: ignore[no-any-return]
 
     def take_rows(self, W: Floats, rows: NDArray[Any]) -> Floats:
@@ -112,14 +112,14 @@ class FusedUpdate:
         """The sum of all elements, in float64."""
         return float(total(numbers.reshape(-1)))
 
-    def copy_if_in_range(self, numbers: NDArray[Any], count: int, place: NDArray[np.int64]) -> bool:
-        """Copy ids (N, T) to `place` if all lie in [0, count), otherwise return False; see `FusedOperations`."""
-        return bool(copy_if_in_range(np.ascontiguousarray(numbers), count, place))
+    def copy_if_in_range(self, ids: NDArray[Any], count: int, target: NDArray[np.int64]) -> bool:
+        """Copy ids (N, T) to target (N, T) if all are in [0, count), otherwise return False; see `FusedOperations`."""
+        return bool(copy_if_in_range(np.ascontiguousarray(ids), count, target))
 
-    def _over(self, kernel: Any, columns: Sequence[Arrays], *numbers: Any) -> None:
-        """Have a kernel go through arrays that belong together."""
+    def _over(self, kernel: Any, columns: Sequence[Arrays], *scalars: Any) -> None:
+        """Run a kernel of `rules` over all parameters; the n-th arrays of all columns belong to one parameter."""
         table, size = table_of(columns)
-        self._run(kernel, size, table, *numbers)
+        self._run(kernel, size, table, *scalars)
 
     def _run(self, kernel: Any, size: int, *arguments: Any) -> None:
         chunks = self.runner.threads if size >= SHARED_SIZE else 1

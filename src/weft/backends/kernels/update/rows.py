@@ -1,7 +1,4 @@
-"""Sums and picks of a matrix's rows, compiled, and what is asked of the ids that name them and of what they cost.
-
-Rows that no token stands for are never written out.
-"""
+"""Compiled operations on rows of a matrix that ids select, and on the ids."""
 
 from __future__ import annotations
 
@@ -25,24 +22,24 @@ def add_rows(target: Any, rows: Any, values: Any, factor: Any) -> None:
 
 @jit
 def unique(ids: Any, count: Any) -> Any:
-    """The different numbers among ids (K,), all below `count`, ascending (U,), and the place of each id among them."""
-    places = np.zeros(count, np.int32)
-    for number in ids:
-        places[number] = 1
+    """The unique ids (U,) of ids (K,) in [0, count), ascending, and the indices (K,) of all ids among them."""
+    indices = np.zeros(count, np.int32)  # of each possible id among the unique ones, plus one; zero if it is absent
+    for id in ids:
+        indices[id] = 1
     found = 0
-    for number in range(count):
-        found += places[number]
-        places[number] *= found  # one more than its place
-    different, where = np.empty(found, ids.dtype), np.empty(ids.size, np.int64)
+    for id in range(count):
+        found += indices[id]
+        indices[id] *= found
+    unique_ids, inverse = np.empty(found, ids.dtype), np.empty(ids.size, np.int64)
     for k in range(ids.size):
-        where[k] = places[ids[k]] - 1
-        different[where[k]] = ids[k]
-    return different, where
+        inverse[k] = indices[ids[k]] - 1
+        unique_ids[inverse[k]] = ids[k]
+    return unique_ids, inverse
 
 
 @jit
 def bounds(numbers: Any) -> Any:
-    """The lowest and the highest."""
+    """The minimum and the maximum of numbers (K,), K > 0."""
     lowest = highest = numbers[0]
     for number in numbers:
         lowest, highest = min(lowest, number), max(highest, number)
@@ -51,7 +48,7 @@ def bounds(numbers: Any) -> Any:
 
 @jit
 def total(numbers: Any) -> float:
-    """The sum, in float64."""
+    """The sum of numbers (K,), in float64."""
     result = 0.0
     for number in numbers:
         result += number
@@ -60,7 +57,7 @@ def total(numbers: Any) -> float:
 
 @parallel
 def take_rows(chunk: Any, chunks: Any, W: Any, rows: Any, taken: Any) -> None:
-    """taken <- W[rows]; threads share out the rows."""
+    """taken (K, D) <- W[rows]; a chunk is some of the K rows."""
     for k in range(*stream_range(rows.size, chunk, chunks)):
         row, source = taken[k], W[rows[k]]
         for j in range(row.size):
@@ -68,12 +65,12 @@ def take_rows(chunk: Any, chunks: Any, W: Any, rows: Any, taken: Any) -> None:
 
 
 @jit
-def copy_if_in_range(numbers: Any, count: Any, place: Any) -> Any:
-    """Copy numbers (N, T) to a place, as long as they lie in [0, count); whether all do."""
-    for n in range(numbers.shape[0]):
-        for t in range(numbers.shape[1]):
-            number = numbers[n, t]
-            if number < 0 or number >= count:
+def copy_if_in_range(ids: Any, count: Any, target: Any) -> Any:
+    """target (N, T) <- ids (N, T) up to the first id outside [0, count); returns True if there is none."""
+    for n in range(ids.shape[0]):
+        for t in range(ids.shape[1]):
+            id = ids[n, t]
+            if id < 0 or id >= count:
                 return False
-            place[n, t] = number
+            target[n, t] = id
     return True

@@ -1,8 +1,9 @@
 """Fused optimizer updates: each kernel passes once over all parameters, in parallel.
 
-The equations are those of `weft.training.optimizer`, `weft.training.averaging` and `weft.training.gradients`. `table`
-has a row for every parameter: its size, and the addresses of the parameter and of the arrays that belong to it. A chunk
-is a part of each parameter, in whole cache lines, so that no two cores write to one line.
+The equations are those of `weft.training.optimizer`, `weft.training.running_mean` and `weft.training.gradients`. The
+argument `table` has a row for every parameter: its size, and the addresses of the parameter w, its gradient g and other
+arrays of the same layout; see `address_table`. A chunk is a part of every parameter, in whole cache lines, so that no
+two cores write to one line.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from weft.backends.kernels.matmul.partition import column_range
 from weft.backends.kernels.threads.parallel import parallel
 
 SIZE, FIRST = range(2)
-"""Columns of the table: the size, and from FIRST on the addresses."""
+"""Columns of the table: the size, and the first of the addresses."""
 
 SHORT = 4096
-"""Terms that are summed in float32 before the sum is added to one in float64."""
+"""Number of terms of a float32 sum, which is then added to the float64 sum."""
 
 TRACE = np.float32(1e-30)
 """Magnitude below which a moment is set to zero, far above the denormal range."""
@@ -29,18 +30,19 @@ TRACE = np.float32(1e-30)
 
 @inlined
 def flush_traces(x: Any) -> Any:
-    """x, or 0 if abs(x) is below TRACE: arithmetic on denormal numbers is up to a hundred times slower.
+    """x, or 0 if abs(x) is below TRACE.
 
-    The moments of a row without a gradient decay at every step and would reach the denormal range.
+    The moments of a row without a gradient decay at every step and would reach the denormal range, where arithmetic is
+    up to a hundred times slower.
     """
     return np.float32(0) if abs(x) < TRACE else x
 
 
 @inlined
-def part(entry: Any, which: Any, chunk: Any, chunks: Any) -> Any:
-    """The chunk's part of a parameter, or of an array that belongs to it."""
+def part(entry: Any, index: Any, chunk: Any, chunks: Any) -> Any:
+    """The chunk's part of the array with this index in a row of the table."""
     first, last = column_range(entry[SIZE], chunk, chunks)
-    return carray(floats_at(entry[FIRST + which] + 4 * first), last - first)
+    return carray(floats_at(entry[FIRST + index] + 4 * first), last - first)
 
 
 @inlined_reassociating
@@ -54,7 +56,7 @@ def short_sum_of_squares(x: Any) -> Any:
 
 @parallel
 def sum_of_squares(chunk: Any, chunks: Any, table: Any, parts: Any) -> None:
-    """parts (chunks,): the sums of the squares of all elements."""
+    """parts[chunk] <- Σ x² over the chunk's elements of all arrays."""
     total = 0.0
     for entry in table:
         x = part(entry, 0, chunk, chunks)
@@ -123,8 +125,10 @@ def momentum(chunk: Any, chunks: Any, table: Any, mu: Any, lr: Any, factor: Any)
 
 @parallel
 def adamw(chunk: Any, chunks: Any, table: Any, keep: Any, constants: Any) -> None:
-    """g <- factor g; m <- m + towards (g - m), v <- beta v + rest g²; w <- keep w - rate m / (√v root + eps), with a
-    `keep` for every parameter. constants: (towards, beta, rest, rate, root, eps, factor)."""
+    """g <- factor g, m <- m + towards (g - m), v <- beta v + rest g², w <- keep w - rate m / (√v root + eps)
+
+    keep (parameters,): 1 - weight decay; constants: (towards, beta, rest, rate, root, eps, factor), see `AdamStep`.
+    """
     towards, beta, rest, rate, root, eps, factor = constants
     for n in range(len(table)):
         entry, keep_n = table[n], keep[n]
@@ -141,8 +145,10 @@ def adamw(chunk: Any, chunks: Any, table: Any, keep: Any, constants: Any) -> Non
 def adamw_rows(
     chunk: Any, chunks: Any, w: Any, rows: Any, values: Any, m: Any, v: Any, constants: Any, keep: Any
 ) -> None:  # fmt: skip
-    """`adamw` of a matrix (V, D) whose g is `values` (U, D) at the `rows` (U,), ascending, and zero elsewhere; a chunk
-    is a range of its rows."""
+    """`adamw` of a matrix w (V, D) whose g is `values` (U, D) at the ascending `rows` (U,) and zero elsewhere.
+
+    A chunk is some rows of w.
+    """
     towards, beta, rest, rate, root, eps, factor = constants
     keep_m = np.float32(1) - towards
     first, last = len(w) * chunk // chunks, len(w) * (chunk + 1) // chunks

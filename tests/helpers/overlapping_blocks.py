@@ -1,5 +1,7 @@
-"""Two threads on the fused kernels at once, and what becomes of the threads of the linear algebra library: run as a
-program, since a process may have been given one such thread only."""
+"""A program: `fused` blocks of two threads overlap, and the linear algebra library gets all its threads back.
+
+It runs in a process of its own, which can be started with several library threads.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from weft.backends.fused import fused
 
 
 def library_threads() -> list[int]:
+    """The number of threads of every linear algebra library that is loaded."""
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
@@ -18,12 +21,12 @@ def main() -> None:
     before = library_threads()
     entered, leave = threading.Event(), threading.Event()
 
-    def stay() -> None:
+    def hold_block() -> None:
         with fused(1):
             entered.set()
             leave.wait(30)
 
-    first = threading.Thread(target=stay)
+    first = threading.Thread(target=hold_block)
     first.start()
     assert entered.wait(30)
     with fused(1):
