@@ -80,6 +80,35 @@ def test_the_name_of_every_kernel_ends_with_the_cache_key() -> None:
         assert kernel.__qualname__.endswith(jit_compile.cache_key(jit_compile.KERNELS))
 
 
+def test_a_parallel_kernel_outside_the_package_is_compiled_again_after_an_edit(tmp_path: Path) -> None:
+    results = []
+    for value in (1, 2):
+        (tmp_path / "outside.py").write_text(
+            f"""
+import numpy as np
+from weft.backends.kernels.threads.parallel import ParallelRunner, parallel
+
+@parallel
+def fill(chunk, chunks, out):
+    out[chunk] = {value}
+
+out = np.zeros(1)
+ParallelRunner(1).run(fill, 1, True, out)
+print(out[0])
+""",
+            "utf-8",
+        )
+        run = subprocess.run(
+            [sys.executable, tmp_path / "outside.py"],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        results.append(float(run.stdout))
+    assert results == [1, 2]
+
+
 def test_a_message_is_shown_once_if_kernels_have_to_be_compiled() -> None:
     import numba
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends.kernels.jit.compile import full_vectors, inlined, jit
+from weft.backends.kernels.jit.compile import full_vectors, inlined, jit, source_key
 from weft.backends.kernels.threads.job import (
     CHUNKS,
     DONE,
@@ -62,8 +62,8 @@ def parallel(body: Callable[..., None]) -> Any:
 def parallel_kernel(name: str, arguments: Any, *phases: Phase) -> Any:
     """A kernel of at most MAX_PHASES phases for `ParallelRunner.run`.
 
-    name: in the compile cache. arguments: None, or a NamedTuple class of the arguments: the bodies then have one argument,
-    a `StructPointer` to its fields.
+    name: in the compile cache. arguments: None, or a NamedTuple class of the arguments; the bodies then have a single
+    argument, a `StructPointer` to its fields.
     """
     assert 0 < len(phases) <= MAX_PHASES
     parts: dict[str, Any] = {f"phase_{index}": _no_phase for index in range(MAX_PHASES)}
@@ -75,7 +75,9 @@ def parallel_kernel(name: str, arguments: Any, *phases: Phase) -> Any:
             runner = _from_template(_phase_of_rounds, name, body=body, rounds=inlined(phase.rounds))
         parts[f"phase_{index}"] = inlined(runner)
     parts["stored"] = stored_arguments(None if arguments is None else arguments._fields)
-    return jit(_from_template(_kernel, name, **parts))
+    kernel = _from_template(_kernel, name, **parts)
+    kernel.__qualname__ += source_key(*(function for phase in phases for function in phase if function is not None))
+    return jit(kernel)
 
 
 def _from_template(template: Any, name: str, **names: Any) -> FunctionType:
