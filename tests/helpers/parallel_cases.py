@@ -56,7 +56,7 @@ def _scale(chunk: Any, chunks: Any, p: Any) -> None:
     p.out[chunk] = p.factor * p.x[chunk] + first[chunk] - second[chunk]
 
 
-scaled = parallel_kernel("scaled", Scaling, Phase(_scale))
+scaled = parallel_kernel("scaled", Scaling._fields, Phase(_scale))
 """out <- factor x + parts[0] - parts[1], with one element per chunk."""
 
 

@@ -14,7 +14,7 @@ the vocabulary is small.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,58 +40,21 @@ SHORT_WORK = 10_000_000
 """Multiply-adds of a product below which a job takes less time than a stall, see `ThreadPool`."""
 
 
-class First(NamedTuple):
-    """Arguments of the first sweep, over R rows and V columns.
+SWEEP = (
+    "by_rows", "h", "W", "transposed", "b", "t", "excluded", "width", "keep", "packed", "scratch", "starts", "records",
+    "log_sum",
+)  # fmt: skip
+"""Arguments of both sweeps, over R rows and V columns.
 
-    by_rows, width, packed, scratch, starts, records: see `workspace.OutputWorkspace`; h, W, transposed, b, t, excluded,
-    keep: see `sweeps.SweepChunk`; nats (R,) and log_sum (R,) = ln Σ exp x are overwritten
-    """
-
-    by_rows: Any
-    h: Any
-    W: Any
-    transposed: Any
-    b: Any
-    t: Any
-    excluded: Any
-    width: Any
-    keep: Any
-    packed: Any
-    scratch: Any
-    starts: Any
-    records: Any
-    log_sum: Any
-    ignore_label: Any
-    nats: Any
-
-
-class Second(NamedTuple):
-    """Arguments of the second sweep: those of the first up to log_sum, then what it computes.
-
-    scale (R,): factor of every row's gradient; dW, db and dhs[0] = dh are overwritten. dWs, dbs: scratch for the parts
-    of all chunks but the first if chunks are rows; dhs (chunks, R, H): the parts of all chunks if they are columns
-    """
-
-    by_rows: Any
-    h: Any
-    W: Any
-    transposed: Any
-    b: Any
-    t: Any
-    excluded: Any
-    width: Any
-    keep: Any
-    packed: Any
-    scratch: Any
-    starts: Any
-    records: Any
-    log_sum: Any
-    scale: Any
-    dW: Any
-    db: Any
-    dWs: Any
-    dbs: Any
-    dhs: Any
+by_rows, width, packed, scratch, starts, records: see `workspace.OutputWorkspace`; h, W, transposed, b, t, excluded,
+keep: see `sweeps.SweepChunk`; log_sum (R,) = ln Σ exp x, which the first sweep computes.
+"""
+FIRST = (*SWEEP, "ignore_label", "nats")
+"""nats (R,) are overwritten."""
+SECOND = (*SWEEP, "scale", "dW", "db", "dWs", "dbs", "dhs")
+"""scale (R,): factor of every row's gradient; dW, db and dhs[0] = dh are overwritten. dWs, dbs: scratch for the parts
+of all chunks but the first if chunks are rows; dhs (chunks, R, H): the parts of all chunks if they are columns
+"""
 
 
 @inlined
@@ -165,8 +128,8 @@ def add_parts(chunk: Any, chunks: Any, p: Any) -> None:
                     dhs[0, r, j] += dhs[part, r, j]
 
 
-output_first = parallel_kernel("output_first", First, Phase(sweep_first), Phase(merge_records))
-output_second = parallel_kernel("output_second", Second, Phase(sweep_second), Phase(add_parts))
+output_first = parallel_kernel("output_first", FIRST, Phase(sweep_first), Phase(merge_records))
+output_second = parallel_kernel("output_second", SECOND, Phase(sweep_second), Phase(add_parts))
 
 
 class FusedOutput:

@@ -190,11 +190,11 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
 
     origin = source_key(cell.steps, cell.steps_backward)
     forward = parallel_kernel(
-        f"{cell.name}_forward{origin}", Forward, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
+        f"{cell.name}_forward{origin}", Forward._fields, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
         Phase(project_inputs), Phase(loop_forward, rounds_forward),
     )  # fmt: skip
     backward = parallel_kernel(
-        f"{cell.name}_backward{origin}", Backward, Phase(pack_transposed_weights, if_packed_once),
+        f"{cell.name}_backward{origin}", Backward._fields, Phase(pack_transposed_weights, if_packed_once),
         Phase(loop_backward, rounds_backward), Phase(gradients), Phase(input_gradient),
         Phase(scatter_input_gradient, unless_deduplicated),
     )  # fmt: skip

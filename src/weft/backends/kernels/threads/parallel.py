@@ -9,7 +9,7 @@ and the result of a chunk does not depend on the thread that computes it.
     def scale(chunk, chunks, x, factor):            # one phase: this body once for every chunk
         ...
 
-    output = parallel_kernel("output", Sweep, Phase(sweep), Phase(merge), Phase(loop, rounds))
+    output = parallel_kernel("output", SWEEP, Phase(sweep), Phase(merge), Phase(loop, rounds))
 
 A phase may have several rounds, for a time loop in which every chunk needs the results of all chunks of the previous
 step: every round runs all chunks again, after all chunks of the previous round are done.
@@ -59,11 +59,11 @@ def parallel(body: Callable[..., None]) -> Any:
     return parallel_kernel(body.__name__, None, Phase(body))
 
 
-def parallel_kernel(name: str, arguments: Any, *phases: Phase) -> Any:
+def parallel_kernel(name: str, arguments: tuple[str, ...] | None, *phases: Phase) -> Any:
     """A kernel of at most MAX_PHASES phases for `ParallelRunner.run`.
 
-    name: in the compile cache. arguments: None, or a NamedTuple class of the arguments; the bodies then have a single
-    argument, a `StructPointer` to its fields.
+    name: in the compile cache. arguments: None, or the names of the arguments; the bodies then have a single
+    argument, a `StructPointer` to fields of these names.
     """
     assert 0 < len(phases) <= MAX_PHASES
     parts: dict[str, Any] = {f"phase_{index}": _no_phase for index in range(MAX_PHASES)}
@@ -74,7 +74,7 @@ def parallel_kernel(name: str, arguments: Any, *phases: Phase) -> Any:
         else:
             runner = _from_template(_phase_of_rounds, name, body=body, rounds=inlined(phase.rounds))
         parts[f"phase_{index}"] = inlined(runner)
-    parts["stored"] = stored_arguments(None if arguments is None else arguments._fields)
+    parts["stored"] = stored_arguments(arguments)
     kernel = _from_template(_kernel, name, **parts)
     kernel.__qualname__ += source_key(*(function for phase in phases for function in phase if function is not None))
     return jit(kernel)
