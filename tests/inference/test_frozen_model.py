@@ -1,4 +1,4 @@
-"""StreamingModel: frozen, pure, and honest about what it cannot do; on the kernels and without them."""
+"""StreamingModel: frozen, pure, with clear errors; on the fused kernels and on the plain steps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from weft.layers import time_layers
 from weft.model import RNNLM
 
 WITHOUT = why_not_fused()
-every_way = pytest.mark.parametrize(
+every_kernels = pytest.mark.parametrize(
     "kernels",
     ["plain", pytest.param("fused", marks=pytest.mark.skipif(WITHOUT is not None, reason=f"no kernels: {WITHOUT}"))],
 )
@@ -31,7 +31,7 @@ def lstm(cell: str = "lstm") -> RNNLM:
     return RNNLM(50, 8, 8, 2, cell, seed=1)
 
 
-@every_way
+@every_kernels
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_it_is_frozen(kernels: str, weights: str) -> None:
     model = lstm()
@@ -44,7 +44,7 @@ def test_it_is_frozen(kernels: str, weights: str) -> None:
     assert not np.allclose(model.step(np.array([3]), state)[0], before)
 
 
-@every_way
+@every_kernels
 def test_states_are_values(kernels: str) -> None:
     streaming = StreamingModel(lstm(), "int8", kernels=kernels)
     zero = streaming.zero_state(2)
@@ -58,12 +58,12 @@ def test_states_are_values(kernels: str) -> None:
         for part, kept_part in zip(layer, kept_layer, strict=True):
             np.testing.assert_array_equal(part, kept_part)
     assert all(not part.any() for layer in zero for part in layer)
-    state[0][0][...] = 0  # whoever changes a part of a state changes no other
+    state[0][0][...] = 0  # the parts of a state share no memory
     np.testing.assert_array_equal(state[0][1], kept[1][0][1])
 
 
-@every_way
-def test_states_that_are_read_only_or_spread_out_are_taken(kernels: str) -> None:
+@every_kernels
+def test_states_may_be_read_only_and_in_fortran_order(kernels: str) -> None:
     streaming = StreamingModel(lstm(), kernels=kernels)
     _, state = streaming.step(np.array([1, 2, 3]), streaming.zero_state(3))
     strange = tuple(tuple(np.asfortranarray(part) for part in layer) for layer in state)
@@ -74,29 +74,29 @@ def test_states_that_are_read_only_or_spread_out_are_taken(kernels: str) -> None
     np.testing.assert_allclose(streaming.step(np.array([1, 2, 3]), strange)[0], expected, rtol=1e-5, atol=1e-6)
 
 
-@every_way
-def test_joined_sessions_go_on_as_each_of_them_would(kernels: str) -> None:
+@every_kernels
+def test_joined_streams_continue_as_each_does_alone(kernels: str) -> None:
     streaming = StreamingModel(lstm("gru"), "bfloat16", kernels=kernels)
-    sessions = [streaming.step(np.array([n]), streaming.zero_state(1))[1] for n in range(5)]
-    scores, state = streaming.step(np.arange(5) + 7, join_states(sessions))
-    for n, (session, after) in enumerate(zip(sessions, split_state(state), strict=True)):
-        alone, state_alone = streaming.step(np.array([n + 7]), session)
+    states = [streaming.step(np.array([n]), streaming.zero_state(1))[1] for n in range(5)]
+    scores, state = streaming.step(np.arange(5) + 7, join_states(states))
+    for n, (before, after) in enumerate(zip(states, split_state(state), strict=True)):
+        alone, state_alone = streaming.step(np.array([n + 7]), before)
         np.testing.assert_allclose(scores[n], alone[0], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(after[0][0], state_alone[0][0], rtol=1e-5, atol=1e-6)
     with pytest.raises(InputError, match="no state"):
         join_states([])
 
 
-@every_way
-def test_ids_and_states_that_do_not_fit_are_told(kernels: str) -> None:
+@every_kernels
+def test_ids_outside_the_vocabulary_are_refused(kernels: str) -> None:
     streaming = StreamingModel(lstm(), kernels=kernels)
     for id in (-1, 50):
         with pytest.raises(InputError, match=rf"token ids must lie in \[0, 50\), got {id}"):
             streaming.step(np.array([id]), streaming.zero_state(1))
 
 
-@every_way
-def test_states_of_other_shapes_are_told(kernels: str) -> None:
+@every_kernels
+def test_states_of_other_shapes_are_refused(kernels: str) -> None:
     streaming = StreamingModel(lstm(), kernels=kernels)
     with pytest.raises(InputError, match=r"a step of 2 streams needs states of shapes \(2, 8\), .* got \(1, 8\)"):
         streaming.step(np.array([1, 2]), streaming.zero_state(1))
@@ -113,7 +113,7 @@ def test_every_cell_can_be_streamed(cell: str) -> None:
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_where_the_kernels_cannot_run_auto_does_without_and_fused_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_kernels_cannot_run_auto_is_plain_and_fused_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frozen_model, "why_not_fused", lambda: "numba is away")
     with pytest.raises(InputError, match="cannot be used: numba is away"):
         StreamingModel(lstm(), kernels="fused")
@@ -122,7 +122,7 @@ def test_where_the_kernels_cannot_run_auto_does_without_and_fused_is_refused(mon
     np.testing.assert_array_equal(streaming.step(np.array([1]), streaming.zero_state(1))[0], expected)
 
 
-def test_what_cannot_be_streamed_is_told() -> None:
+def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(InputError, match="threads must be at least 1, got 0"):
         StreamingModel(lstm(), threads=0)
     with pytest.raises(InputError, match="kernels must be one of auto, fused, plain, got 'fussed'"):
@@ -142,23 +142,23 @@ def test_a_frozen_language_model_scores_and_steps_on_the_same_weights(weights: s
 
 
 @pytest.mark.parametrize("name", ["recurrent.0.b", "output.W"])
-def test_a_model_that_has_run_off_is_refused(name: str) -> None:
+def test_a_model_that_is_not_finite_is_refused(name: str) -> None:
     model = lstm()
     model.named_parameters()[name][...] = np.nan
     with pytest.raises(InputError, match=f"{name} is not finite"):
         StreamingModel(model, "int8")
 
 
-def test_rounding_changes_a_model_a_little_and_more_with_fewer_bits() -> None:
+def test_rounding_changes_log_probabilities_a_little() -> None:
     lm = untrained()
     text = "you say goodbye and i say hello ."
-    away = [abs(lm.frozen(weights).logprob(text) - lm.logprob(text)) for weights in WEIGHTS]
-    assert away[0] == 0
-    assert all(0 < distance < 2 for distance in away[1:])
+    differences = [abs(lm.frozen(weights).logprob(text) - lm.logprob(text)) for weights in WEIGHTS]
+    assert differences[0] == 0
+    assert all(0 < difference < 2 for difference in differences[1:])
 
 
 @pytest.mark.skipif(WITHOUT is not None or not hasattr(os, "fork"), reason="no kernels, or no fork")
-def test_a_forked_process_goes_on_stepping() -> None:
+def test_a_forked_process_can_step() -> None:
     program = """
 import os, numpy as np
 from weft.model import RNNLM
@@ -181,7 +181,7 @@ assert same and os.waitpid(child, 0)[1] == 0
     assert run.returncode == 0, run.stderr
 
 
-def test_nothing_but_main_thread_stays_when_a_plain_model_steps() -> None:
+def test_a_plain_model_starts_no_threads() -> None:
     before = threading.active_count()
     streaming = StreamingModel(lstm(), kernels="plain", threads=4)
     streaming.step(np.array([1]), streaming.zero_state(1))

@@ -1,4 +1,4 @@
-"""Sampling draws from the distribution it should, and from nothing else."""
+"""Sampling: the distribution for each setting, and generation that feeds back the drawn tokens."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def test_the_plain_distribution_is_the_softmax() -> None:
     np.testing.assert_allclose(Sampling().distribution(SCORES + 7), [0.5, 0.25, 0.15, 0.1])
 
 
-def test_temperature_sharpens_and_zero_takes_the_likeliest() -> None:
+def test_temperature_sharpens_and_zero_takes_the_most_probable() -> None:
     squared = np.array([0.5, 0.25, 0.15, 0.1]) ** 2
     np.testing.assert_allclose(Sampling(temperature=0.5).distribution(SCORES), squared / squared.sum())
     np.testing.assert_array_equal(Sampling(temperature=0).distribution(SCORES), [1, 0, 0, 0])
 
 
-def test_top_k_and_top_p_keep_the_likeliest() -> None:
+def test_top_k_and_top_p_keep_the_most_probable() -> None:
     np.testing.assert_allclose(Sampling(top_k=2).distribution(SCORES), [2 / 3, 1 / 3, 0, 0])
     np.testing.assert_allclose(Sampling(top_p=0.5).distribution(SCORES), [1, 0, 0, 0])
     np.testing.assert_allclose(Sampling(top_p=0.51).distribution(SCORES), [2 / 3, 1 / 3, 0, 0])
@@ -38,7 +38,7 @@ def test_banned_tokens_are_never_drawn() -> None:
         Sampling(banned=frozenset(range(4))).distribution(SCORES)
 
 
-def test_the_scores_given_are_left_as_they_are() -> None:
+def test_the_given_scores_are_not_changed() -> None:
     scores = SCORES.copy()
     Sampling(banned=frozenset({1}), top_k=1).distribution(scores)
     np.testing.assert_array_equal(scores, SCORES)
@@ -58,7 +58,7 @@ def test_values_out_of_bounds_are_refused(options: dict[str, float], message: st
         Sampling(**options)  # type: ignore[arg-type]
 
 
-def test_generation_feeds_back_what_it_drew() -> None:
+def test_generation_feeds_back_the_drawn_token() -> None:
     model = RNNLM(5, 3, 4, seed=0, dtype="float64")
     start = np.array([1])
     scores, state = model.step(start, model.zero_state(1))

@@ -1,4 +1,4 @@
-"""TextState: a value that can be kept, copied, compared and gone on from."""
+"""TextState: an immutable value that can be kept, copied, compared and continued."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.untrained import untrained
 from weft.errors import InputError
 
 
-def test_pushing_piece_by_piece_is_pushing_the_whole() -> None:
+def test_pushing_pieces_equals_pushing_the_whole_text() -> None:
     lm = untrained("char")
     whole = lm.start().push("you say\nhello")
     pieces = lm.start().push("you ").push("").push("say\nhel").push("lo")
@@ -19,7 +19,7 @@ def test_pushing_piece_by_piece_is_pushing_the_whole() -> None:
     assert pieces.surprisals == whole.surprisals[-2:]
 
 
-def test_a_state_stays_what_it_is_when_others_go_on_from_it() -> None:
+def test_pushing_does_not_change_a_state() -> None:
     lm = untrained()
     before = lm.start().push("you say")
     expected = before.next(5)
@@ -31,7 +31,7 @@ def test_a_state_stays_what_it_is_when_others_go_on_from_it() -> None:
     assert lm.start() == lm.start() != before
 
 
-def test_copies_are_equal_and_go_on_alike() -> None:
+def test_copies_are_equal_and_continue_alike() -> None:
     state = untrained().start().push("you say")
     for other in (copy.copy(state), copy.deepcopy(state)):
         assert other == state
@@ -39,12 +39,12 @@ def test_copies_are_equal_and_go_on_alike() -> None:
         assert other == state
 
 
-def test_states_of_other_models_and_other_things_are_not_equal() -> None:
+def test_states_of_other_models_and_other_types_are_not_equal() -> None:
     assert untrained().start() != untrained().start()
     assert untrained().start() != "start"
 
 
-def test_several_texts_at_once_do_not_disturb_each_other() -> None:
+def test_texts_read_in_turn_do_not_affect_each_other() -> None:
     lm = untrained()
     alone = lm.start().push("you").push("say").push("hello").logprob_nats
     ours, theirs = lm.start(), lm.start()
@@ -53,7 +53,7 @@ def test_several_texts_at_once_do_not_disturb_each_other() -> None:
     assert ours.logprob_nats == alone != theirs.logprob_nats
 
 
-def test_the_probability_of_a_token_is_the_one_that_next_shows() -> None:
+def test_the_probability_of_a_token_equals_that_of_next() -> None:
     state = untrained().start().push("you say")
     (token, probability), *_rest = state.next(1)
     assert state.probability(token) == pytest.approx(probability)

@@ -1,9 +1,10 @@
-"""Generation: one token after another, each drawn from what the model expects next.
+"""Generation: token by token, each drawn from the model's distribution of the next token.
 
     P(next = v) ∝ exp(score_v / temperature)
 
-over the tokens that are allowed: not banned, among the `top_k` likeliest, and among the smallest set of likeliest
-tokens whose probabilities reach `top_p` (nucleus sampling, Holtzman et al. 2020). Temperature 0 takes the likeliest.
+over the allowed tokens: those that are not banned, are among the `top_k` most probable, and are in the smallest set of
+most probable tokens whose probabilities add up to at least `top_p` (nucleus sampling, Holtzman et al. 2020).
+Temperature 0 always takes the most probable token.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from weft.model import ModelState, Steps
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn. Raises InputError for a value out of its bounds."""
+    """The settings of the distribution that the next token is drawn from; see this file's description.
+
+    banned: ids of tokens that are never drawn. Raises InputError for a value out of bounds.
+    """
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -39,7 +43,7 @@ class Sampling:
             raise InputError(f"top-p must lie in (0, 1], got {self.top_p}")
 
     def distribution(self, scores: NDArray[Any]) -> NDArray[np.float64]:
-        """Scores (V,) as the probabilities (V,) that the next token is drawn from."""
+        """Scores (V,) -> the probabilities (V,) of the next token's draw; raises InputError if all are banned."""
         scores = scores.astype(np.float64)
         scores[list(self.banned)] = -np.inf
         if np.isneginf(scores).all():
@@ -65,7 +69,7 @@ class Sampling:
 def generate(
     model: Steps, scores: Any, state: ModelState, sampling: Sampling, rng: np.random.Generator
 ) -> Iterator[int]:
-    """Endless token ids of one stream that stands at `state` and expects `scores` (1, V), as `model.step` gave them."""
+    """Token ids of one stream without end, from the scores (1, V) and the state that `model.step` returned last."""
     while True:
         backend = backend_of(scores)
         token = draw(sampling.distribution(backend.to_numpy(scores)[0]), rng)
@@ -74,7 +78,7 @@ def generate(
 
 
 def draw(probabilities: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """A token of these probabilities: laid end to end, the one that a number drawn from [0, 1) falls on."""
+    """An id drawn by inverse transform sampling: the first whose cumulative probability exceeds a uniform number."""
     ends = probabilities.cumsum()
     ends /= ends[-1]
     return int(ends.searchsorted(rng.random(), side="right"))

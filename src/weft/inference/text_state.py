@@ -1,4 +1,4 @@
-"""A text read so far, as a value: push on, look at what comes next, keep a copy, go back."""
+"""The state of a model after a text, as an immutable value: push more text, ask for the next token, keep any state."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from weft.text.tokenizers.base import Tokenizer
 
 @dataclass(frozen=True, eq=False)
 class TextState:
-    """The model after some text. Never changes: `push` gives a new one, so any state can be kept and gone on from.
+    """A model after some text. Immutable: `push` returns a new state, so that any state can be kept and continued.
 
     state: the hidden states, (1, H) each; scores: of the next token, (1, V); surprisals: the tokens of the last `push`
-    with their surprisal in bits; logprob_nats: ln P of all text pushed since the start.
+    with their surprisal in bits; logprob_nats: ln P, in nats, of all text pushed since the start.
     """
 
     model: Steps = field(repr=False)
@@ -38,7 +38,7 @@ class TextState:
         return cls(model, tokenizer, state, scores)
 
     def push(self, text: str) -> TextState:
-        """The state after reading on by `text`, in which a line end is an `<eos>`."""
+        """The state after this text and `text`, in which the end of a line is an `<eos>`."""
         state, scores, total = self.state, self.scores, self.logprob_nats
         surprisals = []
         for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
@@ -50,7 +50,7 @@ class TextState:
         return TextState(self.model, self.tokenizer, state, scores, tuple(surprisals), total)
 
     def next(self, k: int = 10) -> list[tuple[str, float]]:
-        """The k likeliest next tokens with their probabilities, the likeliest first."""
+        """The k most probable next tokens and their probabilities, in descending order; raises InputError for k < 1."""
         if k < 1:
             raise InputError(f"k must be at least 1, got {k}")
         row = self._numpy(self.scores)
@@ -59,7 +59,7 @@ class TextState:
         return [(self.tokenizer.token(int(id)), float(probabilities[id])) for id in likeliest]
 
     def probability(self, token: str) -> float:
-        """P(the next token is `token`); raises InputError when it is not in the vocabulary."""
+        """P(next token = `token`); raises InputError if the token is not in the vocabulary."""
         id = self.tokenizer.id(token)
         if id is None:
             raise InputError(f"{token!r} is not a token of this model")

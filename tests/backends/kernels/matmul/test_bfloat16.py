@@ -1,4 +1,4 @@
-"""Models whose products are of bfloat16 numbers."""
+"""Models trained with bfloat16 operands in the matrix products."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_model_in_bfloat16_differs_by_rounding(
 
 
 @needs_bfloat16
-def test_what_is_not_a_number_stays_so_in_bfloat16() -> None:
+def test_nan_stays_nan_in_bfloat16() -> None:
     model = RNNLM(300, 8, 8, seed=1)
     model.named_parameters()["output.W"][3, 5] = np.nan
     ids = np.zeros((2, 3), dtype=int)
@@ -52,7 +52,7 @@ def test_what_is_not_a_number_stays_so_in_bfloat16() -> None:
         assert np.isnan(model.loss(ids, ids).nats)
 
 
-def test_bfloat16_where_the_processor_has_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused_backend, "why_not_bfloat16", lambda: "this processor has no instructions for bfloat16")
     monkeypatch.setattr(fused_backend, "why_not_fused", lambda: None)
     with pytest.raises(InputError, match="--precision bfloat16 cannot be used: this processor"), fused(1, "bfloat16"):
@@ -67,7 +67,7 @@ def test_an_unknown_precision_is_refused() -> None:
 @pytest.mark.skipif(
     fused_backend.why_not_fused() is not None, reason=f"no fused kernels: {fused_backend.why_not_fused()}"
 )
-def test_a_step_over_a_large_vocabulary_needs_little_beside_the_parameters() -> None:
+def test_a_step_over_a_large_vocabulary_needs_little_memory_beyond_the_parameters() -> None:
     V, N, T, H = 100_000, 20, 35, 200
     xs, ts = random_generator(0).integers(0, V, (2, N, T))
     model = RNNLM(V, H, H, seed=0)
