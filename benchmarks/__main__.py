@@ -1,8 +1,8 @@
-"""How fast and how large weft is, beside what a person would use instead: `python -m benchmarks`.
+"""Measure the speed and memory of weft, PyTorch and ONNX Runtime: `python -m benchmarks`.
 
-It stands at the top of the source tree. Everybody runs in this one process, in turn, round after round; figures are
-medians. NAME is a part (training, scoring, streaming, start, memory, growth, corpus) or a case of it, training/seed;
-without one, all are measured.
+Run it from the root of the source tree. All implementations run in one process, alternating for several rounds; figures
+are medians. Cold start and memory are measured in separate processes. NAME is a part (training, scoring, streaming,
+start, memory, growth, corpus) or a case of a part (training/seed). Without NAME, everything is measured.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import description
-from benchmarks.parts import chosen
+from benchmarks.parts import selected_cases
 from benchmarks.plot import draw
 from benchmarks.revision import revision
 from benchmarks.setting import Setting
@@ -28,16 +28,16 @@ TINY_SECONDS = 0.02
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_line()
     options = parser.parse_args(arguments)
-    usual = TINY_SECONDS if options.tiny else Setting.seconds
-    seconds = usual if options.seconds is None else options.seconds
+    default_seconds = TINY_SECONDS if options.tiny else Setting.seconds
+    seconds = default_seconds if options.seconds is None else options.seconds
     setting = Setting(seconds, options.build_seconds, options.largest_corpus, options.tiny)
     try:
-        parts = chosen(options.names, setting)
+        parts = selected_cases(options.names, setting)
     except InputError as error:
         parser.error(str(error))
     for file in filter(None, (options.json, options.plot)):
         if not Path(file).absolute().parent.is_dir():
-            parser.error(f"there is no folder for {file}")
+            parser.error(f"there is no folder for {file}: create it first")
     figures: dict[str, Any] = {
         "machine": description(),
         "measured": revision(),
@@ -62,27 +62,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="parts, or cases of them (default: all)")
-    parser.add_argument("--seconds", type=float, help=f"time for each row (default: {Setting.seconds:g})")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-    parser.add_argument("--plot", metavar="FILE", help="draw the figures there, as PNG")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts or cases (default: all)")
+    parser.add_argument("--seconds", type=float, help=f"seconds of measuring per row (default: {Setting.seconds:g})")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to FILE as JSON")
+    parser.add_argument("--plot", metavar="FILE", help="plot the figures to FILE as PNG")
     parser.add_argument(
-        "--note", metavar="TEXT", default="", help="how they were taken; the documentation shows it with them"
+        "--note", metavar="TEXT", default="", help="how the figures were measured, for the documentation"
     )
-    parser.add_argument("--tiny", action="store_true", help="the smallest setting: to see that it runs")
+    parser.add_argument("--tiny", action="store_true", help="use the smallest sizes, to check that everything runs")
     parser.add_argument(
         "--build-seconds",
         type=float,
         metavar="S",
         default=Setting.build_seconds,
-        help=f"what torch.compile may take for one step (default: {Setting.build_seconds:g})",
+        help=f"time limit for torch.compile per step, in seconds (default: {Setting.build_seconds:g})",
     )
     parser.add_argument(
         "--largest-corpus",
         type=float,
         metavar="MB",
         default=Setting.largest_corpus,
-        help=f"leave out larger ones (default: {Setting.largest_corpus:g})",
+        help=f"skip corpora larger than MB megabytes (default: {Setting.largest_corpus:g})",
     )
     return parser
 

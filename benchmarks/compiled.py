@@ -1,10 +1,11 @@
-"""Training steps, scoring and streaming through PyTorch's `torch.compile`, where it can build them in the time allowed.
+"""PyTorch's `torch.compile` for training steps, scoring and streaming, with a time limit for compilation.
 
-What stands around the recurrent layer is compiled and that left as it is; or the layer is traced too, one copy of its
-operations for each of the T steps. That takes minutes for all but small ones; for one token there is nothing to unroll.
+By default the recurrent layer stays eager and the rest of the model is compiled. With `unrolled=True` the layer is also
+traced, with one copy of its operations per time step. Compiling it takes minutes except for small models. Streaming
+reads one token at a time, so there is nothing to unroll.
 
-Whether a step can be built is tried in a process of its own, which can be stopped; what is built there is kept on disk
-by PyTorch and found again here.
+A first compilation runs in a subprocess, which can be stopped at the time limit. PyTorch caches the compiled code on
+disk, and the benchmark process loads it from there.
 """
 
 from __future__ import annotations
@@ -20,67 +21,67 @@ from functools import partial
 from typing import Any
 
 from benchmarks import ROOT
-from benchmarks.contender import CannotTakePart, Case, Contender, Step
+from benchmarks.contender import Case, Contender, Step, Unavailable
 
-LONGEST_REASON = 100
-BUILDING_CALLS = 2
-"""The second time a step meets a state that it has made itself."""
+MAX_REASON_LENGTH = 100
+WARMUP_CALLS = 2
+"""Calls until nothing is left to compile: from the second call on, the input state is an output of the step."""
 
 
 def compiled_contender(
     build: Callable[[Case], Step], seconds: float, name: str = "PyTorch compiled"
 ) -> Contender[Case]:
-    """Takes part where `build`, which another process must be able to unpickle, makes a step in so many seconds."""
-    return Contender(name, partial(built_within, seconds, build))
+    """A contender whose step is built by `build` (picklable); unavailable if `build` takes longer than `seconds`."""
+    return Contender(name, partial(compile_within, seconds, build))
 
 
-def built_within(seconds: float, build: Callable[[Case], Step], case: Case) -> Step:
-    """What `build` makes. Raises CannotTakePart without a C++ compiler, and when building fails or takes too long."""
+def compile_within(seconds: float, build: Callable[[Case], Step], case: Case) -> Step:
+    """The step of `build`. Raises Unavailable without a C++ compiler, or if compilation fails or takes too long."""
     if not has_compiler():
-        raise CannotTakePart("torch.compile needs a C++ compiler, and there is none")
+        raise Unavailable("torch.compile needs a C++ compiler, and none is installed")
     command, task = [sys.executable, "-m", "benchmarks.compiled"], pickle.dumps(partial(build, case))
     try:
-        tried = subprocess.run(command, input=task, capture_output=True, timeout=seconds, cwd=ROOT)
+        trial = subprocess.run(command, input=task, capture_output=True, timeout=seconds, cwd=ROOT)
     except subprocess.TimeoutExpired:
-        raise CannotTakePart(f"torch.compile: not built within {seconds:g} seconds") from None
-    if tried.returncode:
-        told = tried.stderr.decode(errors="replace").strip().splitlines()
-        raise CannotTakePart(f"torch.compile: {told[-1] if told else f'it ended with {tried.returncode}'}")
+        raise Unavailable(f"torch.compile: not compiled within {seconds:g} seconds") from None
+    if trial.returncode:
+        messages = trial.stderr.decode(errors="replace").strip().splitlines()
+        raise Unavailable(f"torch.compile: {messages[-1] if messages else f'exit status {trial.returncode}'}")
     return build(case)
 
 
 def has_compiler() -> bool:
-    """Whether there is a C++ compiler, which torch.compile needs."""
+    """True if a C++ compiler, which torch.compile needs, is on the path."""
     return any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++")))
 
 
-def compiled(twin: Any, method: str, unrolled: bool = False) -> Any:
-    """A method of a TorchLM through torch.compile, which builds it when it is first called: within `built`."""
+def compiled(model: Any, method: str, unrolled: bool = False) -> Any:
+    """A method of a TorchLM through torch.compile; the first call, within `compiled_by_calling`, compiles it."""
     import torch
 
     library: Any = torch
     if not unrolled:
-        twin.hidden = library.compiler.disable(twin.hidden)
-    # Cases share the code of the model; what was built for one must not make the next one's sizes variable.
-    return library.compile(getattr(twin, method), dynamic=False, isolate_recompiles=True)
+        model.hidden = library.compiler.disable(model.hidden)
+    # All cases share the model's code: without isolation, a second case with other sizes would compile dynamic shapes.
+    return library.compile(getattr(model, method), dynamic=False, isolate_recompiles=True)
 
 
-def built(step: Step) -> Step:
-    """The step after BUILDING_CALLS calls."""
+def compiled_by_calling(step: Step) -> Step:
+    """The step after WARMUP_CALLS calls, which compile it."""
     import torch._dynamo
     import torch._inductor
 
     dynamo: Any = torch._dynamo.config
     inductor: Any = torch._inductor.config
-    # In this process only: helpers that go on compiling would disturb what is timed next.
+    # Compile in this process only: background compile workers would disturb the measurements that follow.
     with dynamo.patch(allow_rnn=True), inductor.patch(compile_threads=1):
-        for _ in range(BUILDING_CALLS):
+        for _ in range(WARMUP_CALLS):
             step()
     return step
 
 
 def main() -> None:
-    """Build one step, which comes through standard input; what goes wrong is one line on standard error."""
+    """Compile one step, pickled on standard input; an error is printed as one line on standard error."""
     logging.disable()
     try:
         pickle.load(sys.stdin.buffer)()
@@ -89,11 +90,11 @@ def main() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what went wrong at the bottom of it, shortened."""
+    """The first line of the root cause of an error, at most MAX_REASON_LENGTH characters."""
     while error.__cause__ is not None:
         error = error.__cause__
     line = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 1]}…"
+    return line if len(line) <= MAX_REASON_LENGTH else f"{line[: MAX_REASON_LENGTH - 1]}…"
 
 
 if __name__ == "__main__":

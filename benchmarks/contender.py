@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, and how one learns that somebody cannot."""
+"""Contenders: the implementations that a benchmark compares."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Case = TypeVar("Case")
 Step = Callable[[], Any]
 Context = Callable[[], AbstractContextManager[Any]]
 
-FUSED, BFLOAT16, INT8 = OURS = ("weft fused", "weft bf16", "weft int8")
-"""The contenders whose figures the others' are divided by."""
+FUSED, BFLOAT16, INT8 = WEFT_NAMES = ("weft fused", "weft bf16", "weft int8")
+"""Contenders that other libraries are compared with: the ratio's denominator."""
 
 
-class CannotTakePart(Exception):
-    """A contender does not run here, or not on this case; the message is the reason in one line."""
+class Unavailable(Exception):
+    """A contender cannot run on this machine or on this case; the message is the reason in one line."""
 
 
 @dataclass(frozen=True)
 class Contender(Generic[Case]):
-    """`make` prepares a case and gives the work to be timed; both run within `context`."""
+    """`make` prepares a case and returns the step to be timed; preparation and steps run within `context`."""
 
     name: str
     make: Callable[[Case], Step]
@@ -32,34 +32,34 @@ class Contender(Generic[Case]):
 
 
 def fused_float32() -> AbstractContextManager[None]:
-    """Weft's fused kernels on all cores; raises CannotTakePart where they do not run."""
+    """weft's fused kernels on all cores. Raises Unavailable if this machine cannot run them."""
     if reason := why_not_fused():
-        raise CannotTakePart(reason)
+        raise Unavailable(reason)
     return fused()
 
 
 def fused_bfloat16() -> AbstractContextManager[None]:
-    """The same with bfloat16 factors in the matrix products; raises CannotTakePart where they do not run."""
+    """weft's fused kernels with bfloat16 operands in matrix products. Raises Unavailable if this machine cannot."""
     if reason := why_not_bfloat16():
-        raise CannotTakePart(reason)
+        raise Unavailable(reason)
     return fused(precision="bfloat16")
 
 
 def torch_bfloat16() -> AbstractContextManager[Any]:
-    """PyTorch's autocast; while it lasts, weights that are not trained are cast only once.
+    """PyTorch's autocast to bfloat16, which casts each weight once per context: while training, one context per step.
 
-    Raises CannotTakePart on processors without bfloat16 where PyTorch does not run an LSTM in it either.
+    Raises Unavailable if PyTorch cannot run an LSTM in bfloat16 on this processor.
     """
     import torch
 
-    if not torch_casts_lstms():
-        raise CannotTakePart("PyTorch runs no LSTM in bfloat16 on this processor")
+    if not torch_lstm_supports_autocast():
+        raise Unavailable("PyTorch cannot run an LSTM in bfloat16 on this processor")
     return torch.autocast("cpu", torch.bfloat16)
 
 
 @cache
-def torch_casts_lstms() -> bool:
-    """Whether an LSTM of PyTorch runs under autocast."""
+def torch_lstm_supports_autocast() -> bool:
+    """True if PyTorch runs an LSTM under autocast to bfloat16."""
     import torch
 
     with torch.autocast("cpu", torch.bfloat16):
@@ -71,5 +71,5 @@ def torch_casts_lstms() -> bool:
 
 
 def counterpart(peer: str) -> str:
-    """The contender of ours that computes in the precision of `peer`."""
+    """The name of weft's contender with the precision of the library `peer`."""
     return BFLOAT16 if "bf16" in peer else INT8 if "int8" in peer else FUSED

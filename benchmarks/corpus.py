@@ -1,7 +1,7 @@
-"""Corpora that grow: training and evaluation read token files of random ids as memory maps.
+"""Cost per token over the size of the corpus: training and evaluation on memory-mapped files of random token ids.
 
-Here the sizes are what runs in turn, so that the claim, a cost per token that does not grow with the corpus, is not
-blurred by what the machine does meanwhile. Of large ones only a part is read: as much as fits the time.
+The cost per token should not depend on the size. The sizes alternate in one process, so that changes of the machine's
+speed affect all of them alike. A large corpus is read only in part, as far as the measuring time allows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contender import CannotTakePart, Contender, Step
+from benchmarks.contender import Contender, Step, Unavailable
 from benchmarks.row import UNITS, Case, Row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
@@ -33,8 +33,8 @@ MEGABYTES = [1.0, 10.0, 100.0, 1000.0]
 TINY_MEGABYTES = [0.05, 0.1]
 TOKEN_BYTES = 2
 CHUNK_TOKENS = 1 << 20
-SPARE = 3
-"""How many times the size of a corpus must be free on the disk."""
+FREE_SPACE_FACTOR = 3
+"""Free disk space that a corpus requires, as a multiple of its size."""
 UNIT = "microseconds_per_token"
 
 
@@ -45,7 +45,7 @@ def cases(setting: Setting) -> list[Case]:
 
 
 def row(sizes: list[float], workload: Workload, seconds: float) -> Row:
-    """What a token costs in a training step, and in evaluation, of corpora of all sizes (MB of token ids)."""
+    """Microseconds per token of training steps and of evaluation, by corpus size (MB of token ids)."""
     kinds: list[tuple[str, Callable[[Path, Workload], Step], int]] = [
         ("training", training_step, workload.N * workload.T),
         ("evaluation", evaluation_step, evaluation_tokens(workload)),
@@ -57,11 +57,11 @@ def row(sizes: list[float], workload: Workload, seconds: float) -> Row:
         for size, path in paths.items():
             try:
                 write_corpus(path, size, workload.V)
-            except CannotTakePart as reason:
+            except Unavailable as reason:
                 missing[f"{size:g} MB"] = str(reason)
         for kind, step_on, tokens in kinds:
             contenders = [
-                Contender(f"{kind}, {size:g} MB", partial(step_on, path), kernels)
+                Contender(f"{kind}, {size:g} MB", partial(step_on, path), fused_if_available)
                 for size, path in paths.items()
                 if path.exists()
             ]
@@ -70,16 +70,17 @@ def row(sizes: list[float], workload: Workload, seconds: float) -> Row:
     return Row("cost per token", UNIT, figures, missing=missing, facts={"shape": workload.shape})
 
 
-def kernels() -> AbstractContextManager[None]:
-    """The fused kernels where they run."""
+def fused_if_available() -> AbstractContextManager[None]:
+    """The fused kernels, or the plain time loop if this machine cannot run them."""
     return nullcontext() if why_not_fused() else fused()
 
 
 def write_corpus(path: Path, megabytes: float, V: int) -> None:
-    """Random ids below V; raises CannotTakePart where the disk has no room to spare."""
+    """Write random ids below V. Raises Unavailable if less than FREE_SPACE_FACTOR times the size is free on disk."""
     free = shutil.disk_usage(path.parent).free
-    if free < SPARE * megabytes * 1e6:
-        raise CannotTakePart(f"only {free / 1e9:.1f} GB are free on the disk")
+    if free < FREE_SPACE_FACTOR * megabytes * 1e6:
+        needed = FREE_SPACE_FACTOR * megabytes / 1e3
+        raise Unavailable(f"only {free / 1e9:.1f} GB are free on the disk, {needed:g} GB are needed")
     rng = np.random.default_rng(0)
     count = int(megabytes * 1e6) // TOKEN_BYTES
 
@@ -91,23 +92,23 @@ def write_corpus(path: Path, megabytes: float, V: int) -> None:
 
 
 def training_step(path: Path, workload: Workload) -> Step:
-    """Reads a block from the map and learns from it; the streams stand at places all over the file."""
+    """A training step on the next block of the memory map; the N streams start at equally spaced offsets."""
     return weft_step_of(workload.model(), Blocks(open_tokens(path), workload.N, workload.T))
 
 
 def evaluation_step(path: Path, workload: Workload) -> Step:
-    """Evaluates the next `evaluation_tokens` of the file, from the beginning again after the last."""
+    """Evaluate the next `evaluation_tokens` of the file; after the last, continue at the beginning."""
     model, ids = workload.model(), open_tokens(path)
-    turns = max(1, len(ids) // evaluation_tokens(workload))
+    segments = max(1, len(ids) // evaluation_tokens(workload))
 
-    def evaluated() -> Iterator[Any]:
+    def endless_segments() -> Iterator[Any]:
         while True:
-            yield from islice(running_text(model, [ids], 0, workload.N, workload.T), turns)
+            yield from islice(running_text(model, [ids], 0, workload.N, workload.T), segments)
 
-    nats = evaluated()
+    nats = endless_segments()
     return lambda: next(nats)
 
 
 def evaluation_tokens(workload: Workload) -> int:
-    """Tokens of a call of `evaluation_step`."""
+    """Tokens per call of `evaluation_step`."""
     return workload.N * SEGMENT_TOKENS

@@ -1,8 +1,8 @@
-"""Training steps with a large vocabulary, by the kind of output layer: `python -m benchmarks.large_vocabulary`.
+"""Training steps with a large vocabulary, by output layer: `python -m benchmarks.large_vocabulary [V [SECONDS]]`.
 
 A step is forward, backward, clipping and the update, in float32 on one thread; V tokens, 20 streams, 35 steps, an LSTM
-of 200 units. Tokens are drawn by Zipf's law, the v-th in proportion to 1 / (v + 2.7). All kinds run in turn in one
-process.
+of 200 units. Tokens follow the Zipf-Mandelbrot law, p(v) proportional to 1 / (v + 2.7). All output layers alternate in
+one process for SECONDS seconds per optimizer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.contender import Step
-from benchmarks.timing import in_turn
+from benchmarks.timing import interleaved
 from weft.backends.fused import fused
 from weft.layers import OutputSettings
 from weft.model import RNNLM
@@ -37,17 +37,17 @@ OUTPUTS = {
 def main() -> None:
     V = int(sys.argv[1]) if len(sys.argv) > 1 else 256_000
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
-    print("optimizer\toutput\tmilliseconds a step\tof the full softmax's")
+    print("optimizer\toutput\tmilliseconds per step\trelative to full softmax")
     for optimizer in OPTIMIZERS:
-        for output, (milliseconds, share) in shares_of_full(V, optimizer, seconds).items():
+        for output, (milliseconds, share) in times_and_shares(V, optimizer, seconds).items():
             print(f"{optimizer}\t{output}\t{milliseconds:.1f}\t{share:.3f}", flush=True)
 
 
-def shares_of_full(V: int, optimizer: str, seconds: float) -> dict[str, tuple[float, float]]:
-    """Milliseconds of a step, and their share of those with the full softmax that is tied or not alike."""
+def times_and_shares(V: int, optimizer: str, seconds: float) -> dict[str, tuple[float, float]]:
+    """Milliseconds per step, and the same divided by the time of the full softmax with the same weight tying."""
     steps = {name: (_step(V, OPTIMIZERS[optimizer], *kind), lambda: fused(1)) for name, kind in OUTPUTS.items()}
-    times = {name: 1000 * median(calls) for name, calls in in_turn(steps, seconds).items()}
-    return {name: (own, own / times["full, tied" if OUTPUTS[name][1] else "full"]) for name, own in times.items()}
+    times = {name: 1000 * median(calls) for name, calls in interleaved(steps, seconds).items()}
+    return {name: (time, time / times["full, tied" if OUTPUTS[name][1] else "full"]) for name, time in times.items()}
 
 
 def _step(V: int, make: type[Optimizer], output: OutputSettings, tied: bool) -> Step:
@@ -66,9 +66,9 @@ def _step(V: int, make: type[Optimizer], output: OutputSettings, tied: bool) -> 
 
 def _blocks(V: int) -> Iterator[tuple[Any, Any]]:
     rng = np.random.default_rng(0)
-    ends = np.cumsum(1 / (np.arange(V) + 2.7))
+    cumulative = np.cumsum(1 / (np.arange(V) + 2.7))
     while True:
-        xs, ts = np.searchsorted(ends / ends[-1], rng.random((2, N, T)))
+        xs, ts = np.searchsorted(cumulative / cumulative[-1], rng.random((2, N, T)))
         yield xs, ts
 
 

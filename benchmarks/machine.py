@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Description of the machine and the library versions that figures were measured with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = ("weft", "numpy", "numba", "torch", "onnxruntime")
 
 
 def description() -> dict[str, Any]:
-    """Processor, cores, versions, and how fast NumPy multiplies here."""
+    """Processor, cores, versions, and NumPy's float32 matrix product rate in GFLOP/s."""
     return {
         "processor": processor_name(),
         "instructions": instructions(),
@@ -32,7 +32,7 @@ def description() -> dict[str, Any]:
 
 
 def instructions() -> list[str]:
-    """What the fused kernels use of the processor, where they run."""
+    """Instruction sets that the fused kernels use; empty if this machine cannot run them."""
     if why_not_fused():
         return []
     from weft.backends.kernels.jit.cpu_features import chosen_instructions
@@ -41,7 +41,7 @@ def instructions() -> list[str]:
 
 
 def processor_name() -> str:
-    """The model's name, as far as the system tells it."""
+    """The processor's model name if the system reports one, otherwise its architecture."""
     if platform.system() == "Linux":
         for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
             key, _, value = line.partition(":")
@@ -54,6 +54,7 @@ def processor_name() -> str:
 
 
 def installed(package: str) -> str | None:
+    """The installed version of a package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -61,12 +62,12 @@ def installed(package: str) -> str | None:
 
 
 def sgemm_rate(n: int = 2048) -> float:
-    """Floating-point operations a second of NumPy's float32 product of two (n, n) matrices, the median of five."""
+    """FLOP/s of NumPy's float32 product of two (n, n) matrices, the median of five."""
     a = np.random.default_rng(0).normal(size=(n, n)).astype(np.float32)
     a @ a
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        start = time.perf_counter()
         a @ a
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     return 2 * n**3 / statistics.median(times)

@@ -1,7 +1,8 @@
-"""What training steps need in memory, in a process of their own: `python -m benchmarks.memory_process NAME WORKLOAD`.
+"""Memory of training steps of one contender: `python -m benchmarks.memory_process NAME WORKLOAD`.
 
-WORKLOAD is JSON. Prints as JSON peak_megabytes, of the whole process with its libraries, and working_megabytes, what
-the steps brought at most above what stood before the model was made, the parameters left out. 1 MB is 10^6 bytes.
+NAME is a contender, WORKLOAD a workload as JSON. Prints two numbers as JSON, in units of 10^6 bytes. peak_megabytes is
+the peak resident memory of the process including its libraries. working_megabytes is the peak minus the resident memory
+before the model was created, minus the parameters.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def torch_bfloat16_step(workload: Workload) -> Step:
 
 
 def torch_model(w: Workload) -> Any:
-    """As in training, without ever holding a model of weft's."""
+    """A PyTorch model of the same shape with its own initial weights: a weft model would add to the peak."""
     from benchmarks.torch_model import TorchLM
 
     return TorchLM(w.V, w.D, w.H, w.layers, w.cell)
@@ -47,11 +48,11 @@ CONTENDERS = [
 def main() -> None:
     name, workload = sys.argv[1], Workload(**json.loads(sys.argv[2]))
     (contender,) = (contender for contender in CONTENDERS if contender.name == name)
-    print(json.dumps(needs(contender, workload)))
+    print(json.dumps(memory_use(contender, workload)))
 
 
-def needs(contender: Contender[Workload], workload: Workload) -> dict[str, float]:
-    """Peak and working memory of a few steps; the libraries are loaded, and know a training step, before."""
+def memory_use(contender: Contender[Workload], workload: Workload) -> dict[str, float]:
+    """Peak and working memory of STEPS steps; a tiny step first loads the libraries."""
     with contender.context():
         contender.make(TINY)()
         before = resident_megabytes()
@@ -63,10 +64,10 @@ def needs(contender: Contender[Workload], workload: Workload) -> dict[str, float
 
 
 def peak_megabytes() -> float:
-    """The most this process ever held."""
-    held = of_linux("VmHWM")
-    if held is not None:
-        return held  # getrusage begins with what the process that started this one held
+    """Peak resident memory of this process, in MB."""
+    resident = proc_status_megabytes("VmHWM")
+    if resident is not None:
+        return resident  # ru_maxrss also counts the peak of the parent process
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -74,16 +75,16 @@ def peak_megabytes() -> float:
 
 
 def resident_megabytes() -> float:
-    """What this process holds now; where that is not known, the most it ever held."""
-    held = of_linux("VmRSS")
-    return peak_megabytes() if held is None else held
+    """Resident memory of this process now, in MB; the peak where the system does not report it."""
+    resident = proc_status_megabytes("VmRSS")
+    return peak_megabytes() if resident is None else resident
 
 
-def of_linux(name: str) -> float | None:
-    """A line of what Linux tells a process about itself, in MB; None on other systems."""
+def proc_status_megabytes(name: str) -> float | None:
+    """The field `name` of /proc/self/status, in MB; None on systems without that file."""
     status = Path("/proc/self/status")
-    found = re.search(rf"^{name}:\s*(\d+) kB", status.read_text("utf-8"), re.MULTILINE) if status.exists() else None
-    return int(found[1]) * 1024 / 1e6 if found else None
+    match = re.search(rf"^{name}:\s*(\d+) kB", status.read_text("utf-8"), re.MULTILINE) if status.exists() else None
+    return int(match[1]) * 1024 / 1e6 if match else None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One step of the language model as an ONNX graph, and ONNX Runtime to run it, in float32 or with int8 weights."""
+"""One time step of the language model as an ONNX graph, run by ONNX Runtime in float32 or with int8 weights."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from benchmarks.torch_model import gates_in_order
 from weft.model import RNNLM
 
 GATE_ORDER = [2, 3, 0, 1]
-"""ONNX's i, o, f, c among weft's f, g, i, o."""
+"""Indices of ONNX's gates i, o, f, c in weft's order f, g, i, o."""
 OPSET, IR_VERSION = 17, 10
-"""Old enough for every ONNX Runtime of these years."""
+"""Old versions, which every current release of ONNX Runtime reads."""
 
 
 def session(model: RNNLM) -> Any:
-    """ONNX Runtime on the graph of `model`, in float32."""
+    """An ONNX Runtime session for the graph of `model`, in float32."""
     return onnxruntime.InferenceSession(step_graph(model).SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 def int8_session(model: RNNLM) -> Any:
-    """The same with weights in int8, by ONNX Runtime's dynamic quantisation."""
+    """An ONNX Runtime session with int8 weights, by dynamic quantization."""
     from onnxruntime.quantization import quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
-        logging.disable(logging.WARNING)  # it recommends a preparation that changes nothing here
+        logging.disable(logging.WARNING)  # it recommends preprocessing, which does not change this graph
         try:
             quantize_dynamic(step_graph(model), path)
         finally:
@@ -40,7 +40,7 @@ def int8_session(model: RNNLM) -> Any:
 
 
 def step_graph(model: RNNLM) -> Any:
-    """ids (1, N) and the LSTM states h0, c0, h1, … (1, N, H) -> scores (N, V) and the states after, h0_next, …"""
+    """A graph from ids (1, N) and states h0, c0, h1, … (1, N, H) to scores (N, V) and new states h0_next, …"""
     H, V = model.output.params[0].shape
     weights = {"embedding": model.embedding.params[0], "output.W": model.output.params[0]}
     weights |= {"output.b": model.output.params[1], "axis_1": np.array([1]), "axis_0": np.array([0])}

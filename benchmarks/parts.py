@@ -1,4 +1,4 @@
-"""The parts of the benchmarks, and which of their cases a person means."""
+"""The parts of the benchmarks, and the selection of cases by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weft.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Part:
-    """`about`: what is measured, as a heading."""
+    """A group of cases; `about` is the heading of its output."""
 
     name: str
     about: str
@@ -23,28 +23,29 @@ class Part:
 
 PARTS = [
     Part("training", "a training step: forward, backward, clipping, SGD", training.cases),
-    Part("scoring", "scoring a text as long as the Penn Treebank's test part", scoring.cases),
-    Part("streaming", "sessions that read one token each and want the scores of the next", streaming.cases),
-    Part("start", "cold start, a fresh process each", start.cases),
-    Part("memory", "memory of training steps, a fresh process each", memory.cases),
-    Part("growth", "a training step of a small LSTM, one size growing", growth.cases),
-    Part("corpus", "weft on token files of growing size", corpus.cases),
+    Part("scoring", "scoring a text of the length of the Penn Treebank's test text", scoring.cases),
+    Part("streaming", "streaming: each session reads one token and computes the scores of the next", streaming.cases),
+    Part("start", "cold start, in a new process each", start.cases),
+    Part("memory", "memory of training steps, in a new process each", memory.cases),
+    Part("growth", "a training step of a small LSTM as one size grows", growth.cases),
+    Part("corpus", "weft on token files of increasing size", corpus.cases),
 ]
 
 
-def chosen(names: Sequence[str], setting: Setting) -> list[tuple[Part, list[Case]]]:
-    """The cases that `names` mean, by parts: "part", "part/case", patterns with * and ? in them; none: everything.
+def selected_cases(names: Sequence[str], setting: Setting) -> list[tuple[Part, list[Case]]]:
+    """The cases that match any of `names`, by part; all cases without names.
 
-    Raises InputError for a name that means nothing.
+    A name is "part", "part/case" or a pattern with * and ?. Raises InputError for a name that matches no case.
     """
     known = {f"{part.name}/{case.name}": (part, case) for part in PARTS for case in part.cases(setting)}
     for name in names:
-        if not any(means(name, full) for full in known):
+        if not any(matches(name, full) for full in known):
             close = nearest(name, [part.name for part in PARTS] + list(known))
             raise InputError(f"there is no benchmark {name!r}{close}; the parts are {', '.join(p.name for p in PARTS)}")
-    wanted = [found for full, found in known.items() if not names or any(means(name, full) for name in names)]
-    return [(part, cases) for part in PARTS if (cases := [case for of, case in wanted if of is part])]
+    wanted = [entry for full, entry in known.items() if not names or any(matches(name, full) for name in names)]
+    return [(part, cases) for part in PARTS if (cases := [case for owner, case in wanted if owner is part])]
 
 
-def means(name: str, full: str) -> bool:
+def matches(name: str, full: str) -> bool:
+    """True if the pattern `name` matches the case "part/case", or its part."""
     return fnmatchcase(full, name) or fnmatchcase(full, f"{name}/*")

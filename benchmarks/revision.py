@@ -1,6 +1,6 @@
-"""The commit that figures were measured at, and whether the kernels have changed since.
+"""The commit at which figures were measured, and the number of later commits that change the kernels.
 
-All of it is asked of git. Where git or the history is missing, the answers are None.
+Both come from git. The functions return None if git or the history is missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ KERNELS = "src/weft/backends/kernels"
 
 
 def revision() -> dict[str, Any] | None:
-    """The commit that is checked out, its date, and whether files differ from it; None without git."""
+    """The checked-out commit, its date, and whether tracked files differ from it; None without git."""
     commit, date = _git("rev-parse", "HEAD"), _git("show", "--no-patch", "--format=%cs", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no")
     if not commit or not date or changed is None:
@@ -23,13 +23,13 @@ def revision() -> dict[str, Any] | None:
 
 
 def kernel_commits_since(commit: str) -> int | None:
-    """How many commits after `commit` have changed the kernels; None where git does not know the commit."""
+    """Number of commits after `commit` that change the kernels; None if git does not know the commit."""
     count = _git("rev-list", "--count", f"{commit}..HEAD", "--", KERNELS)
     return None if count is None else int(count)
 
 
 def _git(*arguments: str) -> str | None:
-    """What a git command prints; None if it fails or is not installed."""
+    """Standard output of a git command; None if it fails or git is not installed."""
     try:
         run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     except OSError:

@@ -1,4 +1,4 @@
-"""One row of the figures: a case of a part, what everybody needed for it, and the ratios to ours."""
+"""One row of the figures: a case, the time or memory of each contender, and the ratios to weft."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.contender import FUSED, OURS, counterpart
+from benchmarks.contender import FUSED, WEFT_NAMES, counterpart
 from benchmarks.timing import Comparison
 
 RATIO = "ratio_peer_to_weft"
@@ -15,16 +15,18 @@ UNITS: dict[str, Callable[[float, int], float]] = {
     "microseconds_per_token": lambda seconds, tokens: 1e6 * seconds / tokens,
     "tokens_per_second": lambda seconds, tokens: tokens / seconds,
 }
-"""From the seconds of a call and its tokens to a figure."""
+"""Conversion of the seconds and the number of tokens of one call to a figure, by unit."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """`unit` names the quantity and its unit, as in "milliseconds_per_step"; `figures` has one of them for each name.
+    """The figures of one case.
 
-    ratios   by a name of ours and a name of a peer: how many times as long, or as much, the peer needs
-    missing  why somebody has no figure
-    facts    what else is known of the case, units in the names
+    unit     quantity and unit, as in "milliseconds_per_step"
+    figures  by contender, in `unit`
+    ratios   by weft's contender, then by peer: the peer's time or memory divided by weft's
+    missing  by contender without a figure: the reason
+    facts    other data of the case, with units in the keys
     """
 
     case: str
@@ -35,45 +37,46 @@ class Row:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The row as it is written; the unit is the name of what was measured."""
+        """The row as JSON values; the figures are under the key `unit`."""
         return {
             "case": self.case,
             **self.facts,
             self.unit: rounded(self.figures),
-            RATIO: {ours: rounded(peers) for ours, peers in self.ratios.items()},
+            RATIO: {weft: rounded(peers) for weft, peers in self.ratios.items()},
             "missing": dict(self.missing),
         }
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row to be measured."""
+    """A case to be measured; `measure` returns its row."""
 
     name: str
     measure: Callable[[], Row]
 
 
 def timed_row(case: str, unit: str, tokens: int, result: Comparison, **facts: Any) -> Row:
-    """The row of a comparison in which every call read so many tokens; `unit` is one of UNITS."""
+    """The row of a comparison in which each call processes `tokens` tokens; `unit` is a key of UNITS."""
     figures = {name: UNITS[unit](seconds, tokens) for name, seconds in result.seconds.items()}
     facts |= {"tokens_per_call": tokens, "calls": result.calls}
     return Row(case, unit, figures, ratios(result.seconds), result.missing, facts)
 
 
-def ratios(needs: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """What each peer needs over what each of ours needs."""
-    peers = {name: value for name, value in needs.items() if name not in OURS}
-    return {ours: {name: value / needs[ours] for name, value in peers.items()} for ours in OURS if ours in needs}
+def ratios(figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Each peer's time or memory divided by that of each of weft's contenders."""
+    peers = {name: value for name, value in figures.items() if name not in WEFT_NAMES}
+    measured = [weft for weft in WEFT_NAMES if weft in figures]
+    return {weft: {name: value / figures[weft] for name, value in peers.items()} for weft in measured}
 
 
 def ratio_of(peer: str, ratios: Mapping[str, Mapping[str, float]]) -> float | None:
-    """The ratio of a peer to the one of ours in its precision, or in float32 where there is none."""
-    for ours in (counterpart(peer), FUSED):
-        if peer in ratios.get(ours, {}):
-            return ratios[ours][peer]
+    """The ratio of a peer to weft in the peer's precision, or to weft in float32 if that was not measured."""
+    for weft in (counterpart(peer), FUSED):
+        if peer in ratios.get(weft, {}):
+            return ratios[weft][peer]
     return None
 
 
 def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    """To four digits, which is more than a repetition keeps."""
+    """The figures with four significant digits, more than repeated measurements agree in."""
     return {name: float(f"{value:.4g}") for name, value in figures.items()}

@@ -1,7 +1,7 @@
-"""Scoring a running text: many streams of one text side by side, every token predicted once, nothing learned.
+"""Scoring a running text: the text is split into N parallel streams, and each token is predicted once.
 
-A call of each scores the whole text. Weft's result is exact, whatever the number of streams (it reads the beginning of
-each again); PyTorch's is that of streams that begin from zeros.
+One call scores the whole text, without training. weft's result does not depend on the number of streams, because it
+rereads the start of each stream until the state is exact. The PyTorch streams start from zero states.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.compiled import built, compiled, compiled_contender
+from benchmarks.compiled import compiled, compiled_by_calling, compiled_contender
 from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32, torch_bfloat16
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
@@ -42,29 +42,29 @@ def weft_scoring(text: Text) -> Step:
 
 
 def torch_scoring(text: Text) -> Step:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(text.workload.model(), text.workload.cell)
-    return torch_scoring_of(twin, twin.loss, text)
+    model = torch_copy(text.workload.model(), text.workload.cell)
+    return torch_scoring_of(model, model.loss, text)
 
 
 def compiled_scoring(text: Text) -> Step:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(text.workload.model(), text.workload.cell)
-    loss = compiled(twin, "loss")
-    built(torch_scoring_of(twin, loss, beginning(text)))
-    return torch_scoring_of(twin, loss, text)
+    model = torch_copy(text.workload.model(), text.workload.cell)
+    loss = compiled(model, "loss")
+    compiled_by_calling(torch_scoring_of(model, loss, warmup_text(text)))
+    return torch_scoring_of(model, loss, text)
 
 
-def beginning(text: Text) -> Text:
-    """A short text with blocks like those of `text`: the first, one that another precedes, and the shorter last one."""
+def warmup_text(text: Text) -> Text:
+    """A short text with every kind of block of `text`: the first, one after another block, and the shorter last."""
     N, T = text.workload.N, text.workload.T
     return replace(text, tokens=N * (2 * T + text.tokens // N % T))
 
 
-def torch_scoring_of(twin: Any, loss_of: Callable[..., Any], text: Text) -> Step:
-    """The scoring by a PyTorch model whose loss `loss_of` gives."""
+def torch_scoring_of(model: Any, loss_of: Callable[..., Any], text: Text) -> Step:
+    """Scoring by a PyTorch model; `loss_of` computes the loss."""
     import torch
 
     from benchmarks.torch_model import inference
@@ -73,14 +73,14 @@ def torch_scoring_of(twin: Any, loss_of: Callable[..., Any], text: Text) -> Step
     length = text.tokens // w.N
     targets = torch.tensor(text.ids()[: w.N * length]).reshape(w.N, length)
     inputs = torch.cat((torch.zeros(w.N, 1, dtype=torch.int64), targets[:, :-1]), dim=1)
-    # Copies: what torch.compile builds for a view depends on the length of the whole text.
+    # Copies, because the strides of a view depend on the text's length, and torch.compile specializes on strides.
     blocks = [
         [ids[:, start : start + w.T].clone(memory_format=torch.contiguous_format) for ids in (inputs, targets)]
         for start in range(0, length, w.T)
     ]
 
     def step() -> float:
-        nats, state = 0.0, twin.zero_state(w.N)
+        nats, state = 0.0, model.zero_state(w.N)
         with inference():
             for block in blocks:
                 loss, state = loss_of(*block, state, reduction="sum")
@@ -100,7 +100,7 @@ CONTENDERS = [
 
 
 def contenders(build_seconds: float) -> list[Contender[Text]]:
-    """With the scoring through torch.compile, where that builds it within so many seconds."""
+    """CONTENDERS and torch.compile, which has `build_seconds` seconds to compile."""
     return [*CONTENDERS, compiled_contender(compiled_scoring, build_seconds)]
 
 

@@ -1,4 +1,4 @@
-"""How much is measured: chosen on the command line, the same for all parts."""
+"""Settings of all parts, from the command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Setting:
-    """seconds          for each row
-    build_seconds    that torch.compile may take for one step
-    largest_corpus   in megabytes
-    tiny             all sizes are the smallest, to see that everything runs
+    """Settings of all parts.
+
+    seconds          measuring time per row
+    build_seconds    time limit of torch.compile per step
+    largest_corpus   megabytes of token ids
+    tiny             smallest sizes, to check that everything runs
     """
 
     seconds: float = 20.0
@@ -20,15 +22,15 @@ class Setting:
 
     @property
     def further_build_seconds(self) -> float:
-        """`build_seconds` of all parts but training: none in the smallest setting, where builds take longest of all."""
+        """`build_seconds` of the parts other than training: 0 with `tiny`, where compilation would dominate."""
         return 0.0 if self.tiny else self.build_seconds
 
     @property
-    def uncounted(self) -> int:
-        """Fresh processes before those: they fill the system's caches, and compile kernels."""
+    def warmup_processes(self) -> int:
+        """Discarded processes before the measured ones: they fill the system's caches and compile the kernels."""
         return 0 if self.tiny else 1
 
     @property
     def repeats(self) -> int:
-        """Fresh processes of each kind."""
+        """Measured processes per command."""
         return 1 if self.tiny else 5

@@ -1,4 +1,4 @@
-"""Cold start: what passes before anything is done, each time in a fresh process, the commands in turn."""
+"""Cold start: seconds of imports, of a short command and of compiling the kernels, each in a new process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from benchmarks.setting import Setting
 
 TEXT = "you say goodbye and i say hello .\n" * 60
 IMPORTS = ["import weft", "from weft import load", "import torch", "import onnxruntime"]
-UNUSUAL = ("WEFT_RUN", "PYTHONDONTWRITEBYTECODE")
-"""Variables of which nothing is passed on: an installed package has its modules compiled, as the first process does."""
+EXCLUDED_VARIABLES = ("WEFT_RUN", "PYTHONDONTWRITEBYTECODE")
+"""Environment variables that subprocesses do not inherit: the first process must write bytecode, as installers do."""
 SMALL = ["--tokenizer=word", "--hidden-size=8", "--embedding-size=8", "--batch-size=2", "--bptt=10", "--epochs=1"]
 
 
 def start_seconds(setting: Setting) -> dict[str, float]:
-    """Median seconds: of imports from within the process, of `weft score` from the command to its end; and, once and
-    not in the smallest setting, of compiling the kernels that a training needs."""
+    """Median seconds of imports (measured inside the process) and of the command `weft score`.
+
+    Without `tiny` also the seconds of compiling the kernels for training, measured once.
+    """
     compiling = {} if setting.tiny else {"compiling the kernels": compiling_seconds()}
     with tempfile.TemporaryDirectory() as folder:
         score = partial(command_seconds, "score", "--run", str(small_run(Path(folder))), "i say hello .")
@@ -33,34 +35,36 @@ def start_seconds(setting: Setting) -> dict[str, float]:
 
 
 def median_seconds(runs: dict[str, Callable[[], float]], setting: Setting) -> dict[str, float]:
-    """Each in turn."""
-    rounds = [{name: run() for name, run in runs.items()} for _ in range(setting.uncounted + setting.repeats)]
-    return {name: statistics.median(each[name] for each in rounds[setting.uncounted :]) for name in runs}
+    """Median seconds of each function; the functions alternate."""
+    rounds = [{name: run() for name, run in runs.items()} for _ in range(setting.warmup_processes + setting.repeats)]
+    return {name: statistics.median(each[name] for each in rounds[setting.warmup_processes :]) for name in runs}
 
 
 def compiling_seconds() -> float:
-    """How much longer `weft train` takes where no kernel is kept from earlier."""
+    """Time of `weft train` with an empty compile cache minus the time with a filled one."""
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder, "text.txt")
         text.write_text(TEXT, encoding="utf-8")
         arguments = ["train", str(text), *SMALL, "--kernels=fused", "--overwrite", f"--out={folder}/run"]
-        first, again = (command_seconds(*arguments, NUMBA_CACHE_DIR=f"{folder}/kernels") for _ in range(2))
-        return first - again
+        cold, warm = (command_seconds(*arguments, NUMBA_CACHE_DIR=f"{folder}/kernels") for _ in range(2))
+        return cold - warm
 
 
 def import_seconds(code: str) -> float:
-    timed = f"import time; began = time.perf_counter(); {code}; print(time.perf_counter() - began)"
-    return float(output([sys.executable, "-c", timed]))
+    """Seconds of the statement `code` in a new Python process."""
+    program = f"import time; start = time.perf_counter(); {code}; print(time.perf_counter() - start)"
+    return float(stdout_of([sys.executable, "-c", program]))
 
 
 def command_seconds(*arguments: str, **variables: str) -> float:
-    began = time.perf_counter()
+    """Seconds of a `weft` command from start to exit."""
+    start = time.perf_counter()
     weft(*arguments, **variables)
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def small_run(folder: Path) -> Path:
-    """A run folder, trained for a moment."""
+    """A run folder of a tiny model."""
     text, run = folder / "text.txt", folder / "run"
     text.write_text(TEXT, encoding="utf-8")
     weft("train", str(text), "--out", str(run), *SMALL)
@@ -68,12 +72,12 @@ def small_run(folder: Path) -> Path:
 
 
 def weft(*arguments: str, **variables: str) -> str:
-    return output([sys.executable, "-m", "weft", *arguments], **variables)
+    return stdout_of([sys.executable, "-m", "weft", *arguments], **variables)
 
 
-def output(command: list[str], **variables: str) -> str:
-    """What a command prints, with these environment variables; raises CalledProcessError when it fails."""
-    environment = {name: value for name, value in os.environ.items() if name not in UNUSUAL} | variables
+def stdout_of(command: list[str], **variables: str) -> str:
+    """Standard output of a command run with these environment variables. Raises CalledProcessError if it fails."""
+    environment = {name: value for name, value in os.environ.items() if name not in EXCLUDED_VARIABLES} | variables
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 

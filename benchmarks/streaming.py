@@ -1,6 +1,6 @@
-"""One token at a time: a session, or many stepped together, reads a token each and wants the scores of the next.
+"""Streaming: one session, or a batch of N, reads one token per call and computes the scores of the next.
 
-Every contender is a function from ids (N,) to scores (N, V) that keeps its state from call to call.
+Each contender is a function from ids (N,) to scores (N, V) that keeps its recurrent state between calls.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.compiled import built, compiled, compiled_contender
-from benchmarks.contender import BFLOAT16, FUSED, INT8, CannotTakePart, Contender, Step, torch_bfloat16
+from benchmarks.compiled import compiled, compiled_by_calling, compiled_contender
+from benchmarks.contender import BFLOAT16, FUSED, INT8, Contender, Step, Unavailable, torch_bfloat16
 from benchmarks.row import Case, Row, timed_row
 from benchmarks.setting import Setting
 from benchmarks.timing import compare
@@ -33,23 +33,23 @@ def weft_plain_reader(workload: Workload) -> Reader:
 
 
 def weft_float32_reader(workload: Workload) -> Reader:
-    return weft_reader_of(kernels_on(workload, "float32"), workload.N)
+    return weft_reader_of(frozen_model(workload, "float32"), workload.N)
 
 
 def weft_bfloat16_reader(workload: Workload) -> Reader:
-    return weft_reader_of(kernels_on(workload, "bfloat16"), workload.N)
+    return weft_reader_of(frozen_model(workload, "bfloat16"), workload.N)
 
 
 def weft_int8_reader(workload: Workload) -> Reader:
-    return weft_reader_of(kernels_on(workload, "int8"), workload.N)
+    return weft_reader_of(frozen_model(workload, "int8"), workload.N)
 
 
-def kernels_on(workload: Workload, weights: str) -> StreamingModel:
-    """The streaming kernels on weights of this kind; raises CannotTakePart where they do not run."""
+def frozen_model(workload: Workload, weights: str) -> StreamingModel:
+    """A model on the streaming kernels, with `weights` float32, bfloat16 or int8. Raises Unavailable without them."""
     try:
         return StreamingModel(workload.model(), weights, kernels="fused")
     except InputError as error:
-        raise CannotTakePart(str(error)) from error
+        raise Unavailable(str(error)) from error
 
 
 def weft_reader_of(model: Steps, streams: int) -> Reader:
@@ -64,26 +64,26 @@ def weft_reader_of(model: Steps, streams: int) -> Reader:
 
 
 def torch_reader(workload: Workload) -> Reader:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(workload.model(), workload.cell)
-    return torch_reader_of(twin, twin.forward, workload)
+    model = torch_copy(workload.model(), workload.cell)
+    return torch_reader_of(model, model.forward, workload)
 
 
 def compiled_reader(workload: Workload) -> Reader:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(workload.model(), workload.cell)
-    return torch_reader_of(twin, compiled(twin, "forward", unrolled=True), workload)
+    model = torch_copy(workload.model(), workload.cell)
+    return torch_reader_of(model, compiled(model, "forward", unrolled=True), workload)
 
 
-def torch_reader_of(twin: Any, forward: Callable[..., Any], workload: Workload) -> Reader:
-    """A reader by a PyTorch model whose scores `forward` gives."""
+def torch_reader_of(model: Any, forward: Callable[..., Any], workload: Workload) -> Reader:
+    """A reader on a PyTorch model; `forward` computes the scores."""
     import torch
 
     from benchmarks.torch_model import inference
 
-    state = twin.zero_state(workload.N)
+    state = model.zero_state(workload.N)
 
     def read(ids: NDArray[np.int64]) -> Any:
         nonlocal state
@@ -97,18 +97,18 @@ def torch_reader_of(twin: Any, forward: Callable[..., Any], workload: Workload) 
 def onnx_reader(workload: Workload) -> Reader:
     from benchmarks.onnx_model import session
 
-    return reader_of(session(workload.model()), workload)
+    return onnx_reader_of(session(workload.model()), workload)
 
 
 def onnx_int8_reader(workload: Workload) -> Reader:
     from benchmarks.onnx_model import int8_session
 
-    return reader_of(int8_session(workload.model()), workload)
+    return onnx_reader_of(int8_session(workload.model()), workload)
 
 
-def reader_of(session: Any, workload: Workload) -> Reader:
-    """A reader through a session of ONNX Runtime."""
-    names = [place.name for place in session.get_inputs() if place.name != "ids"]
+def onnx_reader_of(session: Any, workload: Workload) -> Reader:
+    """A reader on a session of ONNX Runtime."""
+    names = [node.name for node in session.get_inputs() if node.name != "ids"]
     zeros = np.zeros((1, workload.N, workload.H), np.float32)
     state = dict.fromkeys(names, zeros)
 
@@ -121,32 +121,32 @@ def reader_of(session: Any, workload: Workload) -> Reader:
     return read
 
 
-def reading(make: Callable[[Workload], Reader], workload: Workload) -> Step:
-    """A step by the reader that `make` makes: it reads one random token a session."""
+def reader_step(make: Callable[[Workload], Reader], workload: Workload) -> Step:
+    """A step of the reader that `make` returns: one random token per session."""
     read = make(workload)
     ids = cycle(list(np.random.default_rng(0).integers(0, workload.V, (1000, workload.N))))
     return lambda: read(next(ids))
 
 
-def compiled_reading(workload: Workload) -> Step:
-    return built(reading(compiled_reader, workload))
+def compiled_reader_step(workload: Workload) -> Step:
+    return compiled_by_calling(reader_step(compiled_reader, workload))
 
 
 CONTENDERS = [
-    Contender(FUSED, partial(reading, weft_float32_reader)),
-    Contender(BFLOAT16, partial(reading, weft_bfloat16_reader)),
-    Contender(INT8, partial(reading, weft_int8_reader)),
-    Contender("weft plain", partial(reading, weft_plain_reader)),
-    Contender("ONNX f32", partial(reading, onnx_reader)),
-    Contender("ONNX int8", partial(reading, onnx_int8_reader)),
-    Contender("PyTorch f32", partial(reading, torch_reader)),
-    Contender("PyTorch bf16", partial(reading, torch_reader), torch_bfloat16),
+    Contender(FUSED, partial(reader_step, weft_float32_reader)),
+    Contender(BFLOAT16, partial(reader_step, weft_bfloat16_reader)),
+    Contender(INT8, partial(reader_step, weft_int8_reader)),
+    Contender("weft plain", partial(reader_step, weft_plain_reader)),
+    Contender("ONNX f32", partial(reader_step, onnx_reader)),
+    Contender("ONNX int8", partial(reader_step, onnx_int8_reader)),
+    Contender("PyTorch f32", partial(reader_step, torch_reader)),
+    Contender("PyTorch bf16", partial(reader_step, torch_reader), torch_bfloat16),
 ]
 
 
 def contenders(build_seconds: float) -> list[Contender[Workload]]:
-    """With the reading through torch.compile, where that builds it within so many seconds."""
-    return [*CONTENDERS, compiled_contender(compiled_reading, build_seconds)]
+    """CONTENDERS and torch.compile, which has `build_seconds` seconds to compile."""
+    return [*CONTENDERS, compiled_contender(compiled_reader_step, build_seconds)]
 
 
 def cases(setting: Setting) -> list[Case]:

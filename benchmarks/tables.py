@@ -1,4 +1,4 @@
-"""The figures as people read them: a line for everybody who took part, under the case."""
+"""Figures as text: one line per contender below the name of the case."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ NAME_WIDTH = 26
 
 
 def heading(about: str, unit: str) -> str:
+    """The title of a part, with its unit."""
     return f"\n{about} ({unit.replace('_', ' ')})"
 
 
 def lines(row: Row) -> list[str]:
-    """A row: figures, ratios to ours of the same precision (above 1: the peer needs more), and what else is known."""
+    """Lines of one row: figures, ratios to weft in the same precision (above 1: weft needs less), and notes."""
     notes = {name: value for name, value in row.facts.items() if isinstance(value, dict) and name != "shape"}
     text = [f"  {row.case}"]
     for name, figure in row.figures.items():
@@ -26,14 +27,15 @@ def lines(row: Row) -> list[str]:
 
 
 def note(name: str, facts: dict[str, dict[str, Any]]) -> str:
+    """Share of the sgemm rate and working memory of a contender, if measured."""
     share = facts.get("products_share_of_sgemm_rate", {}).get(name)
     working = facts.get("working_megabytes_above_parameters", {}).get(name)
-    said = [] if share is None else [f"{100 * share:.0f}% of sgemm"]
-    return "; ".join(said if working is None else [*said, f"{working:.0f} MB of it working memory"])
+    notes = [] if share is None else [f"{100 * share:.0f}% of sgemm"]
+    return "; ".join(notes if working is None else [*notes, f"{working:.0f} MB working memory"])
 
 
 def number(value: float) -> str:
-    """Three digits at least, thousands apart."""
+    """The value with at least three significant digits and thousands separators."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}" if value < 1 else f"{value:.2f}"

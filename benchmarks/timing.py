@@ -1,6 +1,6 @@
-"""Times that can be compared: everybody runs in this one process, in turn, round after round.
+"""Comparable times: all contenders alternate in one process for several rounds; the figure is the median call.
 
-A machine that slows down, by its neighbours or its heat, slows all of them; the figure is the median over the rounds.
+If the machine slows down, from heat or other load, all contenders are affected alike.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.contender import CannotTakePart, Case, Contender, Context, Step
+from benchmarks.contender import Case, Contender, Context, Step, Unavailable
 
 ROUNDS = 5
-"""Rounds in the time given, where the work is short enough."""
-FEWEST_ROUNDS = 3
-SHORTEST_TURN_SECONDS = 0.1
+"""Rounds that the measuring time is divided into, if the steps are short enough."""
+MIN_ROUNDS = 3
+MIN_TURN_SECONDS = 0.1
 REST_SECONDS = 0.1
-"""Before a turn: threads of linear algebra libraries spin on for some time when their work is done, and would fight
-those of the next."""
+"""Pause before each turn: idle threads of linear algebra libraries keep spinning for some time, and would compete with
+the threads of the next contender."""
 SETTLE_SECONDS = 0.02
-"""Calls begun so soon in a turn do not count, if there are others: caches are cold and the processor slowed down."""
+"""Calls that start this early in a turn are discarded if later ones exist: caches are cold, the clock rate is low."""
 
 
 @dataclass
 class Comparison:
-    """What came out for one case. `seconds`: the median of so many `calls`; `missing`: why others have none."""
+    """Results of one case by contender: median `seconds` of `calls` calls; `missing`: the reason of no result."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Comparison:
 
 
 def compare(case: Case, contenders: Sequence[Contender[Case]], seconds: float) -> Comparison:
-    """Let all contenders that can run `case` do so in turn, for about so many seconds together.
+    """Measure all contenders that can run `case`, alternating, for about `seconds` seconds in total.
 
-    What preparing takes is not counted.
+    Preparation is not included in the times.
     """
     result = Comparison()
     steps: dict[str, tuple[Step, Context]] = {}
@@ -43,42 +43,43 @@ def compare(case: Case, contenders: Sequence[Contender[Case]], seconds: float) -
         try:
             with contender.context():
                 steps[contender.name] = contender.make(case), contender.context
-        except CannotTakePart as reason:
+        except Unavailable as reason:
             result.missing[contender.name] = str(reason)
-    for name, times in in_turn(steps, seconds).items():
+    for name, times in interleaved(steps, seconds).items():
         result.seconds[name], result.calls[name] = statistics.median(times), len(times)
     return result
 
 
-def in_turn(steps: Mapping[str, tuple[Step, Context]], seconds: float) -> dict[str, list[float]]:
-    """Seconds of every call that counts, by name; a first round of one call each does not.
+def interleaved(steps: Mapping[str, tuple[Step, Context]], seconds: float) -> dict[str, list[float]]:
+    """Seconds of every counted call, by name. A first round of one call each is discarded.
 
-    Takes longer than `seconds` where FEWEST_ROUNDS do. Less than a turn's shortest time shortens turns and rests too.
+    Takes longer than `seconds` if MIN_ROUNDS rounds do. If `seconds` is below MIN_TURN_SECONDS or REST_SECONDS, turns
+    and pauses are shortened to `seconds`.
     """
-    turn_seconds = max(seconds / (ROUNDS * max(1, len(steps))), min(seconds, SHORTEST_TURN_SECONDS))
+    turn_seconds = max(seconds / (ROUNDS * max(1, len(steps))), min(seconds, MIN_TURN_SECONDS))
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step, context in steps.values():
         with context():
             step()
     end = time.perf_counter() + seconds
     rounds = 0
-    while steps and (rounds < FEWEST_ROUNDS or time.perf_counter() < end):
+    while steps and (rounds < MIN_ROUNDS or time.perf_counter() < end):
         for name, (step, context) in steps.items():
             time.sleep(min(seconds, REST_SECONDS))
             with context():
-                times[name] += turn(step, turn_seconds)
+                times[name] += call_times(step, turn_seconds)
         rounds += 1
     return times
 
 
-def turn(step: Step, seconds: float) -> list[float]:
-    """Seconds of each of as many calls as begin in the time, one at least; without the early ones if there are more."""
+def call_times(step: Step, seconds: float) -> list[float]:
+    """Seconds of each call that starts within `seconds`, at least one; early calls are dropped if later ones exist."""
     times: list[float] = []
     early = 0
-    began = now = time.perf_counter()
-    while not times or now - began < seconds:
+    start = now = time.perf_counter()
+    while not times or now - start < seconds:
         step()
         before, now = now, time.perf_counter()
         times.append(now - before)
-        early += before - began < SETTLE_SECONDS
+        early += before - start < SETTLE_SECONDS
     return times[early:] or times[-1:]

@@ -18,10 +18,10 @@ def cases(setting: Setting) -> list[Case]:
 
 
 def row(workload: Workload, setting: Setting) -> Row:
-    """The times of a step, and the share of NumPy's rate that its matrix products alone would account for."""
+    """Times of a step, and its matrix products' FLOP per second of step time as a share of NumPy's sgemm rate."""
     rate = sgemm_rate()
-    everyone = [*contenders(setting.build_seconds), unrolled_contender(setting.build_seconds)]
-    result = compare(workload, everyone, setting.seconds)
+    compared = [*contenders(setting.build_seconds), unrolled_contender(setting.build_seconds)]
+    result = compare(workload, compared, setting.seconds)
     shares = {name: round(workload.product_flop / time / rate, 3) for name, time in result.seconds.items()}
     return timed_row(
         workload.name,

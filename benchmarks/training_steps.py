@@ -1,4 +1,4 @@
-"""Training steps: forward, backward, clipping by the global norm, SGD. Every step returns its loss in nats a token."""
+"""Training steps: forward, backward, clipping by the global norm, SGD. A step returns its loss in nats per token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from benchmarks.compiled import built, compiled, compiled_contender
+from benchmarks.compiled import compiled, compiled_by_calling, compiled_contender
 from benchmarks.contender import BFLOAT16, FUSED, Contender, Step, fused_bfloat16, fused_float32, torch_bfloat16
 from benchmarks.workloads import Workload
 from weft.model import RNNLM
@@ -16,7 +16,7 @@ from weft.training.optimizer import SGD
 
 LR, CLIP = 0.1, 0.25
 TorchLoss = Callable[[Any, Any, Any], Any]
-"""From inputs (N, T), targets (N, T) and a state to the loss and the state after them."""
+"""A function from inputs (N, T), targets (N, T) and a state to the loss and the new state."""
 
 
 def weft_step(workload: Workload) -> Step:
@@ -24,7 +24,7 @@ def weft_step(workload: Workload) -> Step:
 
 
 def weft_step_of(model: RNNLM, blocks: Iterator[tuple[Any, Any]]) -> Step:
-    """The training step of a model that reads the next block at every call."""
+    """The training step of a model; each call reads the next block."""
     optimizer = SGD(model.named_parameters())
 
     def step() -> float:
@@ -38,46 +38,46 @@ def weft_step_of(model: RNNLM, blocks: Iterator[tuple[Any, Any]]) -> Step:
 
 
 def torch_step(workload: Workload) -> Step:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(workload.model(), workload.cell)
-    return torch_step_of(twin, twin.loss, workload)
+    model = torch_copy(workload.model(), workload.cell)
+    return torch_step_of(model, model.loss, workload)
 
 
 def torch_bfloat16_step(workload: Workload) -> Step:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    return torch_bfloat16_step_of(torch_twin(workload.model(), workload.cell), workload)
+    return torch_bfloat16_step_of(torch_copy(workload.model(), workload.cell), workload)
 
 
-def torch_bfloat16_step_of(twin: Any, workload: Workload) -> Step:
+def torch_bfloat16_step_of(model: Any, workload: Workload) -> Step:
     """The training step of a PyTorch model under autocast."""
     autocast = torch_bfloat16()
 
     def loss(inputs: Any, targets: Any, state: Any) -> Any:
         with autocast:
-            return twin.loss(inputs, targets, state)
+            return model.loss(inputs, targets, state)
 
-    return torch_step_of(twin, loss, workload)
+    return torch_step_of(model, loss, workload)
 
 
 def compiled_step(workload: Workload, unrolled: bool = False) -> Step:
-    from benchmarks.torch_model import torch_twin
+    from benchmarks.torch_model import torch_copy
 
-    twin = torch_twin(workload.model(), workload.cell)
-    return built(torch_step_of(twin, compiled(twin, "loss", unrolled), workload))
+    model = torch_copy(workload.model(), workload.cell)
+    return compiled_by_calling(torch_step_of(model, compiled(model, "loss", unrolled), workload))
 
 
-def torch_step_of(twin: Any, loss_of: TorchLoss, workload: Workload) -> Step:
-    """The training step of a PyTorch model whose loss `loss_of` gives."""
+def torch_step_of(model: Any, loss_of: TorchLoss, workload: Workload) -> Step:
+    """The training step of a PyTorch model; `loss_of` computes the loss."""
     import torch
 
     from benchmarks.torch_model import detached
 
     inputs, targets = (torch.tensor(array) for array in workload.tokens())
-    parameters = list(twin.parameters())
+    parameters = list(model.parameters())
     optimizer = torch.optim.SGD(parameters, LR)
-    state = twin.zero_state(workload.N)
+    state = model.zero_state(workload.N)
 
     def step() -> float:
         nonlocal state
@@ -102,10 +102,10 @@ CONTENDERS = [
 
 
 def contenders(build_seconds: float) -> list[Contender[Workload]]:
-    """With the step through torch.compile, where that builds it within so many seconds."""
+    """CONTENDERS and torch.compile, which has `build_seconds` seconds to compile."""
     return [*CONTENDERS, compiled_contender(compiled_step, build_seconds)]
 
 
 def unrolled_contender(build_seconds: float) -> Contender[Workload]:
-    """The step through torch.compile with its recurrent layers unrolled."""
+    """torch.compile with the recurrent layers unrolled."""
     return compiled_contender(partial(compiled_step, unrolled=True), build_seconds, "PyTorch unrolled")

@@ -1,4 +1,4 @@
-"""The workloads: the shapes that small recurrent language models have."""
+"""Workloads: shapes of typical small recurrent language models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from weft.model import RNNLM
 
 @dataclass(frozen=True)
 class Workload:
-    """V tokens, N streams, T steps, embedding size D, hidden size H, and layers of one cell."""
+    """Vocabulary size V, N streams, T steps, embedding size D, hidden size H, number of layers, kind of cell."""
 
     name: str
     V: int
@@ -29,7 +29,7 @@ class Workload:
 
     @property
     def product_flop(self) -> float:
-        """Floating-point operations of a step's matrix products, forward and backward."""
+        """Floating-point operations of the matrix products of a training step, forward and backward."""
         recurrent = sum(
             self.gates * self.H * ((self.D if layer == 0 else self.H) + self.H) for layer in range(self.layers)
         )
@@ -37,7 +37,7 @@ class Workload:
 
     @property
     def parameter_bytes(self) -> int:
-        """In float32."""
+        """Bytes of all parameters in float32."""
         inputs = [self.D, *[self.H] * (self.layers - 1)]
         recurrent = sum(self.gates * self.H * (size + self.H + 1) for size in inputs)
         return 4 * (self.V * self.D + recurrent + (self.H + 1) * self.V)
@@ -47,11 +47,11 @@ class Workload:
         return {key: value for key, value in asdict(self).items() if key != "name"}
 
     def model(self) -> RNNLM:
-        """An untrained model; the same one every time."""
+        """An untrained model with a fixed seed."""
         return RNNLM(self.V, self.D, self.H, self.layers, self.cell, seed=0)
 
     def tokens(self) -> tuple[Any, Any]:
-        """Inputs and targets (N, T), drawn at random."""
+        """Random inputs and targets, each (N, T), with a fixed seed."""
         rng = np.random.default_rng(0)
         return rng.integers(0, self.V, (self.N, self.T)), rng.integers(0, self.V, (self.N, self.T))
 

@@ -1,4 +1,4 @@
-"""The command of the benchmarks: every part runs, and the tables of the documentation are made of what it writes."""
+"""The command `python -m benchmarks`: all parts run, and the documentation's tables are generated from its output."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import benchmarks.revision
 from benchmarks import ROOT, memory_process, scoring, start, streaming
 from benchmarks.__main__ import main
 from benchmarks.contender import Contender
-from benchmarks.large_vocabulary import OUTPUTS, shares_of_full
+from benchmarks.large_vocabulary import OUTPUTS, times_and_shares
 from benchmarks.pages import all_figures, benchmark_pages, page
-from benchmarks.parts import PARTS, chosen
+from benchmarks.parts import PARTS, selected_cases
 from benchmarks.plot import PER_TOKEN, draw
-from benchmarks.readme import BEGIN, END, LINES, README, speed_table, with_figures
+from benchmarks.readme import BEGIN, END, README, TABLE_ROWS, speed_table, with_figures
 from benchmarks.revision import kernel_commits_since, revision
 from benchmarks.row import RATIO, UNITS
 from benchmarks.setting import Setting
@@ -29,9 +29,9 @@ from weft.errors import InputError
 TINY = Setting(tiny=True)
 
 
-def test_the_smallest_setting_has_a_figure_or_a_reason_for_everyone(tmp_path: Path) -> None:
+def test_the_smallest_setting_has_a_figure_or_a_reason_for_each_contender(tmp_path: Path) -> None:
     report, picture = tmp_path / "figures.json", tmp_path / "figures.png"
-    # What torch.compile builds takes a minute; `test_benchmark_compiled` has that.
+    # torch.compile takes a minute; `test_compiled` tests it.
     setting = ["--tiny", "--build-seconds", "0"]
     command = [sys.executable, "-m", "benchmarks", *setting, "--json", str(report), "--plot", str(picture)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -40,14 +40,14 @@ def test_the_smallest_setting_has_a_figure_or_a_reason_for_everyone(tmp_path: Pa
     for part in PARTS:
         assert [row["case"] for row in figures[part.name]] == [case.name for case in part.cases(TINY)]
         assert part.about in run.stdout
-    everyone: dict[str, list[Contender[Any]]] = {
+    contenders_by_part: dict[str, list[Contender[Any]]] = {
         "training": [*contenders(0), unrolled_contender(0)],
         "scoring": scoring.contenders(0),
         "streaming": streaming.contenders(0),
         "memory": memory_process.CONTENDERS,
         "growth": contenders(0),
     }
-    for part_name, expected in everyone.items():
+    for part_name, expected in contenders_by_part.items():
         row = figures[part_name][0]
         measured = next(row[unit] for unit in (*UNITS, "peak_megabytes") if unit in row)
         assert sorted([*measured, *row["missing"]]) == sorted(contender.name for contender in expected)
@@ -77,20 +77,20 @@ def test_the_smallest_setting_has_a_figure_or_a_reason_for_everyone(tmp_path: Pa
         (["growth/T=*"], {"growth": ["T=2", "T=4"]}),
     ],
 )
-def test_names_choose_parts_and_cases(names: list[str], expected: dict[str, list[str]]) -> None:
-    assert {part.name: [case.name for case in cases] for part, cases in chosen(names, TINY)} == expected
+def test_names_select_parts_and_cases(names: list[str], expected: dict[str, list[str]]) -> None:
+    assert {part.name: [case.name for case in cases] for part, cases in selected_cases(names, TINY)} == expected
 
 
 def test_without_names_everything_is_measured() -> None:
-    assert [part for part, _cases in chosen([], TINY)] == PARTS
+    assert [part for part, _cases in selected_cases([], TINY)] == PARTS
 
 
-def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+def test_an_unknown_name_is_an_error_that_suggests_the_nearest() -> None:
     with pytest.raises(InputError, match=r"no benchmark 'trainin'.*training"):
-        chosen(["trainin"], TINY)
+        selected_cases(["trainin"], TINY)
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
+def test_a_missing_output_folder_is_an_error_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -100,11 +100,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
     assert "there is no folder for" in answer.err
 
 
-def test_processes_of_the_cold_start_keep_compiled_modules_as_installed_ones_do(
+def test_processes_of_the_cold_start_write_bytecode(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    assert start.output([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]) == "False\n"
+    assert start.stdout_of([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]) == "False\n"
 
 
 ABOUT = {"processor": "a processor", "cores": 2, "versions": {"numpy": "2.0"}, "sgemm_gflop_per_second": 100.0}
@@ -136,7 +136,7 @@ def test_a_page_has_figures_ratios_shares_and_reasons_for_missing_figures() -> N
         (0, "Measured on 2026-11-27 at commit 0123456. The kernels have not changed since."),
         (1, "Measured at an older commit: 1 commit has changed the kernels since."),
         (7, "Measured at an older commit: 7 commits have changed the kernels since."),
-        (None, "cannot be told here: this build has no git history."),
+        (None, "is unknown: this build has no git history."),
     ],
 )
 def test_a_page_says_whether_the_kernels_have_changed_since(
@@ -178,13 +178,13 @@ def test_only_commits_that_touch_the_kernels_are_counted(monkeypatch: pytest.Mon
     assert (revision() or {})["changed"]
 
 
-def test_only_what_is_between_the_marks_is_replaced() -> None:
+def test_only_the_text_between_the_markers_is_replaced() -> None:
     figures = {"machine": ABOUT, "training": [TRAINING]}
     once = with_figures(f"before\n{BEGIN}\nold\n{END}\nafter\n", figures)
     assert once == f"before\n{BEGIN}\n{speed_table(figures)}\n{END}\nafter\n"
     assert with_figures(once, figures) == once
     with pytest.raises(InputError, match="once each"):
-        with_figures("no marks", figures)
+        with_figures("no markers", figures)
 
 
 def test_the_speed_table_names_the_fastest_other_library() -> None:
@@ -208,26 +208,26 @@ def test_pages_are_named_after_their_files_the_reference_machine_first(tmp_path:
     assert pages["another"].startswith("# another (avx2, vnni)\n")
 
 
-def test_the_table_in_the_readme_is_that_of_the_figures() -> None:
+def test_the_table_in_the_readme_matches_the_figures() -> None:
     readme, reference = README.read_text("utf-8"), all_figures()["reference"]
     assert with_figures(readme, reference) == readme
-    assert speed_table(reference).count("\n| ") == len(LINES) + 1
+    assert speed_table(reference).count("\n| ") == len(TABLE_ROWS) + 1
 
 
-def test_a_picture_can_be_drawn_of_any_part_alone(tmp_path: Path) -> None:
+def test_each_part_can_be_plotted_alone(tmp_path: Path) -> None:
     for part in (["training"], []):
         draw({name: [TRAINING] for name in part}, tmp_path / "picture.png")
         assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_large_vocabularies_are_measured_for_every_output_layer() -> None:
-    rows = shares_of_full(100, "adamw", 0.01)
+    rows = times_and_shares(100, "adamw", 0.01)
     assert list(rows) == list(OUTPUTS)
     assert all(milliseconds > 0 for milliseconds, _share in rows.values())
     assert rows["full"][1] == rows["full, tied"][1] == 1
 
 
-def test_a_plot_leaves_out_what_was_not_measured(tmp_path: Path) -> None:
+def test_a_plot_omits_parts_that_were_not_measured(tmp_path: Path) -> None:
     figures = all_figures()["reference"]
     for row in figures["corpus"]:
         row[PER_TOKEN] = {}
