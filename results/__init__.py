@@ -1,7 +1,7 @@
-"""What whole runs of the recipes gave, and the table of it in the README; see `python -m results --help`."""
+"""Results of complete runs of the recipes, and their table in the README; see `python -m results --help`."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-"""The top of the source tree, where runs start."""
+"""Root of the source tree, the working directory of runs."""
 RESULTS = Path(__file__).parent

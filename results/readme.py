@@ -1,4 +1,4 @@
-"""Tables of results: a short one in the README, written by `python -m results table`, and all of them for the site."""
+"""Tables of results: a short one for the README, written by `python -m results table`, and a full one for the site."""
 
 from __future__ import annotations
 
@@ -20,42 +20,43 @@ NOT_RUN = ["**not yet run**", "", ""]
 
 
 def with_results(readme: str, results: Path) -> str:
-    """The README with the short table between the marks; raises InputError when it has not one of each."""
+    """The README with the short table between the markers. Raises InputError unless each marker occurs exactly once."""
     return with_section(readme, BEGIN, short_table(results), END)
 
 
 def short_table(results: Path) -> str:
-    """A row for each recipe as it is: no changed settings, no other ways of evaluation, no machine."""
+    """One row per recipe: without results of changed settings, variants and the machine."""
     unchanged = [(name, result) for name, result in _runs(results) if not (result and result.changed)]
     rows = [next(_rows(find_recipe(name), result, results)) for name, result in unchanged]
     return markdown([SHORT_HEADER, *(row[:-1] for row in rows)])
 
 
 def table(results: Path) -> str:
-    """A row for each recipe, for each time it was run with some settings changed, and for each variant of each."""
+    """One row per recipe and per result with changed settings, each followed by rows for its variants."""
     rows = [row for name, result in _runs(results) for row in _rows(find_recipe(name), result, results)]
     return markdown([HEADER, *rows])
 
 
 def _runs(results: Path) -> Iterator[tuple[str, Result | None]]:
-    """Every recipe's name with each of its results, the unchanged one first; None where there is no such result."""
-    of_recipe: dict[str, list[Result]] = {name: [] for name in recipe_names()}
+    """Recipe names with their results, the result with unchanged settings first, or None if there is none."""
+    by_recipe: dict[str, list[Result]] = {name: [] for name in recipe_names()}
     for result in read_results(results):
-        if result.recipe not in of_recipe:
-            raise InputError(f"{results / result.name / RECORD} is of a recipe that is not there: {result.recipe}")
-        of_recipe[result.recipe].append(result)
-    for name, found in of_recipe.items():
-        if all(result.changed for result in found):  # not run as it is
+        if result.recipe not in by_recipe:
+            raise InputError(f"{results / result.name / RECORD} belongs to an unknown recipe: {result.recipe}")
+        by_recipe[result.recipe].append(result)
+    for name, found in by_recipe.items():
+        if all(result.changed for result in found):  # no result with unchanged settings
             yield name, None
         yield from ((name, result) for result in found)
 
 
 def _rows(recipe: Recipe, result: Result | None, results: Path) -> Iterator[list[str]]:
     changed = dict(result.changed) if result else {}
-    what = ", ".join([recipe.about, *(f"{name} {value}" for name, value in changed.items())])
+    description = ", ".join([recipe.about, *(f"{name} {value}" for name, value in changed.items())])
     stale = settings_changed_since(results / result.name, recipe) if result else []
     outcome = _outcome(recipe, result, stale) if result else NOT_RUN
-    yield [_linked(recipe, result), what, recipe.measure, f"{recipe.expected:g} ± {recipe.tolerance:g}", *outcome]
+    expected = f"{recipe.expected:g} ± {recipe.tolerance:g}"
+    yield [_linked(recipe, result), description, recipe.measure, expected, *outcome]
     for variant in recipe.variants:
         options = f"`weft eval {' '.join(variant.options)}`"
         outcome = _variant_outcome(recipe, variant, result, stale) if result else NOT_RUN
@@ -67,13 +68,13 @@ def _linked(recipe: Recipe, result: Result | None) -> str:
 
 
 def _outcome(recipe: Recipe, result: Result, stale: list[str]) -> list[str]:
-    how = recipe.compared(result.reached)
+    comparison = recipe.compared(result.reached)
     if stale:
-        how = f"**with other settings than the recipe's of now ({', '.join(stale)})**"
+        comparison = f"**out of date: settings of the recipe have changed ({', '.join(stale)})**"
     elif result.measure != recipe.measure:
-        how = f"**{result.measure}, which is not the recipe's measure of now**"
-    earlier = [f"; {name} right before it: {duration(seconds / 60)}" for name, seconds in result.earlier.items()]
-    return [_figure(result.reached, how), "".join([duration(result.seconds / 60), *earlier]), _machine(result)]
+        comparison = f"**{result.measure}: the recipe's measure has changed**"
+    earlier = [f"; {name} in the same session: {duration(seconds / 60)}" for name, seconds in result.earlier.items()]
+    return [_figure(result.reached, comparison), "".join([duration(result.seconds / 60), *earlier]), _machine(result)]
 
 
 def _variant_outcome(recipe: Recipe, variant: Variant, result: Result, stale: list[str]) -> list[str]:
@@ -81,12 +82,12 @@ def _variant_outcome(recipe: Recipe, variant: Variant, result: Result, stale: li
     if evaluation is None:
         return NOT_RUN
     reached = value_of(recipe.measure, evaluation)
-    how = "**after other settings than the recipe's of now**" if stale else variant.compared(reached)
-    return [_figure(reached, how), duration(evaluation.seconds / 60), _machine(result)]
+    comparison = "**out of date: settings of the recipe have changed**" if stale else variant.compared(reached)
+    return [_figure(reached, comparison), duration(evaluation.seconds / 60), _machine(result)]
 
 
-def _figure(reached: float, how: str) -> str:
-    return f"{reached:.5g}, {f'**{how}**' if how.startswith('worse') else how}"
+def _figure(reached: float, comparison: str) -> str:
+    return f"{reached:.5g}, {f'**{comparison}**' if comparison.startswith('worse') else comparison}"
 
 
 def _machine(result: Result) -> str:

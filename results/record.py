@@ -1,12 +1,12 @@
-"""One result: a folder of what a whole run left, readable without weft.
+"""The record of one complete run: a folder of files that are readable without weft.
 
-    result.json     the commands, what they took and printed, and on what machine
-    recipe.toml     the recipe that was followed
-    config.toml     every setting, resolved
-    metrics.jsonl   one line an epoch
+    result.json     the commands with their times and output, and the machine
+    recipe.toml     a copy of the recipe
+    config.toml     all resolved settings
+    metrics.jsonl   one line per epoch
     curve.png       perplexity over the epochs
 
-It is named after its recipe, and after the settings changed: `ptb-textbook+seed=2`.
+The folder is named after the recipe and the changed settings: `ptb-textbook+seed=2`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, Recipe
 
 RECORD, RECIPE = "result.json", "recipe.toml"
 ROWS = {TEST_PERPLEXITY: "perplexity_including_oov", TEST_BITS: "bits_per_token"}
-"""The row of `weft eval` that a measure of the test text is."""
+"""The row of `weft eval` by measure."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One `weft eval`: of which text, with which options, and what it printed; a row without a value is None."""
+    """One `weft eval` of a text with some options: seconds and printed rows; a row without a value is None."""
 
     split: str
     options: tuple[str, ...]
@@ -43,12 +43,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Result:
-    """A recipe that was run to its end.
+    """The result of a complete run of a recipe.
 
-    changed   settings that were not the recipe's
-    reached   the value of the measure
-    command   the training; `seconds` of it all, of which `training_seconds` are steps
-    earlier   seconds of the trainings right before it, on the same machine, by the name of their result
+    changed           settings that differ from the recipe's
+    reached           value of the measure
+    command           the training command
+    seconds           time of the training command
+    training_seconds  time of its epochs
+    earlier           seconds of the training commands before it in the same session, by result name
     """
 
     recipe: str
@@ -64,21 +66,21 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the result's folder."""
         return result_name(self.recipe, self.changed)
 
     def evaluation(self, split: str, options: Sequence[str] = ()) -> Evaluation | None:
-        """The evaluation with these options, if there was one."""
+        """The evaluation of a text with these options; None if there is none."""
         return next((e for e in self.evaluations if (e.split, list(e.options)) == (split, list(options))), None)
 
 
 def result_name(recipe: str, changed: Mapping[str, str]) -> str:
-    """What the result of a recipe with some settings changed is called."""
+    """The name of the result of a recipe with changed settings."""
     return "+".join([recipe, *(f"{name}={value}" for name, value in sorted(changed.items()))])
 
 
 def value_of(measure: str, evaluation: Evaluation) -> float:
-    """The value of a measure of the test text; raises InputError if it was not printed."""
+    """The value of a measure of the test text. Raises InputError if the command did not print it."""
     value = evaluation.rows.get(ROWS[measure])
     if value is None:
         raise InputError(f"`{evaluation.command}` printed no {ROWS[measure]}")
@@ -86,12 +88,12 @@ def value_of(measure: str, evaluation: Evaluation) -> float:
 
 
 def read_results(results: Path) -> list[Result]:
-    """Every result in a folder, by name."""
+    """All results in a folder, sorted by name."""
     return [read_result(path.parent) for path in sorted(results.glob(f"*/{RECORD}"))]
 
 
 def read_result(folder: Path) -> Result:
-    """The result in its folder; raises MissingFileError if there is none, InputError if it cannot be read."""
+    """The result in a folder. Raises MissingFileError if there is none, InputError if it cannot be read."""
     try:
         values = json.loads((folder / RECORD).read_text("utf-8"))
         evaluations = [Evaluation(**{**given, "options": tuple(given["options"])}) for given in values["evaluations"]]
@@ -101,12 +103,12 @@ def read_result(folder: Path) -> Result:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{folder / RECORD} is not the record of a run: {error!r}") from None
     if result.name != folder.name:
-        raise InputError(f"{folder} holds the result {result.name}: name the folder so")
+        raise InputError(f"{folder} holds the result {result.name}: rename the folder to {result.name}")
     return result
 
 
 def write_result(results: Path, result: Result, recipe: Recipe, run: Path) -> Path:
-    """Put a result in its place, with the files of the run folder `run`; what was there before goes at once."""
+    """Write a result and the files of the run folder `run`, replacing an earlier result as a whole."""
     folder = results / result.name
     new, old = (results / f".{result.name}.{state}" for state in ("new", "old"))
     for leftover in (new, old):
@@ -124,12 +126,13 @@ def write_result(results: Path, result: Result, recipe: Recipe, run: Path) -> Pa
 
 
 def settings_changed_since(folder: Path, recipe: Recipe) -> list[str]:
-    """The settings that the recipe states otherwise now than when the result in `folder` was reached."""
-    then, now = settings_in(folder / RECIPE), settings_in(recipe.path)
-    return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    """Settings whose value in the recipe differs from that in the recipe recorded in `folder`."""
+    recorded, current = settings_in(folder / RECIPE), settings_in(recipe.path)
+    names = recorded.keys() | current.keys()
+    return sorted(name for name in names if recorded.get(name) != current.get(name))
 
 
 def settings_in(path: Path) -> dict[str, Any]:
-    """What a recipe or a configuration states, unchecked: it may have been written for another weft."""
+    """Settings of a recipe or configuration, not validated: another version of weft may have written the file."""
     tables = {name: values for name, values in read_toml(path).items() if name in SECTIONS}
     return {name: value for values in tables.values() for name, value in values.items()}

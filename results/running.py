@@ -1,4 +1,4 @@
-"""Recipes run as a person runs them: the command `weft` in processes of its own, timed."""
+"""Run recipes by the command `weft` in subprocesses, and time the commands."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from weft.training import read_metrics
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where commands start, where results are kept, and how `weft` is started.
+class Runner:
+    """Runs the commands of recipes.
 
-    Runs lie in `runs/results` of the folder that commands start in, and stay there.
+    start    working directory of the commands; run folders are kept in its subfolder `runs/results`
+    results  folder of recorded results
+    weft     program and first arguments of the command `weft`
     """
 
     start: Path = ROOT
@@ -32,117 +34,116 @@ class Workplace:
     weft: Sequence[str] = (sys.executable, "-m", "weft")
 
     def run_folder(self, name: str) -> Path:
-        """The run folder of a result, from where commands start."""
+        """The run folder of a result, relative to `start`."""
         return Path("runs", "results", name)
 
     def timed(self, arguments: Sequence[str]) -> tuple[str, float, str]:
-        """The command as a person types it, the seconds it took and its standard output, which is shown as well.
+        """Run a command; return its command line, seconds and standard output, which is also printed.
 
-        Raises InputError when it fails.
+        Raises InputError if the command fails.
         """
-        typed = shlex.join(["weft", *arguments])
-        print(f"$ {typed}", flush=True)
-        began = time.perf_counter()
-        ended = subprocess.run([*self.weft, *arguments], cwd=self.start, stdout=subprocess.PIPE, text=True)
-        seconds = time.perf_counter() - began
-        print(ended.stdout, end="", flush=True)
-        if ended.returncode:
-            raise InputError(f"`{typed}` ended with exit code {ended.returncode}; nothing is recorded")
-        return typed, round(seconds, 2), ended.stdout
+        command_line = shlex.join(["weft", *arguments])
+        print(f"$ {command_line}", flush=True)
+        start = time.perf_counter()
+        completed = subprocess.run([*self.weft, *arguments], cwd=self.start, stdout=subprocess.PIPE, text=True)
+        seconds = time.perf_counter() - start
+        print(completed.stdout, end="", flush=True)
+        if completed.returncode:
+            raise InputError(f"`{command_line}` failed with exit code {completed.returncode}; nothing is recorded")
+        return command_line, round(seconds, 2), completed.stdout
 
-    def accepts(self, arguments: Sequence[str]) -> str:
-        """Why `weft` does not know these options; empty if it does. Nothing is done."""
-        asked = subprocess.run([*self.weft, *arguments, "--help"], cwd=self.start, capture_output=True, text=True)
-        return asked.stderr.strip() if asked.returncode else ""
+    def rejection(self, arguments: Sequence[str]) -> str:
+        """The error message of `weft` for these options, empty if they are valid. Nothing else is run."""
+        completed = subprocess.run([*self.weft, *arguments, "--help"], cwd=self.start, capture_output=True, text=True)
+        return completed.stderr.strip() if completed.returncode else ""
 
 
-def run_recipes(names: Sequence[str], changed: Mapping[str, str], place: Workplace) -> Iterator[Result]:
-    """Run recipes one after another; each is recorded, and yielded, when it and its evaluations have ended.
+def run_recipes(names: Sequence[str], changed: Mapping[str, str], runner: Runner) -> Iterator[Result]:
+    """Run recipes one after another; record and yield each result when its evaluations have completed.
 
-    changed: settings other than the recipes', which may be any of WITHIN_TOLERANCE. Raises InputError, before anything
-    is run, for what cannot be.
+    changed: settings that differ from the recipes', all among WITHIN_TOLERANCE. Raises InputError before the first run
+    if a recipe, a setting or a variant is invalid, or a corpus is missing.
     """
     for setting in changed:
         if setting not in WITHIN_TOLERANCE:
-            raise InputError(
-                f"{setting} would make of a recipe another one; what can be changed is {', '.join(WITHIN_TOLERANCE)}"
-            )
+            raise InputError(f"a recipe cannot be run with another {setting}; use one of {', '.join(WITHIN_TOLERANCE)}")
     recipes = [find_recipe(name) for name in names]
     for recipe in recipes:
-        _check(recipe, place)
+        _check(recipe, runner)
     earlier: dict[str, float] = {}
     for recipe in recipes:
-        result = _run(recipe, changed, dict(earlier), place)
+        result = _run(recipe, changed, dict(earlier), runner)
         earlier[result.name] = result.seconds
         yield result
 
 
-def evaluate_again(name: str, place: Workplace) -> Result:
-    """The result `name` with its evaluations done again, by the run that it is of and the variants of now.
+def evaluate_again(name: str, runner: Runner) -> Result:
+    """Repeat the evaluations of the result `name` on its run, with the recipe's current variants, and record them.
 
-    Raises InputError where that run is not there any more, and where the recipe has other settings by now.
+    Raises InputError if the run folder is missing or of another run, if the recipe's settings have changed, or if the
+    result was measured on another machine.
     """
-    kept = place.results / name
-    result, run = read_result(kept), place.run_folder(name)
+    recorded = runner.results / name
+    result, run = read_result(recorded), runner.run_folder(name)
     recipe = find_recipe(result.recipe)
-    _check(recipe, place)
-    if settings := settings_changed_since(kept, recipe):
-        raise InputError(f"recipe {recipe.name} has other settings by now ({', '.join(settings)}): run it again")
+    _check(recipe, runner)
+    if settings := settings_changed_since(recorded, recipe):
+        raise InputError(f"the settings of recipe {recipe.name} have changed ({', '.join(settings)}): run it again")
     for file in (CONFIG, METRICS):
-        there = place.start / run / file
-        if not there.exists() or there.read_bytes() != (kept / file).read_bytes():
+        path = runner.start / run / file
+        if not path.exists() or path.read_bytes() != (recorded / file).read_bytes():
             raise InputError(f"{run} is not the run that gave the result {name}: run the recipe again")
     _check_machine(result)
-    evaluations = _evaluations(recipe, run, place)
-    reached = _reached(recipe, place.start / run, evaluations)
+    evaluations = _evaluations(recipe, run, runner)
+    reached = _reached(recipe, runner.start / run, evaluations)
     result = replace(result, measure=recipe.measure, reached=reached, evaluations=evaluations)
-    write_result(place.results, result, recipe, place.start / run)
+    write_result(runner.results, result, recipe, runner.start / run)
     return result
 
 
 def _check_machine(result: Result) -> None:
-    here = description()
+    current = description()
     for key in ("processor", "cores"):
-        if here[key] != result.machine[key]:
+        if current[key] != result.machine[key]:
             raise InputError(
-                f"the result {result.name} is of another machine, {key} {result.machine[key]}, here {here[key]}: "
-                "run the recipe again"
+                f"the result {result.name} was measured on another machine, {key} {result.machine[key]}, "
+                f"not {current[key]}: run the recipe again"
             )
 
 
-def _check(recipe: Recipe, place: Workplace) -> None:
-    """Raise InputError for what would end the run late, or be counted as time of it."""
+def _check(recipe: Recipe, runner: Runner) -> None:
+    """Raise InputError for a missing corpus, whose download would be timed, or for invalid options of a variant."""
     for text in recipe.settings.get("data", ()):
-        # As everywhere, a file or folder of that name goes before the corpus.
-        if named_corpus(text) and not (place.start / text).exists() and locate(text) is None:
+        # A file or folder of that name takes precedence over the corpus.
+        if named_corpus(text) and not (runner.start / text).exists() and locate(text) is None:
             raise InputError(
-                f"recipe {recipe.name} needs the corpus {text}, which is not here; fetch it, so that the fetching is "
-                f"not counted: weft data {text}"
+                f"recipe {recipe.name} needs the corpus {text}, which is not downloaded; download it first, "
+                f"so that the recorded time excludes the download: weft data {text}"
             )
     for variant in recipe.variants:
-        if why_not := place.accepts(["eval", *variant.options]):
-            raise InputError(f"recipe {recipe.name}, variant {variant.name!r}: {why_not}")
+        if message := runner.rejection(["eval", *variant.options]):
+            raise InputError(f"recipe {recipe.name}, variant {variant.name!r}: {message}")
 
 
-def _run(recipe: Recipe, changed: Mapping[str, str], earlier: Mapping[str, float], place: Workplace) -> Result:
-    run = place.run_folder(result_name(recipe.name, changed))
-    overwrite = ["--overwrite"] if (place.start / run / CONFIG).exists() else []
+def _run(recipe: Recipe, changed: Mapping[str, str], earlier: Mapping[str, float], runner: Runner) -> Result:
+    run = runner.run_folder(result_name(recipe.name, changed))
+    overwrite = ["--overwrite"] if (runner.start / run / CONFIG).exists() else []
     flags = [part for setting, value in changed.items() for part in (f"--{setting.replace('_', '-')}", value)]
-    command, seconds, _ = place.timed(["train", "--recipe", recipe.name, "--out", run.as_posix(), *overwrite, *flags])
-    evaluations = _evaluations(recipe, run, place)
+    command, seconds, _ = runner.timed(["train", "--recipe", recipe.name, "--out", run.as_posix(), *overwrite, *flags])
+    evaluations = _evaluations(recipe, run, runner)
     result = Result(
         recipe=recipe.name,
         changed=dict(changed),
         measure=recipe.measure,
-        reached=_reached(recipe, place.start / run, evaluations),
+        reached=_reached(recipe, runner.start / run, evaluations),
         command=command,
         seconds=seconds,
-        training_seconds=round(sum(epoch.seconds for epoch in read_metrics(place.start / run / METRICS)), 2),
+        training_seconds=round(sum(epoch.seconds for epoch in read_metrics(runner.start / run / METRICS)), 2),
         earlier=earlier,
         evaluations=evaluations,
         machine=description(),
     )
-    write_result(place.results, result, recipe, place.start / run)
+    write_result(runner.results, result, recipe, runner.start / run)
     return result
 
 
@@ -150,23 +151,23 @@ def _reached(recipe: Recipe, run: Path, evaluations: Sequence[Evaluation]) -> fl
     if recipe.measure == TRAINING_PERPLEXITY:
         *_, last = read_metrics(run / METRICS)
         if last.train_perplexity is None:
-            raise InputError(f"{run} ended with a training perplexity that is no finite number; nothing is recorded")
+            raise InputError(f"{run} has a final training perplexity that is not finite; nothing is recorded")
         return last.train_perplexity
-    of_test = [evaluation for evaluation in evaluations if evaluation.split == "test"]
-    if not of_test:
-        raise InputError(f"recipe {recipe.name} is measured by its {recipe.measure}, but has no test text")
-    return value_of(recipe.measure, of_test[0])
+    on_test = [evaluation for evaluation in evaluations if evaluation.split == "test"]
+    if not on_test:
+        raise InputError(f"recipe {recipe.name} has the measure {recipe.measure} but no test text")
+    return value_of(recipe.measure, on_test[0])
 
 
-def _evaluations(recipe: Recipe, run: Path, place: Workplace) -> list[Evaluation]:
-    """Of the validation and the test text, where there are such, plain and by every variant."""
-    splits = [split for split in HELD_OUT if tokens_path(place.start / run, split).exists()]
-    ways = [(), *(variant.options for variant in recipe.variants)]
-    return [_evaluate(run, split, options, place) for options in ways for split in splits]
+def _evaluations(recipe: Recipe, run: Path, runner: Runner) -> list[Evaluation]:
+    """Evaluations of the validation and test text, if they exist, without options and with those of each variant."""
+    splits = [split for split in HELD_OUT if tokens_path(runner.start / run, split).exists()]
+    option_sets = [(), *(variant.options for variant in recipe.variants)]
+    return [_evaluate(run, split, options, runner) for options in option_sets for split in splits]
 
 
-def _evaluate(run: Path, split: str, options: tuple[str, ...], place: Workplace) -> Evaluation:
-    command, seconds, printed = place.timed(["eval", "--run", run.as_posix(), "--split", split, *options])
+def _evaluate(run: Path, split: str, options: tuple[str, ...], runner: Runner) -> Evaluation:
+    command, seconds, printed = runner.timed(["eval", "--run", run.as_posix(), "--split", split, *options])
     fields = [line.partition("\t") for line in printed.splitlines() if "\t" in line]
     return Evaluation(split, options, command, seconds, {name: _number(value) for name, _, value in fields})
 

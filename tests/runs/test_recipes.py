@@ -1,4 +1,4 @@
-"""Every recipe can be read, and the small textbook experiment reaches the published perplexity."""
+"""All recipes are valid, and the small textbook experiment reaches the published perplexity."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_a_recipe_has_settings_and_an_expected_result(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_the_options_of_a_variant_are_those_of_weft_eval(name: str) -> None:
+def test_weft_eval_accepts_the_options_of_a_variant(name: str) -> None:
     for variant in find_recipe(name).variants:
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as raised:
             main(["eval", *variant.options, "--help"])
-        assert not ended.value.code, variant.name
+        assert not raised.value.code, variant.name
 
 
 def test_the_recipes_are_those_of_the_source_tree() -> None:
@@ -35,7 +35,7 @@ def test_the_recipes_are_those_of_the_source_tree() -> None:
     assert recipe_names() == sorted(path.stem for path in (ROOT / "recipes").glob("*.toml"))
 
 
-@pytest.mark.skipif(locate("ptb") is None, reason="the Penn Treebank is not here")
+@pytest.mark.skipif(locate("ptb") is None, reason="the Penn Treebank is not downloaded")
 def test_the_small_textbook_experiment_ends_between_4_5_and_7(tmp_path: Path) -> None:
     lm = train(recipe="textbook-1000", out=tmp_path / "run")
     assert lm.tokenizer.vocab_size == 418
