@@ -27,21 +27,13 @@ def cell() -> Iterator[Any]:
 
     s = a_0 + h_{t-1}, then h_t = a_1 - a_2 with W_h s, c_t = c_{t-1} + s, m_t = m_{t-1} / 2.
     """
-    from weft.backends.kernels.jit.compile import inlined
     from weft.backends.kernels.streaming import cell as streaming_cell
-    from weft.backends.kernels.streaming.plan import WIDTH
 
-    @inlined
-    def first(a: Any, before: Any, after: Any, scratch: Any) -> None:
-        for i in range(WIDTH):
-            scratch[1][i] = a[i] + before[0][i]
+    def first(a: Any, state: Any, scratch: Any) -> Any:
+        return np.float32(0), a[0] + state[0]
 
-    @inlined
-    def second(a: Any, before: Any, after: Any, scratch: Any) -> None:
-        for i in range(WIDTH):
-            after[0][i] = a[i] - a[WIDTH + i]
-            after[1][i] = before[1][i] + scratch[1][i]
-            after[2][i] = np.float32(0.5) * before[2][i]
+    def second(a: Any, state: Any, scratch: Any) -> Any:
+        return a[0] - a[1], state[1] + scratch[1], np.float32(0.5) * state[2]
 
     phases = (streaming_cell.CellPhase((0,), first), streaming_cell.CellPhase((1, 2), second, recurrent=1))
     yield streaming_cell.register(streaming_cell.StreamingCell(NAME, PARTS, phases, scratch=2))
@@ -105,3 +97,13 @@ print([compiled_update(cell, phase).cache_hits for phase in cell.phases])
         for _ in range(2)
     ]
     assert [run.stdout.strip() for run in hits] == ["[0, 0]", "[1, 1]"]
+
+
+def test_an_update_that_returns_the_wrong_number_of_values_is_refused() -> None:
+    from numba.core.errors import TypingError
+
+    from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell, compiled_update
+
+    phase = CellPhase((0,), lambda a, state, scratch: (a[0],))
+    with pytest.raises(TypingError, match="an update has to return a tuple of 2 float32"):
+        compiled_update(StreamingCell("two parts", 2, (phase,)), phase)

@@ -21,7 +21,6 @@ from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
 from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
 from weft.backends.kernels.streaming.cell import register as register_streaming
-from weft.backends.kernels.streaming.plan import WIDTH
 
 
 @inlined
@@ -110,24 +109,15 @@ def gru_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) ->
                     db_r[j] += r[j]
 
 
-@inlined
-def gru_gates_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+def gru_gates_update(a: Any, state: Any, scratch: Any) -> Any:
     """z, r = σ of a; the reset state r * h_{t-1} is what W_h of the candidate is multiplied with."""
-    full_vectors()
-    h_prev, (z, reset_state) = before[0], scratch
-    for i in range(WIDTH):
-        z[i] = sigmoid(a[i])
-    for i in range(WIDTH):
-        reset_state[i] = sigmoid(a[WIDTH + i]) * h_prev[i]
+    return sigmoid(a[0]), sigmoid(a[1]) * state[0]
 
 
-@inlined
-def gru_candidate_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+def gru_candidate_update(a: Any, state: Any, scratch: Any) -> Any:
     """h_t = (1 - z) * h_{t-1} + z * tanh a."""
-    full_vectors()
-    h_prev, h_next, z = before[0], after[0], scratch[0]
-    for i in range(WIDTH):
-        h_next[i] = (ONE - z[i]) * h_prev[i] + z[i] * tanh(a[i])
+    z = scratch[0]
+    return ((ONE - z) * state[0] + z * tanh(a[0]),)
 
 
 register(

@@ -18,7 +18,6 @@ from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
 from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
 from weft.backends.kernels.streaming.cell import register as register_streaming
-from weft.backends.kernels.streaming.plan import WIDTH
 
 
 @inlined
@@ -103,16 +102,11 @@ def lstm_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) -
             dh_n[:] = 0
 
 
-@inlined
-def lstm_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+def lstm_update(a: Any, state: Any, scratch: Any) -> Any:
     """f, g, i, o = σ, tanh, σ, σ of a; c_t = f * c_{t-1} + g * i; h_t = o * tanh c_t."""
-    full_vectors()
-    c_prev, (h_next, c_next) = before[1], after
-    for i in range(WIDTH):
-        f, g = sigmoid(a[i]), tanh(a[WIDTH + i])
-        c_next[i] = f * c_prev[i] + g * sigmoid(a[2 * WIDTH + i])
-    for i in range(WIDTH):
-        h_next[i] = sigmoid(a[3 * WIDTH + i]) * tanh(c_next[i])
+    f, g, i, o = sigmoid(a[0]), tanh(a[1]), sigmoid(a[2]), sigmoid(a[3])
+    c = f * state[1] + g * i
+    return o * tanh(c), c
 
 
 register(FusedCell("lstm", gates=4, steps=lstm_steps, steps_backward=lstm_steps_backward, operands=((0, 4),), saved=1))

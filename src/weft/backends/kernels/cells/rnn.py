@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends.kernels.jit.compile import full_vectors, inlined
+from weft.backends.kernels.jit.compile import full_vectors
 from weft.backends.kernels.jit.vector_math import ONE, tanh
 from weft.backends.kernels.recurrent.driver import FusedCell, register
 from weft.backends.kernels.recurrent.passes import add_product
 from weft.backends.kernels.streaming.cell import CellPhase, StreamingCell
 from weft.backends.kernels.streaming.cell import register as register_streaming
-from weft.backends.kernels.streaming.plan import WIDTH
 
 
 def rnn_steps(s: Any, start: Any, stop: Any, first: Any, count: Any) -> None:
@@ -53,13 +52,9 @@ def rnn_steps_backward(s: Any, start: Any, stop: Any, first: Any, count: Any) ->
             dh_n[:] = 0
 
 
-@inlined
-def rnn_update(a: Any, before: Any, after: Any, scratch: Any) -> None:
+def rnn_update(a: Any, state: Any, scratch: Any) -> Any:
     """h_t = tanh a."""
-    full_vectors()
-    h_next = after[0]
-    for i in range(WIDTH):
-        h_next[i] = tanh(a[i])
+    return (tanh(a[0]),)
 
 
 register(FusedCell("rnn", gates=1, steps=rnn_steps, steps_backward=rnn_steps_backward, operands=((0, 1),)))

@@ -1,15 +1,17 @@
 """A cell for streaming: its state, and the phases of one step. A new cell is one `register`.
 
-    register(
-        StreamingCell(
-            name="lstm", state_parts=2, phases=(CellPhase(gates=(0, 1, 2, 3), update=lstm_update),)
-        )
-    )
+    def lstm_update(a, state, scratch):
+        f, g, i, o = sigmoid(a[0]), tanh(a[1]), sigmoid(a[2]), sigmoid(a[3])
+        c = f * state[1] + g * i
+        return o * tanh(c), c
 
-A phase is a product, a = b + x W_x + h_{t-1} W_h for some gates, followed by an update of the hidden units, elementwise
-in a, the state and the scratch vectors. A cell needs a second phase if a product depends on an update, as the candidate
-of the gated recurrent unit does. The plan (`packed_model`) and the dispatch (`step`) are built from what is registered:
-each update is compiled into a C function of its own, and its address is a field of the phase's row in the plan.
+    register(StreamingCell("lstm", state_parts=2, phases=(CellPhase((0, 1, 2, 3), lstm_update),)))
+
+A phase is a product, a = b + x W_x + h_{t-1} W_h for some gates, followed by the update of every hidden unit. A cell
+needs a second phase if a product depends on an update, as the candidate of the gated recurrent unit does; what the
+update leaves to it are the scratch vectors. The plan (`packed_model`) and the dispatch (`step`) are built from what is
+registered: each update is compiled into a C function of its own, and its address is a field of the phase's row in the
+plan.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from typing import Any
 
 from llvmlite import ir
 from numba import cfunc, types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import register_jitable
 
-from weft.backends.kernels.jit.compile import cached_on_disk, intrinsic, source_key
-from weft.backends.kernels.jit.pointers import offset
+from weft.backends.kernels.jit.compile import cached_on_disk, full_vectors, intrinsic, source_key
+from weft.backends.kernels.jit.pointers import offset, opaque
 from weft.backends.kernels.streaming.plan import (
     GATE_SUMS_STRIDE,
-    PANELS,
     SCRATCH,
     STATE_AFTER,
     STATE_BEFORE,
@@ -41,15 +45,16 @@ class CellPhase:
 
     gates: the gates that the product computes, by their position in W_x, W_h and b, which have H columns a gate.
 
-    update: an `inlined` function (a, before, after, scratch) for WIDTH hidden units. a: the address of their sums,
-    [gate][WIDTH] with the gates in this order; before, after: tuples of the addresses of each part of the state at
-    t - 1 and t; scratch: a tuple of the addresses of each scratch vector. All are WIDTH contiguous float32.
+    update: a function (a, state, scratch) for one hidden unit, of float32: a, its sums, one for each gate in
+    this order; state, the parts of its state at t - 1; scratch, what the phase before returned. The last phase returns
+    the parts of the state at t, any other phase the scratch values. Constants have to be float32 as well, since Numba
+    computes in float64 otherwise.
 
     recurrent: the scratch vector that W_h is multiplied with; None for h_{t-1}.
     """
 
     gates: tuple[int, ...]
-    update: Callable[..., None]
+    update: Callable[..., tuple[Any, ...]]
     recurrent: int | None = None
 
 
@@ -88,42 +93,103 @@ _UPDATE = types.void(_INTEGERS, _FLOATS, _FLOATS, types.int64, types.int64, type
 @cache
 def compiled_update(cell: StreamingCell, phase: CellPhase) -> Any:
     """The update of all units of a chunk as a C function; see `call_update` for its arguments."""
-    function = _update_of_chunk(phase.update, cell.state_parts, cell.scratch)
-    function.__qualname__ = f"update_{cell.name}_{cell.phases.index(phase)}{source_key(phase.update)}"
-    return cached_on_disk(cfunc, function, _UPDATE)
+    number = cell.phases.index(phase)
+    last = number == len(cell.phases) - 1
+    results = cell.state_parts if last else cell.scratch
+    # Inlined by Numba: LLVM leaves a call of a larger function as it is, and vectorizes no loop with a call in it.
+    update = register_jitable(inline="always")(phase.update)
+    function = _update_of_chunk(
+        update, len(phase.gates), cell.state_parts, cell.scratch, STATE_AFTER if last else SCRATCH, results
+    )
+    function.__qualname__ = f"update_{cell.name}_{number}{source_key(phase.update)}"
+    return cached_on_disk(cfunc, function, _UPDATE, fastmath={"contract"}, error_model="numpy")
 
 
-def _update_of_chunk(update: Callable[..., None], state_parts: int, scratch_vectors: int) -> Any:
+def _update_of_chunk(
+    update: Callable[..., Any], gates: int, state_parts: int, scratch_vectors: int, target: int, results: int
+) -> Any:
     def update_chunk(phase, activations, a, N, first, last):  # type: ignore[no-untyped-def]
-        stride, a_stride, panels = phase[STATE_STRIDE], phase[GATE_SUMS_STRIDE], phase[PANELS]
-        before, after = offset(activations, phase[STATE_BEFORE] * N), offset(activations, phase[STATE_AFTER] * N)
-        scratch = offset(activations, phase[SCRATCH] * N)
+        full_vectors()
+        stride, a_stride = phase[STATE_STRIDE], phase[GATE_SUMS_STRIDE]
+        before, scratch = offset(activations, phase[STATE_BEFORE] * N), offset(activations, phase[SCRATCH] * N)
+        after, buffer, lanes = offset(activations, phase[target] * N), stack_vectors(results), lanes_of_a_block()
         for n in range(N):
             for block in range(first, last):
-                unit = n * stride + block * WIDTH
-                update(
-                    offset(a, n * a_stride + (block - first) * panels * WIDTH),
-                    vectors(offset(before, unit), N * stride, state_parts),
-                    vectors(offset(after, unit), N * stride, state_parts),
-                    vectors(offset(scratch, unit), N * stride, scratch_vectors),
-                )
+                sums, unit = offset(a, n * a_stride + (block - first) * gates * WIDTH), n * stride + block * WIDTH
+                for i in range(lanes):
+                    values = update(
+                        load_values(offset(sums, i), WIDTH, gates),
+                        load_values(offset(before, unit + i), N * stride, state_parts),
+                        load_values(offset(scratch, unit + i), N * stride, scratch_vectors),
+                    )
+                    store_values(offset(buffer, i), WIDTH, values, results)
+                for part in range(results):
+                    for i in range(WIDTH):
+                        after[part * N * stride + unit + i] = buffer[part * WIDTH + i]
 
     return update_chunk
 
 
 @intrinsic
-def vectors(typing: Any, start: Any, stride: Any, count: Any) -> Any:
-    """A tuple of `count` addresses, `stride` elements apart; `count` is a constant."""
+def lanes_of_a_block(typing: Any) -> Any:
+    """WIDTH, as a number that LLVM does not know: a loop of known short length is unrolled instead of vectorized."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return opaque(builder, ir.IntType(64)(WIDTH))
+
+    return types.int64(), generate
+
+
+@intrinsic
+def stack_vectors(typing: Any, count: Any) -> Any:
+    """The address of stack memory for `count` · WIDTH float32; `count` is a constant.
+
+    Stores to it cannot overlap the values that are loaded, so that LLVM may vectorize.
+    """
     if not isinstance(count, types.IntegerLiteral):
         return None
-    given = types.UniTuple(start, count.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FloatType()
+        memory = cgutils.alloca_once(builder, ir.ArrayType(kind, max(1, signature.args[0].literal_value) * WIDTH))
+        return builder.bitcast(memory, kind.as_pointer())
+
+    return _FLOATS(count), generate
+
+
+@intrinsic
+def load_values(typing: Any, start: Any, stride: Any, count: Any) -> Any:
+    """A tuple of `count` values in memory, `stride` elements apart; `count` is a constant."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    result = types.UniTuple(start.dtype, count.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start, stride, _count = args
-        addresses = [builder.gep(start, [builder.mul(ir.IntType(64)(i), stride)]) for i in range(len(given))]
-        return context.make_tuple(builder, given, addresses)
+        index = ir.IntType(64)
+        values = [builder.load(builder.gep(start, [builder.mul(index(i), stride)])) for i in range(len(result))]
+        return context.make_tuple(builder, result, values)
 
-    return given(start, types.int64, count), generate
+    return result(start, types.int64, count), generate
+
+
+@intrinsic
+def store_values(typing: Any, start: Any, stride: Any, values: Any, count: Any) -> Any:
+    """Store a tuple of `count` values, `stride` elements apart."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    if not isinstance(values, types.BaseTuple) or len(values) != count.literal_value:
+        raise TypingError(f"an update has to return a tuple of {count.literal_value} float32, not {values}")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start, stride, values, _count = args
+        for i, kind in enumerate(signature.args[2].types):
+            value = context.cast(builder, builder.extract_value(values, i), kind, start_type.dtype)
+            builder.store(value, builder.gep(start, [builder.mul(ir.IntType(64)(i), stride)]))
+        return context.get_dummy_value()
+
+    start_type = start
+    return types.void(start, types.int64, values, count), generate
 
 
 @intrinsic
