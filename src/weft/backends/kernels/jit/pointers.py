@@ -20,7 +20,8 @@ def stack_floats(typing: Any) -> Any:
     """A buffer of 1,024 float32 on the stack, for sums of whole tiles that exceed their destination."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        buffer = cgutils.alloca_once(builder, ir.ArrayType(FLOAT, 1024))
+        with builder.goto_entry_block():  # not `cgutils.alloca_once`, which clears the memory at every call
+            buffer = builder.alloca(ir.ArrayType(FLOAT, 1024))
         return builder.bitcast(buffer, FLOAT.as_pointer())
 
     return types.CPointer(types.float32)(), generate
