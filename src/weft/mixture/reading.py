@@ -39,7 +39,7 @@ class MixtureEvaluation:
 
 
 def fit(members: Sequence[Member], text: PieceSource, on_bytes: OnBytes | None = None) -> Weights:
-    """The weights under which a pending-out text is likeliest; memory grows by M numbers for each token."""
+    """The weights under which a held-out text is likeliest; memory grows by M numbers for each token."""
     parts = [nats for nats, _oov in member_nats(members, text, on_bytes)]
     return fit_weights(np.concatenate([np.zeros((len(members), 0)), *parts], axis=1))
 

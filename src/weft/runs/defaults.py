@@ -14,6 +14,7 @@ from weft.backends.fused import why_not_fused
 from weft.config import Config, Settings, TextConfig
 from weft.config.toml import config_of
 from weft.layers import Regularization, default_cutoffs
+from weft.layers.output import output_layer
 from weft.text.decoding import LONGEST_PIECE
 from weft.text.statistics import TextStatistics
 from weft.text.tokenizers.base import Unit
@@ -147,11 +148,12 @@ def _choose_model(choices: Choices, tokens: int, types: int) -> None:
         )
     choices.choose(about, hidden_size=size)
     hidden_size = choices.values["hidden_size"]
+    can_tie = output_layer(output).ties
     if few_types and not tied:
         choices.choose("few types need no large embedding", embedding_size=min(64, hidden_size))
     else:
         choices.choose("as the hidden size, so that the weights can be tied", embedding_size=hidden_size)
-    if choices.values["embedding_size"] == hidden_size and not few_types and output != "adaptive":
+    if choices.values["embedding_size"] == hidden_size and not few_types and can_tie:
         choices.choose("the embedding and the output share one matrix, which learns from both", tied=True)
     if Regularization.among(choices.values).uses_dropout(choices.values.get("layers", 1)):
         choices.choose(about, dropout=dropout)

@@ -1,6 +1,7 @@
 """Output layers: scores over the vocabulary, softmax and loss; full, adaptive and sampled.
 
-A new output layer is a file that defines a class with the decorator `register_output`, and an import of it here.
+A new output layer is a file that defines a class with the decorator `register_output`, and an import of it here. To
+be a choice of `weft train --output`, its kind is also named in `weft.config.schema`.
 """
 
 from __future__ import annotations

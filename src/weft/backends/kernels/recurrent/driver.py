@@ -1,9 +1,10 @@
 """The two passes of a recurrent layer through a block, once for all cells; a cell adds the loops over its steps.
 
-Forward, in phases (see `threads.parallel`): pack W_h; the inputs by rows; a = x W_x for all steps; the time loop, which
-the cell fills in. Backward: pack W_hᵀ; the time loop from the last step, which leaves da in place of the gates; then
-dW_x = Σ xᵀ da and dW_h = Σ (what W_h multiplied)ᵀ da and db = Σ da; then dx = da W_xᵀ. In the products a chunk is some
-columns, so that every gradient is written once and every right operand is packed once.
+Forward, in phases (see `threads.parallel`): pack W_h; copy x into rows ordered by time; a = x W_x for all steps; the
+time loop, which the cell fills in. Backward: pack W_hᵀ; the time loop from the last step, which leaves da in place of
+the gates; then dW_x = Σ xᵀ da and dW_h = Σ (what W_h multiplied)ᵀ da and db = Σ da; then dx = da W_xᵀ. In the
+gradients of the weights a chunk is some columns, so that each is written once. In x W_x and dx a chunk is some
+columns too, or the rows of some streams if the weights are small.
 
 A cell is one `register` of a `FusedCell`; the folder `cells` has one file for each.
 """
@@ -56,7 +57,7 @@ class FusedCell:
     operands  for each product of a step the gates (first, count) whose columns of W_h it has
     saved     number of arrays (T, N, H) that the forward pass saves
     multiplied  for each operand what it multiplies: -1 for h, n for the saved array n
-    stages    parts of a step between which chunks that share hidden units wait for each other
+    stages    points of a step at which chunks that divide the hidden units wait for each other
     """
 
     name: str
@@ -100,7 +101,7 @@ def pack_transposed_weights(chunk: Any, chunks: Any, round: Any, p: Any) -> None
 
 
 def if_packed_once(chunks: Any, p: Any) -> Any:
-    """Rounds of packing: none if every chunk packs for itself within the time loop."""
+    """Rounds of packing: 1 if W_h is packed once for all chunks, 0 if every chunk packs its own in the time loop."""
     return 1 if len(p.operands[0][0]) == 1 else 0
 
 
@@ -117,14 +118,14 @@ def gradients(chunk: Any, chunks: Any, p: Any) -> None:
     """Some columns of dW_x, dW_h and db."""
     input_weight_gradient(chunk, chunks, p)
     N, T, _H = p.dhs.shape
-    other = chunks - 1 - chunk  # one of the chunks of columns is larger
+    other = chunks - 1 - chunk  # reversed: the chunks with more columns of dW_x get fewer of dW_h
     for k in range(len(p.operands)):
         first, count = p.operands[k][2]
         dWh, da, states = p.dWh[:, first : first + count], p.a[:, first : first + count], p.multiplied[k]
         own = slice(*column_range(count, other, chunks))
         for group in range(p.groups):
             begin, end = stream_range(N, group, p.groups)
-            start = len(states) // N * begin
+            start = len(states) // N * begin  # states have T + 1 rows a stream, saved arrays T
             h, rows = states[start : start + T * (end - begin)], slice(T * begin, T * end)
             gemm(
                 h, True, len(h), da[rows, own], False, dWh[:, own], group > 0, p.lhs_buffer[chunk],
@@ -143,6 +144,7 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
     steps, steps_backward, stages_a_step = inlined(cell.steps), inlined(cell.steps_backward), cell.stages
 
     def rounds_forward(chunks: Any, p: Any) -> Any:
+        # The first round packs and copies the initial state, the last one copies the results.
         return stages_a_step * p.hs.shape[1] + 2 if p.groups < chunks else 1
 
     def loop_forward(chunk: Any, chunks: Any, round: Any, p: Any) -> None:

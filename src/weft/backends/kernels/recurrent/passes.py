@@ -121,7 +121,7 @@ class Product(NamedTuple):
 
 
 class StepsForward(NamedTuple):
-    """One chunk's group of streams in the forward pass, for `Cell.steps`; n streams.
+    """One chunk's group of streams in the forward pass, for `FusedCell.steps`; n streams.
 
     products  a `Product` for every operand; b (G·H,); a (T, n, ≥G·H); states, each (T+1, n, H), the initial state at 0;
     saved, each (T, n, H)
@@ -135,7 +135,7 @@ class StepsForward(NamedTuple):
 
 
 class StepsBackward(NamedTuple):
-    """One chunk's group of streams in the backward pass, for `Cell.steps_backward`; n streams.
+    """One chunk's group of streams in the backward pass, for `FusedCell.steps_backward`; n streams.
 
     products  a `Product` for every operand, transposed; db (G·H,); a, states, saved as in `StepsForward`;
     dstates, each (n, H): the gradient of the last state, replaced by that of the initial one; dhs (n, T, H)

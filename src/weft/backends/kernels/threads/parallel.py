@@ -1,9 +1,9 @@
 """Parallel kernels: one compiled call that several threads execute, divided into phases, and phases into chunks.
 
-A phase has as many chunks as there are threads. A thread claims any chunk that is still free, first the one with the
-index of its worker, then the others. When no chunk is free, the thread spins until those in progress are done, and
-starts the next phase. A thread that arrives late therefore delays no other, a thread that never arrives is not needed,
-and the result of a chunk does not depend on the thread that computes it.
+A phase has at most as many chunks as there are threads. A thread claims any chunk that is still free, first the one
+with the index of its worker, then the others. When no chunk is free, the thread spins until those in progress are
+done, and starts the next phase. A thread that arrives late therefore delays no other, a thread that never arrives is
+not needed, and the result of a chunk does not depend on the thread that computes it.
 
     @parallel
     def scale(chunk, chunks, x, factor):            # one phase: this body once for every chunk
@@ -140,7 +140,7 @@ class ParallelRunner:
         self._thread_local = threading.local()
 
     def run(self, kernel: Any, chunks: int, short: bool, *arguments: Any) -> None:
-        """Run a parallel kernel in `chunks` chunks: 1, or as many as there are threads.
+        """Run a parallel kernel in `chunks` chunks, at most as many as there are threads.
 
         short: the job takes less time than a stall, see `ThreadPool`. Raises MemoryError if a body raises an exception
         on any of several threads. On the calling thread alone the exception passes through.
