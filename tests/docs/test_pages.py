@@ -18,7 +18,17 @@ from weft.commands.cli import app
 PAGES = [*pages(), ROOT / "CHANGELOG.md"]
 README = ROOT / "README.md"
 MOST_BYTES = 10_000
-OTHER_PROGRAMS = {"--all", "--json", "--plot", "--tiny", "--note", "--with", "--no-verify", "--fail-on-warning"}
+OTHER_PROGRAMS = {
+    "--no-compile",
+    "--all",
+    "--json",
+    "--plot",
+    "--tiny",
+    "--note",
+    "--with",
+    "--no-verify",
+    "--fail-on-warning",
+}
 """Options of the project's scripts and of git that the pages mention."""
 
 PAGE_IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]

@@ -22,8 +22,8 @@ from weft.training.progress import perplexity_text
 
 SENTENCE = "The value of the expression is a new object."
 PROMPT = "The"
-EPOCHS = 5
-"""Fewer than `weft train` chooses for this text, so that the demo takes half a minute less."""
+SETTINGS = {"epochs": 5, "hidden_size": 96, "min_count": 3, "lr": 0.006}
+"""A smaller model than `weft train` chooses for this text, which trains in 10 seconds in place of 40."""
 
 
 def demo(
@@ -42,7 +42,7 @@ def demo(
         print(f"{out} is here already; --overwrite trains it again", file=sys.stderr)
         lm = load(out)
     else:
-        settings = {"data": ("builtin",), "epochs": EPOCHS}
+        settings = {"data": ("builtin",), **SETTINGS}
         lm = train_run(out, settings, resume=False, overwrite=overwrite, reporter=OnStream(sys.stderr)).model
     show(lm, out)
 
