@@ -14,39 +14,23 @@ from numpy.typing import NDArray
 
 from weft.backends.kernels.jit.atomics import LINE, call_pointer
 from weft.backends.kernels.jit.compile import jit
-from weft.backends.kernels.threads.job import (
-    CHUNKS,
-    DONE,
-    FAILED,
-    FUNCTION,
-    PUBLISH,
-    WORKER_LOST,
-    job_size,
-    store_call,
-    stored_arguments,
-)
-from weft.backends.kernels.threads.parallel import ParallelRunner, failure
-from weft.backends.kernels.threads.thread_pool import CONTROL, DEFERRED, run_job
+from weft.backends.kernels.threads.job import CHUNKS, DONE, FAILED, FUNCTION, PUBLISH, job_size
+from weft.backends.kernels.threads.parallel import ParallelRunner, failure, kernel_of
+from weft.backends.kernels.threads.thread_pool import CONTROL, DEFERRED
 from weft.backends.kernels.threads.workspace import aligned
 
 Call = tuple[Any, int, bool, tuple[Any, ...]]
 """A kernel, its number of chunks, whether it is short, and its arguments; see `ParallelRunner.run`."""
 
-stored = stored_arguments(None)
 
-
-@jit
-def run_captured_jobs(worker: Any, job: Any, control: Any, arguments: Any) -> None:
+def _run_jobs(worker: Any, job: Any, phase: Any, arguments: Any) -> None:
     """Run the captured jobs, which are the rows of the only argument; every worker visits each of them."""
-    if worker < 0:
-        store_call(job, control, arguments)
-        if worker == PUBLISH:
-            job[WORKER_LOST] = run_job(control, job.ctypes.data)
-            return
-        worker = 0
-    (captured,) = stored(job, arguments)
+    (captured,) = arguments
     for captured_job in captured:
         call_pointer(captured_job[FUNCTION], captured_job.ctypes.data, worker)
+
+
+run_captured_jobs = kernel_of("run_captured_jobs", None, _run_jobs)
 
 
 @jit

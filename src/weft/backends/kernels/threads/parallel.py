@@ -65,19 +65,26 @@ def parallel_kernel(name: str, arguments: tuple[str, ...] | None, *phases: Phase
     name: in the compile cache. arguments: None, or the names of the arguments; the bodies then have a single
     argument, a `StructPointer` to fields of these names.
     """
-    assert 0 < len(phases) <= MAX_PHASES
-    parts: dict[str, Any] = {f"phase_{index}": _no_phase for index in range(MAX_PHASES)}
-    for index, phase in enumerate(phases):
+    runners = []
+    for phase in phases:
         body = inlined(phase.body)
         if phase.rounds is None:
-            runner = _from_template(_phase, name, body=body)
+            runners.append(_from_template(_phase, name, body=body))
         else:
-            runner = _from_template(_phase_of_rounds, name, body=body, rounds=inlined(phase.rounds))
-        parts[f"phase_{index}"] = inlined(runner)
-    parts["stored"] = stored_arguments(arguments)
-    kernel = _from_template(_kernel, name, **parts)
-    kernel.__qualname__ += source_key(*(function for phase in phases for function in phase if function is not None))
-    return jit(kernel)
+            runners.append(_from_template(_phase_of_rounds, name, body=body, rounds=inlined(phase.rounds)))
+    key = source_key(*(function for phase in phases for function in phase if function is not None))
+    return kernel_of(name + key, arguments, *runners)
+
+
+def kernel_of(name: str, arguments: tuple[str, ...] | None, *runners: Callable[..., None]) -> Any:
+    """A kernel in which every worker calls each of at most MAX_PHASES `runner(worker, job, phase, arguments)` in order.
+
+    It can be published to the thread pool; `name` and `arguments` are as in `parallel_kernel`.
+    """
+    assert 0 < len(runners) <= MAX_PHASES
+    phases: dict[str, Any] = {f"phase_{index}": _no_phase for index in range(MAX_PHASES)}
+    phases |= {f"phase_{index}": inlined(runner) for index, runner in enumerate(runners)}
+    return jit(_from_template(_kernel, name, stored=stored_arguments(arguments), **phases))
 
 
 def _from_template(template: Any, name: str, **names: Any) -> FunctionType:
