@@ -66,8 +66,9 @@ def test_an_edited_cell_is_compiled_again(tmp_path: Path) -> None:
 
     from weft.backends.kernels.cells import fused_cell
     from weft.backends.kernels.jit.compile import source_key
+    from weft.backends.kernels.recurrent.driver import FusedCell, block_passes
 
-    path, keys = tmp_path / "cell.py", []
+    path, keys, names = tmp_path / "cell.py", [], []
     for value in (1, 22):
         path.write_text(f"def steps(s):\n    return {value}\n", "utf-8")
         spec = spec_from_file_location("cell", path)
@@ -76,7 +77,9 @@ def test_an_edited_cell_is_compiled_again(tmp_path: Path) -> None:
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         keys.append(source_key(module.steps))
+        names.append(block_passes(FusedCell("edited", 1, module.steps, module.steps, ((0, 1),)))[0].__qualname__)
     assert len({"", *keys}) == 3
+    assert names[0] != names[1]
     lstm = fused_cell("lstm")
     assert lstm is not None
     assert source_key(lstm.steps, lstm.steps_backward) == ""  # the cache key covers weft's own files

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -157,13 +158,8 @@ def compile_deferred() -> None:
 
 def _compile_external(name: str, function: Callable[..., Any], signature: Any) -> None:
     compilation = cached_on_disk(numba.cfunc, function, signature)
-    bind_symbol(name, compilation.address, compilation)
-
-
-def bind_symbol(name: str, address: int, compilation: Any) -> None:
-    """Make the function at an address callable from kernels as the symbol `name`; keeps `compilation` alive."""
-    _bound.append(compilation)
-    binding.add_symbol(name, address)
+    _bound.append(compilation)  # the machine code lives as long as it
+    binding.add_symbol(name, compilation.address)
 
 
 _deferred: list[tuple[str, Callable[..., Any], Any]] = []
@@ -186,17 +182,25 @@ def cache_key(folder: Path) -> str:
 def source_key(*functions: Callable[..., Any]) -> str:
     """A suffix for the name of a kernel that these functions are part of, for those whose file is not below kernels/.
 
-    It is an underscore and eight hexadecimal digits: a hash of the states of these files, or of the functions' bytecode
-    if they have no file. It is empty if the cache key covers all files.
+    The functions that they refer to in closures, as the passes refer to those of a cell, are included. The suffix is an
+    underscore and eight hexadecimal digits: a hash of the states of these files, or of the functions' bytecode if they
+    have no file. It is empty if the cache key covers all files.
     """
     states = []
-    for function in functions:
+    for function in _with_closures(functions):
         path = Path(function.__code__.co_filename)
         if path.is_file() and not path.is_relative_to(KERNELS):
             states.append((function.__module__, str(path), path.stat().st_mtime_ns, path.stat().st_size))
         elif not path.is_file():
             states.append((function.__module__, marshal.dumps(function.__code__).hex(), 0, 0))
     return f"_{hashlib.blake2b(repr(states).encode(), digest_size=4).hexdigest()}" if states else ""
+
+
+def _with_closures(functions: Iterable[Callable[..., Any]]) -> Iterator[Callable[..., Any]]:
+    for function in functions:
+        yield function
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        yield from _with_closures(value for value in cells if isinstance(value, FunctionType))
 
 
 @contextmanager

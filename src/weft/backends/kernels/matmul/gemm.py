@@ -14,7 +14,7 @@ from typing import Any
 
 from numba import carray, types
 
-from weft.backends.kernels.jit.compile import inlined, jit, overload
+from weft.backends.kernels.jit.compile import inlined, overload
 from weft.backends.kernels.jit.pointers import offset, pointer_to
 from weft.backends.kernels.jit.structs import external_with_structs
 from weft.backends.kernels.matmul.element_types import packed_depth, packed_depth_in
@@ -37,7 +37,7 @@ def rhs_buffer_size(K: int, dtype: Any) -> int:
     return max(RHS_BLOCK, packed_depth(min(K, KC), dtype) * PANEL)
 
 
-@jit
+@inlined
 def pack_chunk(B: Any, transposed: Any, panels: Any, chunk: Any, chunks: Any) -> None:
     """Pack one chunk's panels of B (K, N), or of Bᵀ for B (N, K) if transposed."""
     count = panels.shape[0]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from weft.backends.kernels.jit.compile import inlined, source_key
+from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.matmul.gemm import gemm, pack_chunk
 from weft.backends.kernels.matmul.partition import column_range, stream_range
 from weft.backends.kernels.recurrent.input_projection import (
@@ -79,25 +79,28 @@ def register(cell: FusedCell) -> FusedCell:
     return cell
 
 
-def registered(name: str) -> FusedCell | None:
-    """The cell registered under that name, or None; see `cells.fused_cell`."""
+def fused_cell(name: str) -> FusedCell | None:
+    """The cell registered under that name, or None. Import it from `kernels.cells`, which registers weft's own."""
     return _cells.get(name)
 
 
-def pack_weights(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
-    """A chunk of the panels of W_h for every operand."""
+@inlined
+def pack_operands(chunk: Any, chunks: Any, transposed: Any, p: Any) -> None:
+    """A chunk of the panels of W_h, or of W_hᵀ, for every operand."""
     for k in range(len(p.operands)):
         operand = Operand(*p.operands[k])
         first, count = operand.gates
-        pack_chunk(p.Wh[:, first : first + count], False, operand.panels[0, 0], chunk, chunks)
+        pack_chunk(p.Wh[:, first : first + count], transposed, operand.panels[0, 0], chunk, chunks)
+
+
+def pack_weights(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
+    """A chunk of the panels of W_h."""
+    pack_operands(chunk, chunks, False, p)
 
 
 def pack_transposed_weights(chunk: Any, chunks: Any, round: Any, p: Any) -> None:
-    """A chunk of the panels of W_hᵀ for every operand."""
-    for k in range(len(p.operands)):
-        operand = Operand(*p.operands[k])
-        first, count = operand.gates
-        pack_chunk(p.Wh[:, first : first + count], True, operand.panels[0, 0], chunk, chunks)
+    """A chunk of the panels of W_hᵀ."""
+    pack_operands(chunk, chunks, True, p)
 
 
 def if_packed_once(chunks: Any, p: Any) -> Any:
@@ -190,13 +193,12 @@ def block_passes(cell: FusedCell) -> tuple[Any, Any]:
         )  # fmt: skip
         steps_backward(s, start, stop, p.units[chunk, 0], p.units[chunk, 1])
 
-    origin = source_key(cell.steps, cell.steps_backward)
     forward = parallel_kernel(
-        f"{cell.name}_forward{origin}", Forward._fields, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
+        f"{cell.name}_forward", Forward._fields, Phase(pack_weights, if_packed_once), Phase(gather_inputs),
         Phase(project_inputs), Phase(loop_forward, rounds_forward),
     )  # fmt: skip
     backward = parallel_kernel(
-        f"{cell.name}_backward{origin}", Backward._fields, Phase(pack_transposed_weights, if_packed_once),
+        f"{cell.name}_backward", Backward._fields, Phase(pack_transposed_weights, if_packed_once),
         Phase(loop_backward, rounds_backward), Phase(gradients), Phase(input_gradient),
         Phase(scatter_input_gradient, unless_deduplicated),
     )  # fmt: skip

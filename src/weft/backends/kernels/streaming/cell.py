@@ -81,8 +81,8 @@ def register(cell: StreamingCell) -> StreamingCell:
     return cell
 
 
-def registered_cell(name: str) -> StreamingCell | None:
-    """The cell registered under that name, or None; see `cells.streaming_cell`."""
+def streaming_cell(name: str) -> StreamingCell | None:
+    """The cell registered under that name, or None. Import it from `kernels.cells`, which registers weft's own."""
     return _cells.get(name)
 
 
