@@ -62,7 +62,7 @@ class SmallModel:
 
     @classmethod
     def of(cls, config: Config) -> SmallModel:
-        """That of a run."""
+        """The small model of a run."""
         model, training = config.model, config.training
         return cls(
             model.cell, model.tied, model.layer_norm, model.output,
@@ -77,7 +77,8 @@ class SmallModel:
 
 def _compile(config: Config, reporter: Reporter) -> None:
     """Training and scoring passes of a small model, which compile every kernel that the run needs."""
-    small, second = SmallModel.of(config), _SecondCompiler(SmallModel.of(config))
+    small = SmallModel.of(config)
+    second = _SecondCompiler(small)
 
     def on_compilation(note: str) -> None:
         reporter.note(note)
@@ -95,7 +96,7 @@ def _compile(config: Config, reporter: Reporter) -> None:
 
 
 def compile_output(small: SmallModel) -> None:
-    """Compile the kernels of the output layer and of the updates; what the second process does."""
+    """Compile the kernels of the output layer and of the updates; called in the second process."""
     with fused(small.threads, small.precision):
         model, ts = small.build(), np.zeros((N, T), dtype=np.int64)
         hs = np.zeros((N, T, H), np.float32)

@@ -115,7 +115,7 @@ def _fetch_plain(url: str, file: NamedFile, folder: Path, on_bytes: OnBytes) -> 
         part.unlink(missing_ok=True)
         if not resumed:
             raise AddressError(f"wrong content, {wrong}")
-        resumed = False  # the old beginning may be wrong: download all of it once more
+        resumed = False  # the partial file may be wrong: download the whole file
 
 
 def _fetch_member(address: Address, member: str, file: NamedFile, folder: Path, on_bytes: OnBytes) -> None:

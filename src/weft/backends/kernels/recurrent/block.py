@@ -95,7 +95,7 @@ class FusedBlock:
         written into `cell.grads`. Raises InputError if the tape was used before: da has replaced the gates in it.
         """
         if not tape.states:
-            raise InputError("the gates of this forward were replaced by a backward; call forward before backward")
+            raise InputError("this block's gates were replaced by an earlier backward; call forward before backward")
         (Wx, Wh, _b), (N, T, _H), D = cell.params, dhs.shape, cell.params[0].shape[0]
         workspace, short = self._workspace(N, T, *Wx.shape)
         deduplicated = tape.rows is not NO_ROWS
