@@ -27,7 +27,7 @@ from benchmarks.workloads import SMALL, TINY, Workload
 from weft.backends.fused import fused, why_not_fused
 from weft.evaluation.running_text import SEGMENT_TOKENS, running_text
 from weft.text.batches import Blocks
-from weft.text.tokens import open_tokens, write_tokens
+from weft.text.tokens import open_tokens, token_chunks, write_tokens
 
 MEGABYTES = [1.0, 10.0, 100.0, 1000.0]
 TINY_MEGABYTES = [0.05, 0.1]
@@ -103,7 +103,7 @@ def evaluation_step(path: Path, workload: Workload) -> Step:
 
     def endless_segments() -> Iterator[Any]:
         while True:
-            yield from islice(running_text(model, [ids], 0, workload.N, workload.T), segments)
+            yield from islice(running_text(model, token_chunks(ids), 0, workload.N, workload.T), segments)
 
     nats = endless_segments()
     return lambda: next(nats)

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import weft
@@ -63,7 +64,7 @@ def test_the_default_text_is_the_test_text_or_else_the_validation_text(run_weft:
     assert run_weft("eval", "--run", "both", "--split", "valid").err == "the valid text of both\n"
     assert run_weft("eval", "--run", "one").err == "the valid text of one\n"
     assert "one has no test text" in run_weft("eval", "--run", "one", "--split", "test").err
-    own = weft.load("both").tokenizer.decode(open_tokens("both/data/test.safetensors").tolist())
+    own = weft.load("both").tokenizer.decode(np.asarray(open_tokens("both/data/test.safetensors")))
     Path("own.txt").write_text(own, encoding="utf-8")
     assert run_weft("eval", "own.txt", "--run", "both").out == run_weft("eval", "--run", "both").out
 

@@ -14,7 +14,7 @@ from weft.runs.kernel_warmup import exact_kernels
 from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
 from weft.runs.reporting import loss_is_estimated
 from weft.runs.train import Trained
-from weft.text.tokens import open_tokens
+from weft.text.tokens import open_tokens, token_chunks
 from weft.training.progress import perplexity_text
 
 BATCH_SIZE = 16
@@ -49,7 +49,7 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
             ids = open_tokens(tokens_path(trained.run, split))
             lines.append(
                 f"{title} perplexity {perplexity_text(perplexity(losses[split]))} over {losses[split].tokens:,} tokens "
-                f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, [ids])))})"
+                f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, token_chunks(ids))))})"
             )
     if len(lines) == 1 and "train" in losses:
         estimated = " (estimated from samples)" if loss_is_estimated(trained.model.model) else ""

@@ -13,6 +13,7 @@ from weft.evaluation.perplexity import perplexity
 from weft.evaluation.running_text import running_text
 from weft.loss import NOTHING, Loss
 from weft.model import RNNLM
+from weft.text.tokens import TokenIds, token_chunks
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]
 """Some tokens of a text in order: ln P in nats (L,), and the marks of words outside the vocabulary (L,)."""
@@ -81,10 +82,10 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
     return result
 
 
-def evaluate_tokens(model: RNNLM, ids: NDArray[Any], first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
-    """The loss of the running text of token ids (L,), which may be a memory map; otherwise as `token_nats`."""
+def evaluate_tokens(model: RNNLM, ids: TokenIds, first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
+    """The loss of the running text of token ids (L,); otherwise as `token_nats`."""
     loss = NOTHING
-    for nats in running_text(model, [ids], first_id, streams, block_length):
+    for nats in running_text(model, token_chunks(ids), first_id, streams, block_length):
         loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
     return loss
 

@@ -10,18 +10,18 @@ for t = 0 ... T - 1. Every stream continues where its last block ended and wraps
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
+from weft.text.tokens import TokenFile, TokenIds
 
 
 class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
     """An endless iterator of blocks `(xs, ts)`: tokens and next tokens, each an int64 array of shape (N, T).
 
-    ids           token ids, shape (L,); only the entries that a block needs are read, which matters for a memory map
+    ids           token ids, shape (L,); of a `TokenFile`, only those that a block needs are read
     batch_size    N, the number of streams
     block_length  T, the time steps in a block
     position      tokens of every stream already read; the `position` of another `Blocks` continues from there
@@ -29,11 +29,8 @@ class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
     Raises InputError if L < N * T, if `ids` is not a 1-D array of whole numbers, or if a number is out of range.
     """
 
-    def __init__(
-        self, ids: NDArray[np.integer[Any]] | Sequence[int], batch_size: int, block_length: int, position: int = 0
-    ) -> None:
-        # A plain array over a memory map still reads from the file, without the overhead of `np.memmap.__getitem__`.
-        self._ids = np.asarray(ids)
+    def __init__(self, ids: TokenIds | Sequence[int], batch_size: int, block_length: int, position: int = 0) -> None:
+        self._ids = ids if isinstance(ids, TokenFile) else np.asarray(ids)
         if batch_size < 1 or block_length < 1:
             raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
         if position < 0:
@@ -55,12 +52,10 @@ class Blocks(Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]):
 
     def __next__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         length = self._ids.size
-        steps = np.arange(self._length_at(self.position), dtype=np.int64)
-        indices = (self._starts + (self.position + steps)) % length
-        xs = self._ids[indices].astype(np.int64)
-        ts = self._ids[(indices + 1) % length].astype(np.int64)
-        self.position += steps.size
-        return xs, ts
+        steps = np.arange(self._length_at(self.position) + 1, dtype=np.int64)
+        read = self._ids[(self._starts + (self.position + steps)) % length]
+        self.position += steps.size - 1
+        return read[:, :-1].astype(np.int64), read[:, 1:].astype(np.int64)
 
     def _length_at(self, position: int) -> int:
         """The number of time steps in the block that begins at `position`."""

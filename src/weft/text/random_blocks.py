@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from weft.text.batches import Blocks
+from weft.text.tokens import TokenIds
 
 PROBABILITY_OF_FULL = 0.95
 STANDARD_DEVIATION = 5.0
@@ -33,7 +32,7 @@ class RandomBlocks(Blocks):
 
     def __init__(
         self,
-        ids: NDArray[np.integer[Any]] | Sequence[int],
+        ids: TokenIds | Sequence[int],
         batch_size: int,
         block_length: int,
         seed: int,

@@ -16,7 +16,7 @@ from weft.errors import MissingFileError
 from weft.language_model import LanguageModel
 from weft.run_folder import oov_path, tokens_path
 from weft.runs.reporting import OnStream
-from weft.text.tokens import open_tokens
+from weft.text.tokens import TokenIds, open_tokens
 
 CHUNK_TOKENS = 1000
 """Tokens of a run's own text in a chunk: a few seconds of dynamic evaluation, so that the progress bar moves."""
@@ -48,14 +48,14 @@ def _first_held_out(run: Path) -> str:
     raise MissingFileError(f"{run} has no text of its own that was held out: name a text to evaluate")
 
 
-def _held_out_text(run: Path, split: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The token ids of a held-out text of the run and the marks of unknown words, as memory maps."""
+def _held_out_text(run: Path, split: str) -> tuple[TokenIds, TokenIds]:
+    """The token ids of a held-out text of the run and the marks of unknown words."""
     if not tokens_path(run, split).exists():
         raise MissingFileError(f"{run} has no {split} text: name a text in its place, or another --split")
     return open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
 
 
-def _chunks(ids: NDArray[Any], oov: NDArray[Any], on_tokens: Callable[[int], None] | None) -> Chunks:
+def _chunks(ids: TokenIds, oov: TokenIds, on_tokens: Callable[[int], None] | None) -> Chunks:
     """The text in chunks; before each, `on_tokens` gets the number of tokens of the chunks before it."""
     for start in range(0, len(ids), CHUNK_TOKENS):
         chunk = slice(start, start + CHUNK_TOKENS)

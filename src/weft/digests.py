@@ -1,0 +1,71 @@
+"""Digests of files, by which damage is found when a file is read: XXH3 with 128 bits, as 32 hexadecimal digits.
+
+A text file contains its own digest, which is computed with zeros in the place of the digits:
+
+    "digest": "0123…cdef"       in JSON and JSON lines
+
+Other files contain the digest of their numbers in their metadata. Files of earlier versions have none. XXH3 finds
+damage; it does not protect against somebody who changes a file on purpose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import xxhash
+
+PLACE = "0" * 32
+"""Stands in the place of the digest while it is computed."""
+_DIGEST = re.compile(r'"digest": ?"([0-9a-f]{32})"')
+
+
+def digest_of(*parts: Any) -> str:
+    """The digest of bytes, strings (in UTF-8) and C-contiguous arrays, each with its length before it."""
+    return digest_of_all(parts)
+
+
+def digest_of_all(parts: Iterable[Any]) -> str:
+    """`digest_of` for parts that are made one at a time."""
+    hash = xxhash.xxh3_128()
+    for part in parts:
+        view = memoryview(part.encode("utf-8") if isinstance(part, str) else part)
+        hash.update(view.nbytes.to_bytes(8, "little"))
+        if view.nbytes:  # an empty array cannot be cast
+            hash.update(view.cast("B"))
+    return hash.hexdigest()
+
+
+class RunningDigest:
+    """The digest of bytes that are read or written in pieces."""
+
+    def __init__(self) -> None:
+        self._hash = xxhash.xxh3_128()
+
+    def add(self, data: Any) -> None:
+        """Append bytes or a C-contiguous array."""
+        view = memoryview(data)
+        if view.nbytes:
+            self._hash.update(view.cast("B"))
+
+    def digest(self) -> str:
+        """The digest of everything added."""
+        return self._hash.hexdigest()
+
+
+def with_digest(text: str) -> str:
+    """`text` with its digest in place of the first `"digest": "PLACE"`."""
+    return text.replace(PLACE, digest_of(text), 1)
+
+
+def stated_digest(text: str) -> str | None:
+    """The digest that `text` contains; None if it has none."""
+    found = _DIGEST.search(text)
+    return found[1] if found else None
+
+
+def is_damaged(text: str) -> bool:
+    """Whether `text` contains a digest and is not the text that it was computed of."""
+    stated = stated_digest(text)
+    return stated is not None and digest_of(text.replace(stated, PLACE, 1)) != stated
