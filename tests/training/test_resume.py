@@ -314,6 +314,7 @@ def test_a_tampered_random_state_is_refused(make_trainer: MakeTrainer, tmp_path:
     assert checkpoint is not None
     state = json.loads((checkpoint / "training.json").read_text("utf-8"))
     state["random_state"]["state"] = {"state": "one"}
+    del state["digest"]
     (checkpoint / "training.json").write_text(json.dumps(state), "utf-8")
     with pytest.raises(CheckpointError, match="random generator state"):
         make_trainer().resume(checkpoint)
@@ -326,7 +327,7 @@ def test_a_checkpoint_of_a_version_without_averages_can_be_resumed(make_trainer:
     checkpoint = newest_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     state = json.loads((checkpoint / "training.json").read_text("utf-8"))
-    for name in ("accumulate", "averaging", "averaging_state"):
+    for name in ("accumulate", "averaging", "averaging_state", "digest"):
         del state[name]
     (checkpoint / "training.json").write_text(json.dumps(state), "utf-8")
     successor = resumed(make_trainer(), tmp_path / "run")

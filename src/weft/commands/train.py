@@ -15,9 +15,9 @@ from weft.commands.options.run import RUNS
 from weft.commands.options.settings import with_settings
 from weft.commands.options.training import ConfigOption, RecipeOption, TrainingText, default_name, given_settings
 from weft.commands.training_summary import final_losses, measured, summary
+from weft.config import CHANGEABLE
 from weft.runs.recipes import Recipe, duration, find_recipe
 from weft.runs.reporting import OnStream
-from weft.runs.settings import CHANGEABLE
 from weft.runs.train import Trained, train_run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from weft.config.checks import choices_of
 from weft.config.schema import (
+    CHANGEABLE,
     FIELDS,
     SECTIONS,
     TYPES,
@@ -17,6 +18,7 @@ from weft.config.schema import (
 )
 
 __all__ = [
+    "CHANGEABLE",
     "FIELDS",
     "SECTIONS",
     "TYPES",

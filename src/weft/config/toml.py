@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from weft.config.schema import FIELDS, SECTIONS, Config, check_settings
+from weft.config.schema import CHANGEABLE, FIELDS, SECTIONS, Config, check_settings
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
+from weft.files.digests import digest_of
 from weft.version import __version__
 
 if sys.version_info >= (3, 11):
@@ -36,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for section, values in tables.items():
-        if section in ("format", "weft", "recipe"):
+        if section in ("format", "weft", "digest", "recipe"):
             continue
         if section not in SECTIONS:
             known = ", ".join(SECTIONS)
@@ -62,6 +64,8 @@ def _place_of(key: str) -> str:
 def write_config(path: Path, config: Config) -> None:
     """Write every setting of `config` to a TOML file, replacing it atomically."""
     lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
+    written = {section: vars(getattr(config, section)) for section in SECTIONS}
+    lines.append(f'digest = "{_settings_digest(written)}"  # of the settings that a resumed run cannot change')
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
         values = getattr(config, section)
@@ -87,9 +91,35 @@ def read_config(path: Path) -> Config:
         raise CheckpointError(str(error)) from None
 
 
+def _settings_digest(tables: Mapping[str, Any]) -> str:
+    """The digest of the settings that are in a file and that a resumed run cannot change."""
+    fixed = {
+        f"{section}.{name}": value
+        for section in SECTIONS
+        for name, value in tables.get(section, {}).items()
+        if name not in CHANGEABLE and value is not None
+    }
+    return digest_of(json.dumps(fixed, sort_keys=True))
+
+
+def check_unchanged(path: Path) -> None:
+    """Raise CheckpointError if the configuration `path` has other settings than those that weft wrote there.
+
+    Settings that a resumed run may change do not count, nor do comments and order. A file without a digest, written by
+    an earlier version or by a person, passes.
+    """
+    tables = read_toml(path)
+    stated = tables.get("digest")
+    if stated is not None and stated != _settings_digest(tables):
+        raise CheckpointError(
+            f"{path} has other settings than those of the run: it was damaged or edited. Restore it from a copy; if "
+            "the change is yours and the model fits it, remove the line that begins with digest"
+        )
+
+
 def _check_format(path: Path, tables: dict[str, Any]) -> None:
     version = tables.get("format")
-    if not isinstance(version, int):
+    if type(version) is not int:
         raise CheckpointError(f"{path} is not the configuration of a run: it has no format number")
     if version > FORMAT:
         raise CheckpointError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.backends.fused import check_fused, why_not_bfloat16
-from weft.config import Config, Settings, check_settings
+from weft.config import CHANGEABLE, Config, Settings, check_settings
 from weft.config.toml import read_settings
 from weft.errors import InputError
 from weft.layers import OutputSettings, Regularization, layer_normalized, time_layer
@@ -17,9 +17,6 @@ from weft.layers.output import check_tied
 from weft.layers.stack import layer_sizes, residual_layers
 from weft.runs.recipes import find_recipe
 from weft.text.tokenizers.registry import tokenizer_class
-
-CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
-"""Settings that may differ when a run is resumed; any other would make it another run."""
 
 ONLY_FUSED = ("threads", "precision")
 """Settings that the plain kernels do not have."""

@@ -19,9 +19,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.digests import RunningDigest, digest_of
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.files import replace_atomically
+from weft.files.digests import RunningDigest, digest_of
 
 HEADER_BYTES = 504
 IN_MEMORY_BYTES = 1 << 28

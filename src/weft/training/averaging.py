@@ -15,6 +15,7 @@ improvement for n epochs: t > n and v_t > min(v_0 … v_{t-n-1}). Before that, t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -150,7 +151,7 @@ class TriggeredAverage(Averaging):
         super().load_state(arrays, state)
         self._load_count(state)
         checks = state.get("checks_nats_per_token")
-        if not isinstance(checks, list) or not all(isinstance(check, float) for check in checks):
+        if not isinstance(checks, list) or not all(type(check) is float and math.isfinite(check) for check in checks):
             raise CheckpointError(f"not the saved state of the averaging 'triggered': {dict(state)!r}")
         self._checks = list(checks)
 

@@ -30,6 +30,8 @@ from weft.backends import State
 from weft.config import TrainingConfig
 from weft.errors import CheckpointError
 from weft.files import sync_folder, write_text_atomically
+from weft.files.digests import PLACE, with_digest
+from weft.files.json_fields import check_digest, parsed
 from weft.training.averaging import averaging_name
 from weft.training.interfaces import BlockSource, Floats, NamedArrays, Trainable
 from weft.training.safetensors_io import Shapes, load_weights, read_tensors, write_tensors
@@ -61,7 +63,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
     with _writing(run, f"the checkpoint {target.name}") as folder:
         write_tensors(folder / WEIGHTS, checkpoint.weights)
         write_tensors(folder / ARRAYS, _to_arrays(checkpoint))
-        write_text_atomically(folder / STATE, json.dumps(checkpoint.training.to_json(), indent=1) + "\n")
+        state = {"digest": PLACE, **checkpoint.training.to_json()}
+        write_text_atomically(folder / STATE, with_digest(json.dumps(state, indent=1, allow_nan=False) + "\n"))
         sync_folder(folder)
         if target.exists():  # a run that continues from an older checkpoint reaches the same step again
             shutil.rmtree(target)
@@ -87,10 +90,12 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
     Raises CheckpointError, naming the file, if a file is missing, damaged, from a newer version or of another model.
     """
     try:
-        training = TrainingState.from_json(json.loads((path / STATE).read_text("utf-8")))
+        text = (path / STATE).read_text("utf-8")
+        training = TrainingState.from_json(parsed(text))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CheckpointError(f"{path / STATE} cannot be used: {reason}") from error
+    check_digest(text, str(path / STATE))
     weights = load_weights(path / WEIGHTS, expected)
     arrays = read_tensors(path / ARRAYS)
     groups: dict[str, dict[str, Floats]] = {"optimizer": {}, "average": {}, "state": {}}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from weft.errors import CheckpointError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.files import write_text_atomically
+from weft.files.json_fields import JSONFields, parsed
 from weft.loss import Loss
 
 
@@ -86,7 +86,29 @@ def drop_metrics_after(path: Path, step: int) -> None:
 
 def _parsed(path: Path, number: int, line: str) -> EpochMetrics:
     try:
-        values: Any = json.loads(line)
-        return EpochMetrics(**{field.name: values[field.name] for field in fields(EpochMetrics)})
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}, line {number}: not the metrics of an epoch ({error!r})") from error
+        saved = JSONFields(parsed(line))
+        metrics = EpochMetrics(
+            epoch=saved.whole("epoch") if type(saved.values.get("epoch")) is int else saved.number("epoch"),
+            step=saved.whole("step"),
+            train_nats_per_token=saved.number_or_none("train_nats_per_token"),
+            train_perplexity=saved.number_or_none("train_perplexity"),
+            valid_nats_per_token=saved.number_or_none("valid_nats_per_token"),
+            valid_perplexity=saved.number_or_none("valid_perplexity"),
+            lr=saved.number("lr"),
+            tokens_per_second=saved.number("tokens_per_second"),
+            seconds=saved.number("seconds"),
+        )
+        for name in ("train", "valid"):
+            _check_perplexity(saved, name)
+    except ValueError as error:
+        raise CheckpointError(f"{path}, line {number}: not the metrics of an epoch ({error})") from None
+    return metrics
+
+
+def _check_perplexity(saved: JSONFields, split: str) -> None:
+    """Raise CheckpointError if the perplexity of a split is not exp(nats per token)."""
+    nats, stated = (saved.number_or_none(f"{split}_{name}") for name in ("nats_per_token", "perplexity"))
+    if stated is None:
+        return
+    if nats is None or not math.isclose(math.log(stated) if stated > 0 else math.inf, nats, rel_tol=1e-6, abs_tol=1e-6):
+        raise CheckpointError(f"its perplexity {stated} is not exp({nats}), of the {split} nats per token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,23 +14,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from weft.errors import CheckpointError, nearest
+from weft.files.digests import digest_of
 from weft.training.interfaces import Floats, NamedArrays
 
 FORMAT = 1
 """Version of the files that training writes. A file with a higher version is refused."""
 
+WEFT = "weft"
+"""The only key of the metadata, as the library writes several in random order: `format=1 digest=…`."""
+
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def write_tensors(path: Path, tensors: NamedArrays) -> None:
-    """Write arrays by name to a new file and sync it to disk. Raises OSError or SafetensorError if that fails."""
+    """Write arrays by name and their digest to a new file, and sync it to disk.
+
+    Raises OSError or SafetensorError if that fails.
+    """
     path.touch()
     mode = path.stat().st_mode
-    save_file(
-        {name: np.ascontiguousarray(array) for name, array in tensors.items()},
-        path,
-        metadata={"weft_format": str(FORMAT)},
-    )
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    save_file(arrays, path, metadata={WEFT: f"format={FORMAT} digest={tensors_digest(arrays)}"})
     path.chmod(mode)  # safetensors makes the file private; here the umask decides
     with path.open("rb+") as file:
         os.fsync(file.fileno())
@@ -38,7 +43,7 @@ def write_tensors(path: Path, tensors: NamedArrays) -> None:
 def read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """All arrays of a file, by name. Raises CheckpointError if it is missing, damaged or from a newer version."""
     with _opened(path) as file:
-        return {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        return _checked_tensors(path, file, list(file.keys()))
 
 
 def load_weights(path: Path, expected: Shapes) -> dict[str, Floats]:
@@ -64,7 +69,30 @@ def load_weights(path: Path, expected: Shapes) -> dict[str, Floats]:
         for name in found:
             if name not in expected:
                 raise CheckpointError(f"{path} has weights {name!r} that the model does not{nearest(name, expected)}")
-        return {name: np.array(file.get_tensor(name)) for name in expected}
+        return _checked_tensors(path, file, list(expected))
+
+
+def tensors_digest(tensors: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """The digest of arrays with their names, types and shapes; the order of the names does not matter."""
+    parts: list[Any] = []
+    for name, array in sorted(tensors.items()):
+        parts += [name, f"{array.dtype.str} {array.shape}", array]
+    return digest_of(*parts)
+
+
+def stated_digest(path: Path) -> str | None:
+    """The digest in the file; None if it was written by an earlier version. Raises CheckpointError as reading does."""
+    with _opened(path) as file:
+        return _stated(file).get("digest")
+
+
+def _checked_tensors(path: Path, file: Any, names: list[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """All tensors of an open file, copied. Raises CheckpointError unless they have the digest that the file states."""
+    tensors = {name: np.array(file.get_tensor(name)) for name in names}
+    stated = _stated(file).get("digest")
+    if stated is not None and stated != tensors_digest(tensors):
+        raise CheckpointError(f"{path} is damaged: its numbers do not have the digest that was written with them")
+    return tensors
 
 
 @contextmanager
@@ -73,12 +101,19 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"{path} is missing; the run folder is incomplete")
     try:
         with safe_open(path, framework="numpy") as file:
-            _check_format(path, (file.metadata() or {}).get("weft_format", str(FORMAT)))
+            _check_format(path, _stated(file).get("format", str(FORMAT)))
             yield file
     except SafetensorError as error:
         raise CheckpointError(f"{path} is truncated, damaged or not a safetensors file ({error})") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def _stated(file: Any) -> dict[str, str]:
+    """What the metadata of an open file state: `format`, and `digest` unless an earlier version has written it."""
+    metadata = file.metadata() or {}
+    stated = dict(re.findall(r"(\w+)=(\S+)", metadata.get(WEFT, "")))
+    return {"format": metadata["weft_format"], **stated} if "weft_format" in metadata else stated
 
 
 def _check_format(path: Path, version: str) -> None:

@@ -71,9 +71,13 @@ class Plateau:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         best, cuts = state.get("best_nats_per_token"), state.get("cuts")
-        if not (best is None or isinstance(best, float)) or not isinstance(cuts, int):
+        if not (best is None or _is_number(best)) or type(cuts) is not int or cuts < 0:
             raise CheckpointError(f"not the saved state of the schedule 'plateau': {dict(state)!r}")
         self._best, self._cuts = best, cuts
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
 
 
 class Cosine(_StepsOnly):

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from weft.errors import CheckpointError
-from weft.loss import Loss
+from weft.files.json_fields import JSONFields
+from weft.loss import NOTHING, Loss
 from weft.training.safetensors_io import FORMAT
 
 
@@ -54,21 +55,19 @@ class TrainingState:
     @classmethod
     def from_json(cls, values: Any) -> TrainingState:
         """The state of a saved `to_json()`. Raises CheckpointError if it is from a newer version or not valid."""
-        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        if not isinstance(values, dict) or type(values.get("format")) is not int:
             raise CheckpointError("it is not a training state with a format version")
         if values["format"] > FORMAT:
             raise CheckpointError(
                 f"it has format version {values['format']}, this weft reads up to {FORMAT}: install a newer weft"
             )
-        values = DEFAULTS | values
-        return cls(
-            **{name: _whole_number(values, name) for name in WHOLE_NUMBERS},
-            **{name: _typed(values, name, str) for name in ("optimizer", "schedule", "averaging")},
-            **{name: _typed(values, name, dict) for name in ("schedule_state", "averaging_state", "random_state")},
-            **{name: _loss(values, name) for name in ("train", "best")},
-            epoch_loss=_loss(values, "epoch_loss") or Loss(0.0, 0),
-            epoch_seconds=_typed(values, "epoch_seconds", float),
-        )
+        saved = JSONFields(DEFAULTS | values)
+        checked: dict[str, Any] = {name: saved.whole(name) for name in WHOLE_NUMBERS}
+        checked |= {name: saved.text(name) for name in ("optimizer", "schedule", "averaging")}
+        checked |= {name: saved.mapping(name) for name in ("schedule_state", "averaging_state", "random_state")}
+        checked |= {name: _loss(saved, name) for name in ("train", "best")}
+        epoch_loss = _loss(saved, "epoch_loss") or NOTHING
+        return cls(**checked, epoch_loss=epoch_loss, epoch_seconds=saved.number("epoch_seconds"))
 
 
 WHOLE_NUMBERS = (
@@ -84,20 +83,8 @@ DEFAULTS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_sta
 """Values of fields that are missing in checkpoints of earlier versions."""
 
 
-def _typed(values: Mapping[str, Any], name: str, expected: type) -> Any:
-    if not isinstance(values.get(name), expected):
-        raise CheckpointError(f"its {name!r} should be of type {expected.__name__}, got {values.get(name)!r}")
-    return values[name]
-
-
-def _whole_number(values: Mapping[str, Any], name: str) -> Any:
-    if _typed(values, name, int) < 0:
-        raise CheckpointError(f"its {name!r} should not be negative, got {values[name]}")
-    return values[name]
-
-
-def _loss(values: Mapping[str, Any], name: str) -> Any:
-    if name in values and values[name] is None:
+def _loss(saved: JSONFields, name: str) -> Loss | None:
+    if name in saved.values and saved.values[name] is None:
         return None
-    loss = _typed(values, name, dict)
-    return Loss(_typed(loss, "nats", float), _whole_number(loss, "tokens"))
+    loss = saved.fields(name)
+    return Loss(loss.number("nats"), loss.whole("tokens"))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from weft.errors import InputError
 from weft.files import write_text_atomically
+from weft.files.digests import PLACE, with_digest
 from weft.text.decoding import batches_of
 from weft.text.tokenizers.encoded import Encoded
 
@@ -145,10 +146,16 @@ class Tokenizer(ABC):
 
     def save(self, path: Path | str) -> None:
         """Write `tokenizer.json` to `path`, replacing an existing file atomically."""
-        settings = {"format": FORMAT, "kind": self.kind, "lowercase": self.lowercase, **self._settings()}
+        settings = {
+            "digest": PLACE,
+            "format": FORMAT,
+            "kind": self.kind,
+            "lowercase": self.lowercase,
+            **self._settings(),
+        }
         lines = [f"{_json(key)}: {_json(value)},\n" for key, value in settings.items()]
         rows = ",\n".join(_json(row) for row in zip(self.tokens, self.counts, strict=True))
-        write_text_atomically(Path(path), "{\n" + "".join(lines) + f'"tokens": [\n{rows}\n]\n}}\n')
+        write_text_atomically(Path(path), with_digest("{\n" + "".join(lines) + f'"tokens": [\n{rows}\n]\n}}\n'))
 
     @classmethod
     @abstractmethod

@@ -6,12 +6,12 @@ which kinds there are, and the class for its facts: `unit`, `unk_id` and `extra`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
+from weft.files.json_fields import check_digest, parsed
 from weft.text.tokenizers.base import FORMAT, Tokenizer
 
 Registered = TypeVar("Registered", bound=type[Tokenizer])
@@ -67,26 +67,29 @@ def load_tokenizer(path: Path | str) -> Tokenizer:
     and InputError if the file cannot be read or the extra that its kind needs is not installed.
     """
     try:
-        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes().decode("utf-8")
+        saved = parsed(text)
     except FileNotFoundError:
         raise MissingFileError(f"there is no tokenizer at {path}") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({error})") from None
-    if not isinstance(saved, dict) or not isinstance(saved.get("format"), int):
+    if not isinstance(saved, dict) or type(saved.get("format")) is not int:
         raise CheckpointError(f"{path} is not a tokenizer of weft: it states no format")
     if saved["format"] > FORMAT:
         raise CheckpointError(
             f"{path} has format {saved['format']}, but this weft knows formats up to {FORMAT}: upgrade weft"
         )
     try:
-        return _tokenizer_from(saved)
+        tokenizer = _tokenizer_from(saved)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path} is damaged: {reason}") from None
+    check_digest(text, str(path))
+    return tokenizer
 
 
 def _tokenizer_from(saved: dict[str, Any]) -> Tokenizer:
@@ -97,7 +100,7 @@ def _tokenizer_from(saved: dict[str, Any]) -> Tokenizer:
     counts: list[int] = []
     for row in rows:
         match row:
-            case [str(token), int(count)] if count >= 0:
+            case [str(token), int(count)] if count >= 0 and type(count) is int:
                 tokens.append(token)
                 counts.append(count)
             case _:
