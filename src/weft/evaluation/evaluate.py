@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from weft.evaluation.perplexity import perplexity
 from weft.evaluation.running_text import running_text
 from weft.loss import NOTHING, Loss
 from weft.model import RNNLM
-from weft.text.tokens import TokenIds, token_chunks
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]
 """Some tokens of a text in order: ln P in nats (L,), and the marks of words outside the vocabulary (L,)."""
@@ -82,10 +81,22 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
     return result
 
 
-def evaluate_tokens(model: RNNLM, ids: TokenIds, first_id: int, streams: int = 1, block_length: int = 64) -> Loss:
+@runtime_checkable
+class StoredIds(Protocol):
+    """Token ids (L,) that are not in memory; see `weft.text.tokens.TokenFile`."""
+
+    def chunks(self) -> Iterator[NDArray[Any]]:
+        """The ids in consecutive arrays."""
+
+
+def evaluate_tokens(
+    model: RNNLM, ids: NDArray[Any] | StoredIds, first_id: int, streams: int = 1, block_length: int = 64
+) -> Loss:
     """The loss of the running text of token ids (L,); otherwise as `token_nats`."""
     loss = NOTHING
-    for nats in running_text(model, token_chunks(ids), first_id, streams, block_length):
+    for nats in running_text(
+        model, ids.chunks() if isinstance(ids, StoredIds) else [ids], first_id, streams, block_length
+    ):
         loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
     return loss
 

@@ -89,6 +89,10 @@ class TokenFile:
             self._fill(row, start)
         return rows
 
+    def chunks(self, size: int = 1 << 20) -> Iterator[NDArray[np.integer[Any]]]:
+        """The ids in consecutive arrays of at most `size`."""
+        return token_chunks(self, size)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self._read(0, self.size)
         return array if dtype is None else array.astype(dtype)
