@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from weft.adaptation import AdaptingModel, Cache, Dynamic
 from weft.backends import random_generator
 from weft.config import Config, ModelConfig
-from weft.config.toml import read_config
-from weft.errors import CheckpointError, InputError, MissingFileError
+from weft.config.toml import check_unchanged, read_config
+from weft.errors import CheckpointError, InputError
 from weft.evaluation.evaluate import Evaluation, summed, with_marks
 from weft.evaluation.text_readers import ParallelReader, Reading
 from weft.inference.frozen_model import StreamingModel
@@ -27,13 +27,11 @@ from weft.inference.sampling import Sampling, generate
 from weft.inference.text_state import TextState
 from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
-from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_run
+from weft.run_folder import CONFIG, TOKENIZER, check_run, trained_weights
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
 from weft.text.tokenizers.base import Tokenizer
 from weft.text.tokenizers.registry import load_tokenizer
-from weft.training.checkpoint import newest_checkpoint
-from weft.training.safetensors_io import load_weights
 
 
 class LanguageModel:
@@ -218,17 +216,10 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
     run = Path(run)
     check_run(run)
     config = read_config(run / CONFIG)
-    path = run / WEIGHTS
-    if not path.exists():
-        newest = newest_checkpoint(run)
-        if newest is None:
-            raise MissingFileError(
-                f"{run} holds no model yet; `weft train --resume --out {run}` continues the training"
-            )
-        path = newest / WEIGHTS
     tokenizer = load_tokenizer(run / TOKENIZER)
     model = build_model(config.model, tokenizer.vocab_size, seed=0, counts=tokenizer.counts)
-    _fill(model, path)
+    _fill(model, run)
+    check_unchanged(run / CONFIG)
     lm = LanguageModel(model, tokenizer, config)
     return lm if weights is None else lm.frozen(weights, threads=threads)
 
@@ -265,10 +256,10 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequenc
         ) from error
 
 
-def _fill(model: RNNLM, path: Path) -> None:
+def _fill(model: RNNLM, run: Path) -> None:
     parameters = model.named_parameters()
-    weights = load_weights(path, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
+    weights = trained_weights(run, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
     for name, parameter in parameters.items():
         if not np.isfinite(weights[name]).all():
-            raise CheckpointError(f"{path}: {name} holds values that are not finite numbers")
+            raise CheckpointError(f"{run}: {name} holds values that are not finite numbers")
         parameter[...] = weights[name]

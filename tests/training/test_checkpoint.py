@@ -54,6 +54,7 @@ def checkpoint(step: int, size: int = 1) -> Checkpoint:
         epoch_seconds=0.5,
         train=Loss(2.0 / 3.0, 9),
         best=None,
+        validation_due=True,
         epochs_without_improvement=0,
     )
     hidden = tuple((rng.standard_normal((2, 3)), rng.standard_normal((2, 3))) for _ in range(11))

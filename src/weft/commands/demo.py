@@ -12,12 +12,11 @@ from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, build_model, load
-from weft.run_folder import CONFIG, tokens_path
+from weft.run_folder import CONFIG, text_of
 from weft.runs.reporting import OnStream
 from weft.runs.train import train_run
 from weft.scoring.formats.layout import Layout
 from weft.scoring.formats.tsv import write_tsv
-from weft.text.tokens import open_tokens
 from weft.training.progress import perplexity_text
 
 SENTENCE = "The value of the expression is a new object."
@@ -49,10 +48,9 @@ def demo(
 
 def show(lm: LanguageModel, run: Path) -> None:
     """Print perplexities, a generated text and a scored sentence of a trained model."""
-    path = tokens_path(run, "valid")
-    if not path.exists():
+    ids = text_of(run, "valid")
+    if ids is None:
         raise InputError(f"{run} has no validation text; train it again with: weft demo --overwrite")
-    ids = open_tokens(path)
     untrained = build_model(lm.config.model, lm.tokenizer.vocab_size, lm.config.training.seed, lm.tokenizer.counts)
     before, after = (evaluate_tokens(model, ids, lm.tokenizer.eos_id, 16) for model in (untrained, lm.model))
     print(f"perplexity of {after.tokens:,} held-out tokens")

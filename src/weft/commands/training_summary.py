@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel
 from weft.loss import Loss
-from weft.run_folder import tokens_path
+from weft.run_folder import text_of
 from weft.runs.kernel_warmup import exact_kernels
 from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, TRAINING_PERPLEXITY
 from weft.runs.reporting import loss_is_estimated
 from weft.runs.train import Trained
-from weft.text.tokens import open_tokens, token_chunks
+from weft.text.tokens import TokenIds, token_chunks
 from weft.training.progress import perplexity_text
 
 BATCH_SIZE = 16
@@ -25,18 +23,18 @@ def final_losses(trained: Trained) -> dict[str, Loss]:
     """Split -> loss: of the best model on the held-out texts 'valid' and 'test', and of the last epoch in 'train'."""
     losses: dict[str, Loss] = {}
     for split in TITLES:
-        path = tokens_path(trained.run, split)
-        if path.exists():
+        ids = text_of(trained.run, split)
+        if ids is not None:
             known = trained.result.best if split == "valid" else None
-            losses[split] = known or _exact_loss(trained.model, path)
+            losses[split] = known or _exact_loss(trained.model, ids)
     if trained.result.train is not None:
         losses["train"] = trained.result.train
     return losses
 
 
-def _exact_loss(lm: LanguageModel, path: Path) -> Loss:
+def _exact_loss(lm: LanguageModel, ids: TokenIds) -> Loss:
     with exact_kernels(lm.config.training):
-        return evaluate_tokens(lm.model, open_tokens(path), lm.tokenizer.eos_id, BATCH_SIZE)
+        return evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id, BATCH_SIZE)
 
 
 def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
@@ -45,8 +43,8 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
     lines = [f"{trained.result.outcome} after {steps:,} step{'s' * (steps != 1)}; the best model is in {trained.run}"]
     counts = trained.model.tokenizer.counts
     for split, title in TITLES.items():
-        if split in losses:
-            ids = open_tokens(tokens_path(trained.run, split))
+        ids = text_of(trained.run, split)
+        if split in losses and ids is not None:
             lines.append(
                 f"{title} perplexity {perplexity_text(perplexity(losses[split]))} over {losses[split].tokens:,} tokens "
                 f"(unigram: {perplexity_text(perplexity(unigram_loss(counts, token_chunks(ids))))})"

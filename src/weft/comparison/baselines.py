@@ -16,9 +16,8 @@ from weft.ngram.counts import HIGHEST_ORDER
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.ngram.model import NGramModel
-from weft.run_folder import tokens_path
+from weft.run_folder import text_of, tokens_path
 from weft.runs.reporting import Reporter
-from weft.text.tokens import open_tokens
 
 KNOWN = [f"kn{order}" for order in range(1, HIGHEST_ORDER + 1)] + ["window2", "window4", "window8"]
 
@@ -63,7 +62,7 @@ def trained_baseline(baseline: Baseline, run: Path, lm: LanguageModel, reporter:
 
 
 def _kneser_ney(baseline: Baseline, run: Path, lm: LanguageModel, reporter: Reporter) -> NGramModel:
-    ids = np.asarray(open_tokens(tokens_path(run, "train")))
+    ids = np.asarray(text_of(run, "train"))
     eos_id, types = lm.tokenizer.eos_id, lm.tokenizer.vocab_size
     reporter.note(f"{baseline.name}: counting the n-grams of {len(ids):,} training tokens")
     try:

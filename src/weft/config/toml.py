@@ -38,7 +38,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for section, values in tables.items():
-        if section in ("format", "weft", "digest", "recipe"):
+        if section in ("format", "weft", "digest", "tokens", "recipe"):
             continue
         if section not in SECTIONS:
             known = ", ".join(SECTIONS)
@@ -61,10 +61,13 @@ def _place_of(key: str) -> str:
     return f"; it belongs in [{place}]" if place else ""
 
 
-def write_config(path: Path, config: Config) -> None:
-    """Write every setting of `config` to a TOML file, replacing it atomically."""
+def write_config(path: Path, config: Config, token_counts: Mapping[str, int] | None = None) -> None:
+    """Write every setting of `config` to a TOML file, replacing it atomically.
+
+    token_counts  the number of tokens of each text of the run
+    """
     lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
-    written = {section: vars(getattr(config, section)) for section in SECTIONS}
+    written = {section: vars(getattr(config, section)) for section in SECTIONS} | {"tokens": token_counts}
     lines.append(f'digest = "{_settings_digest(written)}"  # of the settings that a resumed run cannot change')
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
@@ -75,6 +78,8 @@ def write_config(path: Path, config: Config) -> None:
                 lines.append(f"# {item.name}: {item.metadata['help']}")
             else:
                 lines.append(f"{item.name} = {_toml(value)}")
+    if token_counts is not None:
+        lines += ["", "[tokens]", *(f"{split} = {count}" for split, count in token_counts.items())]
     write_text_atomically(path, "\n".join(lines) + "\n")
 
 
@@ -91,6 +96,19 @@ def read_config(path: Path) -> Config:
         raise CheckpointError(str(error)) from None
 
 
+def read_token_counts(path: Path) -> dict[str, int] | None:
+    """The number of tokens of each text of the run; None in a file of an earlier version.
+
+    Raises CheckpointError if the numbers are damaged, and otherwise as `read_config` does.
+    """
+    counts = read_toml(path).get("tokens")
+    if counts is None:
+        return None
+    if not isinstance(counts, dict) or not all(type(count) is int and count >= 0 for count in counts.values()):
+        raise CheckpointError(f"{path} is damaged: [tokens] should have a number of tokens for each text")
+    return dict(counts)
+
+
 def _settings_digest(tables: Mapping[str, Any]) -> str:
     """The digest of the settings that are in a file and that a resumed run cannot change."""
     fixed = {
@@ -99,7 +117,7 @@ def _settings_digest(tables: Mapping[str, Any]) -> str:
         for name, value in tables.get(section, {}).items()
         if name not in CHANGEABLE and value is not None
     }
-    return digest_of(json.dumps(fixed, sort_keys=True))
+    return digest_of(json.dumps([fixed, tables.get("tokens")], sort_keys=True))
 
 
 def check_unchanged(path: Path) -> None:

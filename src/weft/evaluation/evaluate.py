@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.evaluation.perplexity import perplexity
-from weft.evaluation.running_text import running_text
+from weft.evaluation.readers import Ids, LogProbabilities, Numbers
+from weft.evaluation.running_text import read_running_text, running_text
 from weft.loss import NOTHING, Loss
-from weft.model import RNNLM
+from weft.model import RNNLM, ModelState
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]
 """Some tokens of a text in order: ln P in nats (L,), and the marks of words outside the vocabulary (L,)."""
@@ -90,15 +91,35 @@ class StoredIds(Protocol):
 
 
 def evaluate_tokens(
-    model: RNNLM, ids: NDArray[Any] | StoredIds, first_id: int, streams: int = 1, block_length: int = 64
+    model: RNNLM,
+    ids: NDArray[Any] | StoredIds,
+    first_id: int,
+    streams: int = 1,
+    block_length: int = 64,
+    before_block: Callable[[], None] | None = None,
 ) -> Loss:
-    """The loss of the running text of token ids (L,); otherwise as `token_nats`."""
+    """The loss of the running text of token ids (L,); otherwise as `token_nats`.
+
+    before_block  called before every block; may raise an exception to end the evaluation
+    """
+    reader = LogProbabilities(model) if before_block is None else _Calling(model, before_block)
     loss = NOTHING
-    for nats in running_text(
-        model, ids.chunks() if isinstance(ids, StoredIds) else [ids], first_id, streams, block_length
-    ):
-        loss = loss.plus(Loss(-float(nats.sum(dtype=np.float64)), len(nats)))
+    chunks = ids.chunks() if isinstance(ids, StoredIds) else [ids]
+    for numbers in read_running_text(reader, chunks, first_id, streams, block_length):
+        loss = loss.plus(Loss(-float(numbers.sum(dtype=np.float64)), len(numbers)))
     return loss
+
+
+class _Calling(LogProbabilities):
+    """Calls a function before it reads a block."""
+
+    def __init__(self, model: RNNLM, before_block: Callable[[], None]) -> None:
+        super().__init__(model)
+        self.before_block = before_block
+
+    def read(self, xs: Ids, ts: Ids, state: ModelState) -> tuple[Numbers, ModelState]:
+        self.before_block()
+        return super().read(xs, ts, state)
 
 
 class _MarkQueue:

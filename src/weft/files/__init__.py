@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from weft.errors import InputError, MissingFileError
+from weft.files.locking import try_lock
 
 
 @contextmanager
@@ -20,9 +23,11 @@ def replace_atomically(path: Path) -> Iterator[BinaryIO]:
     The file is written under a temporary name in the same folder, synced to disk and renamed. After an error, for
     example on a full disk, the temporary file is removed and `path` is unchanged.
     """
+    remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w+b") as file:
+            try_lock(file.fileno())  # while it is locked, it is no leftover
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,6 +39,14 @@ def replace_atomically(path: Path) -> Iterator[BinaryIO]:
             error.filename = str(path)  # the user does not know the temporary name
         raise
     sync_folder(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed processes have left of `path`: those that no process has locked."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError), leftover.open("rb+") as file:
+            if re.fullmatch(r"\d+", leftover.name[len(path.name) + 2 : -4]) and try_lock(file.fileno()):
+                leftover.unlink()
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from weft.config import Config, Settings, TextConfig, TrainingConfig
 from weft.config.toml import write_config
+from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, build_model
-from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, oov_path, tokens_path
+from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, oov_path, text_of, tokens_path
 from weft.runs.defaults import choose_text, choose_training
 from weft.runs.reporting import Reporter, note_skipped
 from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
@@ -53,7 +54,7 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     steps_per_epoch(training_blocks(folder, config.training), config.training)  # raises if the text is too short
     for reason in choices.reasons:
         reporter.note(reason)
-    write_config(folder / CONFIG, config)
+    write_config(folder / CONFIG, config, tokens)
     counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
     reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
     return config
@@ -68,7 +69,9 @@ def untrained_model(run: Path, config: Config) -> LanguageModel:
 
 def training_blocks(run: Path, training: TrainingConfig) -> Blocks:
     """The blocks of the training tokens in the run folder `run`. Raises InputError if they are too few."""
-    ids = open_tokens(tokens_path(run, "train"))
+    ids = text_of(run, "train") if (run / CONFIG).exists() else open_tokens(tokens_path(run, "train"))
+    if ids is None:
+        raise MissingFileError(f"the training text of {run} is gone: restore {tokens_path(run, 'train')} from a copy")
     if training.random_bptt:
         return RandomBlocks(ids, training.batch_size, training.bptt, training.seed)
     return Blocks(ids, training.batch_size, training.bptt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from weft.config import Settings
-from weft.config.toml import read_config, write_config
+from weft.config.toml import check_unchanged, read_config, read_token_counts, write_config
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, load
 from weft.loss import Loss
-from weft.run_folder import CHECKPOINTS, CONFIG, WEIGHTS, check_free, check_run, new_run, tokens_path, writing
+from weft.run_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    WEIGHTS,
+    check_free,
+    check_run,
+    locked,
+    new_run,
+    recover,
+    text_of,
+    writing,
+)
 from weft.runs.kernel_warmup import exact_kernels, kernels_of_run
 from weft.runs.prepare import prepare, training_blocks, untrained_model
 from weft.runs.reporting import Reporter, Silent, describe_model
 from weft.runs.settings import check_given, given_settings, resumed_config
 from weft.runs.text_sources import Fetch
 from weft.text.download import fetch_corpus
-from weft.text.tokens import open_tokens
 from weft.training import Trainer, TrainingResult, newest_checkpoint
+from weft.training.signals import Stopped, check_stop
 
 
 @dataclass(frozen=True)
@@ -92,20 +104,26 @@ def train_run(
         raise InputError("resume goes on with a run and overwrite replaces it: give only one of them")
     if resume:
         check_run(run)
-        config = resumed_config(read_config(run / CONFIG), given, run)
-        return train_model(run, untrained_model(run, config), reporter, data=run)
+        with locked(run):
+            recover(run)
+            config = resumed_config(read_config(run / CONFIG), given, run)
+            check_unchanged(run / CONFIG)
+            return train_model(run, untrained_model(run, config), reporter, data=run)
     if not given.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
     check_given(given)
-    with new_run(run) as folder:
-        config = prepare(folder, given, reporter, fetch)
-        model = untrained_model(folder, config)
-    return train_model(run, model, reporter, data=run)
+    with locked(run):
+        recover(run)
+        check_free(run, overwrite)
+        with new_run(run) as folder:
+            config = prepare(folder, given, reporter, fetch)
+            model = untrained_model(folder, config)
+        return train_model(run, model, reporter, data=run)
 
 
 def train_model(run: Path, untrained: LanguageModel, reporter: Reporter, *, data: Path) -> Trained:
-    """Train a model in the run folder `run`, from its newest checkpoint if there is one.
+    """Train a model in the run folder `run`, from its newest checkpoint if there is one; the caller holds the lock.
 
     run   run folder with the tokenizer of the model
     data  run folder whose token ids are read
@@ -130,25 +148,28 @@ def train_model(run: Path, untrained: LanguageModel, reporter: Reporter, *, data
     elif (run / WEIGHTS).exists() and not (run / CHECKPOINTS).exists():
         raise MissingFileError(f"{run} holds a model and no checkpoint: there is nothing to go on from")
     with writing(run):
-        write_config(run / CONFIG, config)
+        token_counts = read_token_counts(run / CONFIG) if (run / CONFIG).exists() else None
+        write_config(run / CONFIG, config, token_counts)
     with kernels_of_run(config, reporter):
         result = trainer.train()
     if result.outcome == "interrupted":
-        raise KeyboardInterrupt(
-            f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}"
+        raise Stopped(
+            f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}",
+            result.signum or signal.SIGINT,
         )
     return Trained(run, result, load(run))
 
 
 def _validation(data: Path, lm: LanguageModel) -> Callable[[], Loss] | None:
     """A function that evaluates the model on the validation tokens of the run folder `data`; None without any."""
-    path = tokens_path(data, "valid")
-    if not path.exists():
+    ids, training = text_of(data, "valid"), lm.config.training
+    if ids is None:
         return None
-    ids, training = open_tokens(path), lm.config.training
 
     def validate() -> Loss:
         with exact_kernels(training):
-            return evaluate_tokens(lm.model, ids, lm.tokenizer.eos_id, training.batch_size, training.bptt)
+            return evaluate_tokens(
+                lm.model, ids, lm.tokenizer.eos_id, training.batch_size, training.bptt, before_block=check_stop
+            )
 
     return validate

@@ -154,8 +154,9 @@ def _writing(run: Path, what: str) -> Iterator[Path]:
     """A context manager that yields an empty temporary folder and removes all temporary folders at the end."""
     folder = run / CHECKPOINTS / ".saving.tmp"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_temporaries(run)
+        folder.parent.mkdir(exist_ok=True)  # not the run folder, which may have been moved
+        sync_folder(run)
+        remove_temporaries(run)
         folder.mkdir()
         yield folder
     except (OSError, SafetensorError) as error:
@@ -166,10 +167,11 @@ def _writing(run: Path, what: str) -> Iterator[Path]:
             + (f"the previous checkpoint {kept.name} is still valid" if kept else "there is no earlier checkpoint")
         ) from error
     finally:
-        _remove_temporaries(run)
+        remove_temporaries(run)
 
 
-def _remove_temporaries(run: Path) -> None:
+def remove_temporaries(run: Path) -> None:
+    """Remove what a killed process has left of a checkpoint or of the best weights."""
     for path in (run / CHECKPOINTS).glob(".*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
 

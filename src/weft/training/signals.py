@@ -1,4 +1,8 @@
-"""Handling of SIGINT (Ctrl-C) and SIGTERM: the first asks to stop after the current step, the second stops at once."""
+"""Signals that ask to stop: SIGINT (Ctrl-C), SIGTERM, and SIGHUP of a terminal that closes.
+
+During training the first signal asks to stop, so that the run is saved first; the second raises KeyboardInterrupt at
+once. A signal that the parent process has chosen to ignore, as `nohup` does with SIGHUP, stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +12,85 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has ended the command; `signum` is its number."""
+
+    def __init__(self, message: str = "", signum: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+
+class WorkAbandoned(Exception):
+    """A signal has ended a part of the work that need not be completed; see `StopRequest.check`."""
+
 
 class StopRequest:
-    """`made`: whether SIGINT or SIGTERM has been received."""
+    """`made`: whether a signal has asked to stop; `signum`: its number."""
 
     def __init__(self) -> None:
         self.made = False
+        self.signum: int = signal.SIGINT
+        self._abandoning = False
 
     def signalled(self, signum: int, frame: FrameType | None) -> None:
         if self.made:
-            raise KeyboardInterrupt
-        self.made = True
+            raise Stopped(signum=signum)
+        self.made, self.signum = True, signum
+        if self._abandoning:
+            raise WorkAbandoned
+
+    def check(self) -> None:
+        """Raise WorkAbandoned if a signal has asked to stop."""
+        if self.made:
+            raise WorkAbandoned
+
+    @contextmanager
+    def abandoning(self) -> Iterator[None]:
+        """A context manager for work that a signal may interrupt anywhere; then the work is left undone."""
+        self._abandoning = True
+        try:
+            yield
+        except WorkAbandoned:
+            pass
+        finally:
+            self._abandoning = False
+
+
+_requests: list[StopRequest] = []
+
+
+def check_stop() -> None:
+    """Raise WorkAbandoned if training is under way in this process and a signal has asked to stop it."""
+    if _requests:
+        _requests[-1].check()
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """A context manager that yields a request, which the first SIGINT or SIGTERM makes.
+    """A context manager that yields a request, which the first signal makes; the second raises Stopped at once.
 
-    The second signal raises KeyboardInterrupt at once. Only the main thread can handle signals: in other threads the
-    request is never made. The previous handlers are restored at the end.
+    Only the main thread can handle signals: in other threads the request is never made. The previous handlers are
+    restored at the end.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    _requests.append(request)
     try:
-        for number in before:
+        for number in handled:
             signal.signal(number, request.signalled)
         yield request
     finally:
-        for number, handler in before.items():
+        _requests.remove(request)
+        for number in handled:
             # None: the handler was not installed by Python, which cannot restore it.
+            handler = before[number]
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

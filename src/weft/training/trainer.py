@@ -27,12 +27,14 @@ from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
 from weft.training.run_writer import NoWriter, RunFolderWriter, RunWriter
 from weft.training.schedule import make_schedule
-from weft.training.signals import StopRequest, stop_on_signal
+from weft.training.signals import StopRequest, WorkAbandoned, stop_on_signal
 from weft.training.step import Stepper, steps_per_epoch
 from weft.training.training_state import TrainingState
 
 SECONDS_BETWEEN_EPOCH_SAVES = 1.0
 """Shorter epochs are not each followed by a checkpoint. Resuming from an earlier checkpoint gives the same weights."""
+SECONDS_OF_LONG_VALIDATION = 1.0
+"""Before a validation that takes longer, the weights are saved; before the first one always."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class TrainingResult:
 
     outcome: str
     """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted' (by a signal)."""
+    signum: int | None
+    """The number of the signal that interrupted the run."""
     step: int
     """Number of updates."""
     epoch: int
@@ -90,6 +94,9 @@ class Trainer:
         self.epoch_loss, self.epoch_seconds = NOTHING, 0.0
         self.train_loss: Loss | None = None
         self.best: Loss | None = None
+        self._saved_at, self._saved_step = -math.inf, -1
+        self._seconds_of_validation = math.inf
+        self.validation_due = False
 
     def resume(self, checkpoint: Path) -> None:
         """Continue from the checkpoint in the folder `checkpoint`, bit for bit as if the run had not stopped.
@@ -114,6 +121,7 @@ class Trainer:
         self.epoch_loss, self.epoch_seconds = state.epoch_loss, state.epoch_seconds
         self.train_loss, self.best = state.train, state.best
         self.epochs_without_improvement = state.epochs_without_improvement
+        self.validation_due = state.validation_due
         if self.config.schedule == "cosine" and state.total_steps != self.total_steps:
             self.progress.note(
                 f"the run was to have {state.total_steps:,} steps and now has {self.total_steps:,}: the learning rate "
@@ -123,44 +131,61 @@ class Trainer:
     def train(self) -> TrainingResult:
         """Train until all epochs are done, the validation loss stops improving, or a signal asks to stop.
 
-        On the first SIGINT or SIGTERM the current step is finished and a checkpoint saved. The second raises
-        KeyboardInterrupt at once. Raises TrainingDivergedError, before the parameters are updated, if the loss or the
-        gradient is not finite, and InputError if the run folder cannot be written. After each of these errors the last
-        checkpoint is valid.
+        On the first SIGINT, SIGTERM or SIGHUP the current step is finished and a checkpoint saved; a validation is
+        abandoned, and done again when the run is resumed. The second raises KeyboardInterrupt at once. Raises
+        TrainingDivergedError, before the parameters are updated, if the loss or the gradient is not finite, and
+        InputError if the run folder cannot be written. After each of these errors the last checkpoint is valid.
         """
         # `_check_finite` detects overflow and raises an error of weft instead of a warning of NumPy.
         with stop_on_signal() as stop, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             try:
-                outcome = self._outcome(stop)
+                outcome = None if self.validation_due else self._outcome(stop)
                 if outcome is None:
                     outcome = self._train(stop)
                 else:
                     self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
             finally:
                 self.progress.close()
-                self.writer.close()
-        return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
+                self.writer.close(stop)
+        signum = stop.signum if outcome == "interrupted" else None
+        return TrainingResult(outcome, signum, self.step, self.epoch, self.best, self.train_loss)
 
     def _train(self, stop: StopRequest) -> str:
         self.writer.begin(self.step)
         first, began = self.step, time.perf_counter()
-        saved = began
-        outcome = None
+        self._saved_at, self._saved_step = began, self.step
+        outcome = self._end_steps(stop, self.schedule.lr(self.step - 1)) if self.validation_due else None
         while outcome is None:
             lr = self._take_step()
             seconds_a_step = (time.perf_counter() - began) / (self.step - first)
             self.progress.stepped(self._status(lr, seconds_a_step * (self.total_steps - self.step)))
-            epoch_ended = self.step == (self.epoch + 1) * self.steps_per_epoch
-            if epoch_ended:
-                self._end_epoch(lr)
-            elif self.step == self.total_steps:
-                self._evaluate(lr)
-            outcome = self._outcome(stop)
-            every = min(self.config.save_every, SECONDS_BETWEEN_EPOCH_SAVES) if epoch_ended else self.config.save_every
-            if outcome or time.perf_counter() - saved >= every:
-                self._save()
-                saved = time.perf_counter()
+            outcome = self._end_steps(stop, lr)
         return outcome
+
+    def _end_steps(self, stop: StopRequest, lr: float) -> str | None:
+        """What follows a step: validation, saving, drawing. Returns why the run ends here; None if it continues."""
+        epoch_ended = self.step == (self.epoch + 1) * self.steps_per_epoch
+        validated = self.validation_due = epoch_ended or self.step == self.total_steps
+        if self.validation_due:
+            if self._validation_is_long() and time.perf_counter() - self._saved_at >= SECONDS_BETWEEN_EPOCH_SAVES:
+                self._save()
+            try:
+                if epoch_ended:
+                    self._end_epoch(lr)
+                else:
+                    self._evaluate(lr)
+            except WorkAbandoned:
+                if self._saved_step != self.step:
+                    self._save()
+                return "interrupted"
+            self.validation_due = False
+        outcome = self._outcome(stop)
+        every = min(self.config.save_every, SECONDS_BETWEEN_EPOCH_SAVES) if epoch_ended else self.config.save_every
+        if outcome or time.perf_counter() - self._saved_at >= every:
+            self._save()
+        if validated:
+            self.writer.draw(stop)
+        return outcome or self._outcome(stop)
 
     def _outcome(self, stop: StopRequest) -> str | None:
         """Why the run ends after this step; None if it continues."""
@@ -194,7 +219,9 @@ class Trainer:
         """Validate, and store the results. Returns the decisive loss, and whether it is the best so far."""
         train = self.train_loss = self.epoch_loss
         with self.averaging.in_place():
+            began = time.perf_counter()
             valid = self.validate() if self.validate else None
+            self._seconds_of_validation = time.perf_counter() - began
             score = valid or train
             self._check_finite("validation loss", score.nats, self.step)
             self._check_finite("validation perplexity", perplexity(score), self.step)
@@ -209,12 +236,16 @@ class Trainer:
         self.progress.epoch_ended(metrics)
         return score, improved
 
+    def _validation_is_long(self) -> bool:
+        return self.validate is not None and self._seconds_of_validation >= SECONDS_OF_LONG_VALIDATION
+
     def _save(self) -> None:
         self._check_finite("norm of the parameters", global_norm(self.model.named_parameters()), self.step)
         if self.best is None:
             with self.averaging.in_place():
                 self.writer.keep_best(self.model.named_parameters())
         self.writer.save(self._checkpoint())
+        self._saved_at, self._saved_step = time.perf_counter(), self.step
 
     def _checkpoint(self) -> Checkpoint:
         training = TrainingState(
@@ -235,6 +266,7 @@ class Trainer:
             train=self.train_loss,
             best=self.best,
             epochs_without_improvement=self.epochs_without_improvement,
+            validation_due=self.validation_due,
         )
         weights, average = self.model.named_parameters(), self.averaging.arrays()
         return Checkpoint(weights, self.optimizer.state(), average, self.model.state or (), training)
@@ -255,7 +287,7 @@ class Trainer:
         if not math.isfinite(value):
             raise TrainingDivergedError(
                 f"training diverged: the {what} became {value} at step {step:,}; "
-                f"{self.writer.last_checkpoint()}; try a lower --lr or a lower --clip"
+                f"{self.writer.last_checkpoint()}; start again with --overwrite and a lower --lr or a lower --clip"
             )
 
 

@@ -43,6 +43,8 @@ class TrainingState:
     best: Loss | None
     """Best loss at the end of an epoch: validation, or training if no text is held out."""
     epochs_without_improvement: int
+    validation_due: bool
+    """Whether the step was to be followed by a validation that had not ended yet."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of all fields and the format version; a loss is its nats and tokens."""
@@ -67,7 +69,12 @@ class TrainingState:
         checked |= {name: saved.mapping(name) for name in ("schedule_state", "averaging_state", "random_state")}
         checked |= {name: _loss(saved, name) for name in ("train", "best")}
         epoch_loss = _loss(saved, "epoch_loss") or NOTHING
-        return cls(**checked, epoch_loss=epoch_loss, epoch_seconds=saved.number("epoch_seconds"))
+        return cls(
+            **checked,
+            epoch_loss=epoch_loss,
+            epoch_seconds=saved.number("epoch_seconds"),
+            validation_due=saved.truth("validation_due"),
+        )
 
 
 WHOLE_NUMBERS = (
@@ -79,7 +86,7 @@ WHOLE_NUMBERS = (
     "total_steps",
     "epochs_without_improvement",
 )
-DEFAULTS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_state": {}}
+DEFAULTS: dict[str, Any] = {"accumulate": 1, "averaging": "none", "averaging_state": {}, "validation_due": False}
 """Values of fields that are missing in checkpoints of earlier versions."""
 
 

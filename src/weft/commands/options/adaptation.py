@@ -13,9 +13,8 @@ from weft.commands.options.declaration import choice_option, number_option, opti
 from weft.commands.options.values import one_of
 from weft.errors import InputError, MissingFileError
 from weft.language_model import LanguageModel
-from weft.run_folder import tokens_path
+from weft.run_folder import text_of
 from weft.text.batches import Blocks
-from weft.text.tokens import open_tokens
 
 RULES = ("sgd", "rms")
 
@@ -157,12 +156,11 @@ class AdaptationOptions:
 
 def rms_on_training_text(lm: LanguageModel, run: Path, block: int) -> GradientRMS:
     """The RMS of gradients on the training text of the run, over blocks of `block` tokens spread over the text."""
-    path = tokens_path(run, "train")
-    if not path.exists():
+    ids = text_of(run, "train")
+    if ids is None:
         raise MissingFileError(
             f"{run} has no training text (data/), on which --dynamic-rule rms measures gradients: take the rule sgd"
         )
-    ids = open_tokens(path)
     blocks = Blocks(ids, max(1, min(RMS_STREAMS, len(ids) // block)), min(block, len(ids)))
     return measure_gradient_rms(lm.model, islice(blocks, min(RMS_BLOCKS, blocks.blocks_per_epoch)))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from weft.commands.options.declaration import option
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, load
-from weft.run_folder import CONFIG, METRICS
+from weft.run_folder import CONFIG, METRICS, run_folders
 
 RUNS = Path("runs")
 
@@ -31,7 +31,7 @@ def chosen_run(run: Path | None) -> Path:
     """`run`; if None, the newest run under `runs/`, printed on standard error. Raises MissingFileError without runs."""
     if run is not None:
         return run
-    runs = [folder.parent for folder in RUNS.glob(f"*/{CONFIG}")]
+    runs = run_folders(RUNS)
     if not runs:
         raise MissingFileError(
             "no run is given and there is none under runs/: train one with `weft train`, or name one with --run"

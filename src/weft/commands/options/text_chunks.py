@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from weft.commands.options.text import open_text
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel
-from weft.run_folder import oov_path, tokens_path
+from weft.run_folder import held_out_texts, oov_path, text_of
 from weft.runs.reporting import OnStream
 from weft.text.tokens import TokenIds, open_tokens
 
@@ -42,17 +42,17 @@ def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None
 
 
 def _first_held_out(run: Path) -> str:
-    for split in ("test", "valid"):
-        if tokens_path(run, split).exists():
-            return split
+    for split in reversed(held_out_texts(run)):
+        return split
     raise MissingFileError(f"{run} has no text of its own that was held out: name a text to evaluate")
 
 
 def _held_out_text(run: Path, split: str) -> tuple[TokenIds, TokenIds]:
     """The token ids of a held-out text of the run and the marks of unknown words."""
-    if not tokens_path(run, split).exists():
+    ids = text_of(run, split)
+    if ids is None:
         raise MissingFileError(f"{run} has no {split} text: name a text in its place, or another --split")
-    return open_tokens(tokens_path(run, split)), open_tokens(oov_path(run, split))
+    return ids, open_tokens(oov_path(run, split))
 
 
 def _chunks(ids: TokenIds, oov: TokenIds, on_tokens: Callable[[int], None] | None) -> Chunks:
