@@ -1,7 +1,7 @@
 """The command `weft`: finds the command that is named, and turns every error into one line and an exit code.
 
-0: success, or the reader of the output closed it. 2: the input cannot be used. 130: stopped by Ctrl-C. 1: a bug in
-weft.
+0: success, or the reader of the output closed it. 2: the input cannot be used. 130: stopped by Ctrl-C, SIGTERM or
+SIGHUP. 1: a bug in weft.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import typer.main
 from weft import __version__
 from weft.commands.help import HelpCommand, HelpGroup, described, write_rows
 from weft.commands.registry import COMMANDS, GROUPS, Entry
+from weft.commands.signal_handling import STOPPED, stoppable
 from weft.commands.usage_errors import USAGE_ERROR, in_one_line
 from weft.errors import WeftError
 
@@ -131,14 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        try:
-            code = app(arguments, prog_name="weft", standalone_mode=False)
-            sys.stdout.flush()
-            return int(code or 0)
-        except _Interrupted as interrupted:
-            raise interrupted.__cause__ or interrupted from None
+        with stoppable():
+            try:
+                code = app(arguments, prog_name="weft", standalone_mode=False)
+                sys.stdout.flush()
+                return int(code or 0)
+            except _Interrupted as interrupted:
+                raise interrupted.__cause__ or interrupted from None
     except (KeyboardInterrupt, typer.Abort) as interrupt:
-        return _print_error(str(interrupt) or "stopped", 130)
+        return _print_error(str(interrupt) or "stopped", STOPPED)
     except Exception as error:
         if debug:
             traceback.print_exc()

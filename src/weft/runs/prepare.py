@@ -71,7 +71,9 @@ def training_blocks(run: Path, training: TrainingConfig) -> Blocks:
     """The blocks of the training tokens in the run folder `run`. Raises InputError if they are too few."""
     ids = text_of(run, "train") if (run / CONFIG).exists() else open_tokens(tokens_path(run, "train"))
     if ids is None:
-        raise MissingFileError(f"the training text of {run} is gone: restore {tokens_path(run, 'train')} from a copy")
+        raise MissingFileError(
+            f"there are no tokens at {tokens_path(run, 'train')}: restore the training text from a copy"
+        )
     if training.random_bptt:
         return RandomBlocks(ids, training.batch_size, training.bptt, training.seed)
     return Blocks(ids, training.batch_size, training.bptt)

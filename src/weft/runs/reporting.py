@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from weft.config import TrainingConfig
 from weft.model import RNNLM
+from weft.training.lasting_stream import lasting
 from weft.training.optimizer import Optimizer
 from weft.training.progress import NoProgress, PlainProgress, Progress
 
@@ -89,7 +90,7 @@ class OnStream:
     """Writes lines to a text stream, and progress bars if it is a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+        self.stream = lasting(stream)
 
     def note(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
@@ -124,6 +125,7 @@ class OnStream:
 
 def progress_on(stream: TextIO) -> Progress:
     """Live progress if `stream` is a terminal that can show it, plain lines otherwise."""
+    stream = lasting(stream)
     if not stream.isatty():
         return PlainProgress(stream)
     from rich.console import Console

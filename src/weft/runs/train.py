@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from weft.runs.settings import check_given, given_settings, resumed_config
 from weft.runs.text_sources import Fetch
 from weft.text.download import fetch_corpus
 from weft.training import Trainer, TrainingResult, newest_checkpoint
-from weft.training.signals import Stopped, check_stop
+from weft.training.signals import check_stop
 
 
 @dataclass(frozen=True)
@@ -153,9 +152,8 @@ def train_model(run: Path, untrained: LanguageModel, reporter: Reporter, *, data
     with kernels_of_run(config, reporter):
         result = trainer.train()
     if result.outcome == "interrupted":
-        raise Stopped(
-            f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}",
-            result.signum or signal.SIGINT,
+        raise KeyboardInterrupt(
+            f"stopped at step {result.step:,} and saved; go on with: weft train --resume --out {shlex.quote(str(run))}"
         )
     return Trained(run, result, load(run))
 

@@ -17,30 +17,21 @@ STOPPING = tuple(
 )  # Windows has no SIGHUP
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal has ended the command; `signum` is its number."""
-
-    def __init__(self, message: str = "", signum: int = signal.SIGINT) -> None:
-        super().__init__(message)
-        self.signum = signum
-
-
 class WorkAbandoned(Exception):
     """A signal has ended a part of the work that need not be completed; see `StopRequest.check`."""
 
 
 class StopRequest:
-    """`made`: whether a signal has asked to stop; `signum`: its number."""
+    """`made`: whether a signal has asked to stop."""
 
     def __init__(self) -> None:
         self.made = False
-        self.signum: int = signal.SIGINT
         self._abandoning = False
 
     def signalled(self, signum: int, frame: FrameType | None) -> None:
         if self.made:
-            raise Stopped(signum=signum)
-        self.made, self.signum = True, signum
+            raise KeyboardInterrupt
+        self.made = True
         if self._abandoning:
             raise WorkAbandoned
 
@@ -64,6 +55,11 @@ class StopRequest:
 _requests: list[StopRequest] = []
 
 
+def is_training() -> bool:
+    """Whether training is under way in this process, in which signals are requests to stop."""
+    return bool(_requests)
+
+
 def check_stop() -> None:
     """Raise WorkAbandoned if training is under way in this process and a signal has asked to stop it."""
     if _requests:
@@ -72,7 +68,7 @@ def check_stop() -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """A context manager that yields a request, which the first signal makes; the second raises Stopped at once.
+    """A context manager that yields a request, which the first signal makes; the second raises KeyboardInterrupt at once.
 
     Only the main thread can handle signals: in other threads the request is never made. The previous handlers are
     restored at the end.

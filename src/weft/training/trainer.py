@@ -43,8 +43,6 @@ class TrainingResult:
 
     outcome: str
     """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted' (by a signal)."""
-    signum: int | None
-    """The number of the signal that interrupted the run."""
     step: int
     """Number of updates."""
     epoch: int
@@ -147,8 +145,7 @@ class Trainer:
             finally:
                 self.progress.close()
                 self.writer.close(stop)
-        signum = stop.signum if outcome == "interrupted" else None
-        return TrainingResult(outcome, signum, self.step, self.epoch, self.best, self.train_loss)
+        return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
 
     def _train(self, stop: StopRequest) -> str:
         self.writer.begin(self.step)
