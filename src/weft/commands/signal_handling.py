@@ -26,10 +26,10 @@ STOPPED = 130
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """A context manager in which the stopping signals raise KeyboardInterrupt, or end the process if that takes too long.
+    """A context manager in which the stopping signals raise KeyboardInterrupt, or end the process.
 
-    Only the main thread can handle signals: in other threads nothing changes. Signals that the parent process has
-    chosen to ignore stay ignored.
+    They end it if the exception is not raised within SECONDS_TO_HANDLE. Only the main thread can handle signals: in
+    other threads nothing changes. Signals that the parent process has chosen to ignore stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -68,10 +68,10 @@ def check_stop() -> None:
 
 @contextmanager
 def stop_on_signal() -> Iterator[StopRequest]:
-    """A context manager that yields a request, which the first signal makes; the second raises KeyboardInterrupt at once.
+    """A context manager that yields a request, which the first signal makes.
 
-    Only the main thread can handle signals: in other threads the request is never made. The previous handlers are
-    restored at the end.
+    The second signal raises KeyboardInterrupt at once. Only the main thread can handle signals: in other threads the
+    request is never made. The previous handlers are restored at the end.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
