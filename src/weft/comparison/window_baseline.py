@@ -16,7 +16,7 @@ from weft.config.toml import read_config, write_config
 from weft.errors import CheckpointError, MissingFileError
 from weft.files import sync_folder
 from weft.language_model import LanguageModel, build_model, load
-from weft.run_folder import BASELINES, CHECKPOINTS, CONFIG, TOKENIZER, writing
+from weft.run_folder import BASELINES, CHECKPOINTS, CONFIG, TOKENIZER, locked, writing
 from weft.runs.reporting import Reporter
 from weft.runs.train import train_model
 
@@ -34,7 +34,7 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
         return load(kept)
     reporter.note(_announcement(config, run, kept))
     folder = kept.with_name(f"{kept.name}{UNFINISHED}")
-    with writing(run):
+    with locked(run), writing(run):
         if not _has_config(folder, config):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -50,7 +50,7 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"stopped while training {kept.name}; the same command goes on with it") from None
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-        shutil.rmtree(kept, ignore_errors=True)
+        shutil.rmtree(kept, ignore_errors=True)  # of other settings: its loss at a crash loses nothing
         folder.rename(kept)
         sync_folder(kept.parent)
     return load(kept)
