@@ -170,7 +170,7 @@ def test_an_edited_setting_is_refused_where_it_would_change_results(run: Path) -
     with pytest.raises(InputError, match=r"was damaged or edited.*remove the line that begins with digest"):
         weft.load(run)
     edited = "\n".join(line for line in config.splitlines() if not line.startswith("digest"))
-    (run / "config.toml").write_text(edited.replace("lr = ", "lr = 1"), "utf-8")
+    (run / "config.toml").write_text(edited.replace("\nlr = ", "\nlr = 1"), "utf-8")
     weft.load(run)
     (run / "config.toml").write_text(config.replace("epochs = 1", "epochs = 3  # more"), "utf-8")
     weft.load(run)
