@@ -25,8 +25,8 @@ from weft.runs.recipes import find_recipe, recipe_names
 NAVIGATION: dict[str, dict[str, list[str]]] = {
     "index": {
         "Use": [
-            "tutorial", "training", "run-folder", "evaluation", "adaptation", "ngrams", "rescoring", "large-vocabularies", "python",
-            "deployment",
+            "tutorial", "training", "run-folder", "evaluation", "adaptation", "ngrams", "rescoring",
+            "large-vocabularies", "python", "deployment",
         ],
         "Understand": ["layers", "architecture", "kernels"],
         "Results": ["benchmarks", "recipes"],
