@@ -16,15 +16,12 @@ from typing import Any
 from benchmarks.contender import BFLOAT16, FUSED, INT8
 from benchmarks.row import RATIO, ratio_of
 from weft.files import replace_atomically
+from weft.presentation.palette import BLUE, GREEN, GRID, INK, ORANGE, PURPLE, SKY_BLUE, VERMILION
 
 Figures = dict[str, Any]
 TIMED = ("training", "scoring", "streaming")
 PER_TOKEN = "microseconds_per_token"
 SIZES = {"V": "vocabulary size V", "H": "hidden size H", "T": "steps T", "N": "streams N"}
-INK, GRID = "#1b1b1b", "#d9d9d9"
-# The palette of Okabe and Ito, distinguishable with every form of colour vision. Line styles, markers and hatches
-# differ too: there are more contenders than colours.
-BLUE, ORANGE, GREEN, PURPLE, SKY_BLUE, VERMILION = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 
 
 @dataclass(frozen=True)

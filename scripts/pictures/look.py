@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weft.presentation.palette import BLUE, DARK_INK, DARK_PAPER, INK, PAPER, SERIES, SKY_BLUE, VERMILION
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -26,16 +28,16 @@ class Scheme:
     block: str
     box: str
     surprising: str
-    state: str = "#0072b2"
-    backward: str = "#d55e00"
-    series: tuple[str, ...] = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+    state: str = BLUE
+    backward: str = VERMILION
+    series: tuple[str, ...] = SERIES
 
 
 SCHEMES = (
-    Scheme("", ink="#1b1b1b", paper="#ffffff", block="#eeeeee", box="#ffffff", surprising="#f4a582"),
+    Scheme("", ink=INK, paper=PAPER, block="#eeeeee", box=PAPER, surprising="#f4a582"),
     Scheme(
-        "-dark", ink="#f2f2f2", paper="#15171c", block="#262a32", box="#15171c", surprising="#7a3b1e",
-        state="#56b4e9", backward="#ff8a3d",
+        "-dark", ink=DARK_INK, paper=DARK_PAPER, block="#262a32", box=DARK_PAPER, surprising="#7a3b1e",
+        state=SKY_BLUE, backward="#ff8a3d",
     ),
 )  # fmt: skip
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from weft.comparison.context_length import Measured
 from weft.files import replace_atomically
+from weft.presentation.palette import INK, SERIES
 from weft.visualization.fonts import drawable, families_for
 
-# The palette of Okabe and Ito, distinguishable with every form of colour vision; markers and line styles differ too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = (*SERIES, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from weft.files import replace_atomically
+from weft.presentation.palette import BLUE, SKY_BLUE, VERMILION
 from weft.training.lr_range_test import Sweep
 from weft.training.metrics import EpochMetrics
 
-# Colours of the palette of Okabe and Ito, which readers with any colour vision can tell apart; the markers differ too.
-BLUE, VERMILION, SKY_BLUE = "#0072B2", "#D55E00", "#56B4E9"
 TRAINING: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-", "label": "training"}
 VALIDATION: dict[str, Any] = {"color": VERMILION, "marker": "s", "linestyle": "--", "label": "validation"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weft.presentation.palette import VERMILION
 from weft.visualization.colour_scale import BACKGROUNDS, FOREGROUNDS
 
 _STYLE = """\
@@ -15,11 +16,11 @@ main span { padding: 0.2em 0 }
 .oov { text-decoration: underline dotted 2px }
 .end::before { content: "↵" }
 .part::before { content: "·" }
-main span:hover, main span:focus { outline: 3px solid #d55e00 }
+main span:hover, main span:focus { outline: 3px solid VERMILION }
 main span:hover::after, main span:focus::after {
   content: attr(data-tip); position: fixed; left: 0; bottom: 0; z-index: 1; padding: 0.6em 1em; max-width: 90vw;
   direction: ltr; text-align: left; white-space: pre-wrap; font: 14px/1.4 monospace;
-  color: #000; background: #fff; border: 2px solid #d55e00
+  color: #000; background: #fff; border: 2px solid VERMILION
 }
 main span:hover::after { z-index: 2 }
 @media print { body { padding-bottom: 0 } main p { break-inside: avoid } }
@@ -29,6 +30,6 @@ main span:hover::after { z-index: 2 }
 def style() -> str:
     """The style sheet, with the classes `s0`, `s1`, … for the levels of surprisal."""
     pairs = enumerate(zip(BACKGROUNDS, FOREGROUNDS, strict=True))
-    return _STYLE + "".join(
+    return _STYLE.replace("VERMILION", VERMILION) + "".join(
         f".s{number} {{ background: {background}; color: {text} }}\n" for number, (background, text) in pairs
     )
