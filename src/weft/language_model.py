@@ -177,9 +177,14 @@ class LanguageModel:
         for id in self.tokenizer.encode(prompt):
             decoder.push(id)
 
+        # The decoder puts a space between words, which is there already if the prompt ends in one.
+        blank = " " if self.tokenizer.unit == "word" and prompt[-1:].isspace() else ""
+
         def pieces() -> Iterator[str]:
-            for id in islice(generate(self.steps, start.scores, start.state, sampling, rng), max_tokens):
-                yield decoder.push(id)
+            ids = islice(generate(self.steps, start.scores, start.state, sampling, rng), max_tokens)
+            for index, id in enumerate(ids):
+                piece = decoder.push(id)
+                yield piece if index else piece.removeprefix(blank)
             yield decoder.flush()
 
         return pieces()

@@ -47,6 +47,22 @@ def test_the_prompt_can_be_standard_input(run_weft: RunWeft, trained: Path) -> N
     assert "standard input is not UTF-8" in run_weft(*line, "-", stdin=b"\xff").refusal()
 
 
+@pytest.mark.parametrize("ending", [" ", "\t", "  "])
+def test_a_blank_at_the_end_of_a_prompt_is_not_doubled(run_weft: RunWeft, trained: Path, ending: str) -> None:
+    line = ("generate", "--max-tokens", 5, "--seed", 1, "--ban", "<eos>", "--run", trained, "--prompt")
+    plain, ended = run_weft(*line, "the cat"), run_weft(*line, f"the cat{ending}")
+    assert ended.out == plain.out.replace("the cat ", f"the cat{ending}", 1)
+    assert ended.err == ""
+
+
+def test_a_blank_before_byte_pairs_is_reported(run_weft: RunWeft, text: Path) -> None:
+    pytest.importorskip("tokenizers")
+    weft.train(text, out="bpe", tokenizer="bpe", vocab_size=300, epochs=1, hidden_size=4, embedding_size=4)
+    for line in (("generate", "--max-tokens", 2, "--prompt"), ("next",)):
+        assert "the prompt ends in a blank" in run_weft(*line, "the cat ", "--run", "bpe").err
+        assert run_weft(*line, "the cat", "--run", "bpe").err == ""
+
+
 def test_banned_tokens_are_not_generated(run_weft: RunWeft, trained: Path) -> None:
     line = ("generate", "--max-tokens", 200, "--seed", 1, "--run", trained)
     assert {"the", "cat"} <= set(run_weft(*line).out.split())
