@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,31 @@ def test_a_font_that_has_the_characters_is_found(monkeypatch: pytest.MonkeyPatch
     assert fonts.families_for("a 我喜☃") == (["DejaVu Sans", "DejaVu Serif"], set())
     assert fonts.families_for("我\U000f0000") == (["DejaVu Sans", "DejaVu Serif"], {"\U000f0000"})
     assert fonts.families_for("abc") == (["DejaVu Sans"], set())
+
+
+def test_a_font_installed_since_the_list_of_fonts_was_made_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib import font_manager, get_data_path
+
+    characters = "\ue0dc\ue10f"  # of a private area, which this font of matplotlib has
+    listed = font_manager.fontManager.ttflist
+    stale = [font for font in listed if not font.name.startswith("STIXNonUnicode")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", stale)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [font.fname for font in stale])
+    assert fonts.families_for(characters)[1] == set(characters)
+    installed = Path(shutil.copy(Path(get_data_path()) / "fonts/ttf/STIXNonUni.ttf", tmp_path))
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(b"no font")
+    paths = [str(broken), str(installed), *(font.fname for font in stale)]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: paths)
+    assert write_png(tmp_path / "plot.png", [characters_of(characters)]) == []
+    assert fonts.families_for(characters) == (["DejaVu Sans", "STIXNonUnicode"], set())
+
+
+def test_folders_of_fonts_are_searched_only_for_characters_that_are_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: pytest.fail("not needed"))
+    assert fonts.families_for("the café") == (["DejaVu Sans"], set())
 
 
 def test_right_to_left_words_are_noted_where_letters_are_not_joined(

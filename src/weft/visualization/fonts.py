@@ -1,14 +1,25 @@
-"""Fonts for words of any script: the installed fonts with the characters that the default font lacks."""
+"""Fonts for words of any script: the installed fonts with the characters that the default font lacks.
+
+matplotlib keeps a list of fonts for all later runs, which a font installed since is not in. If characters are lacking,
+the folders of fonts are searched for files that are not in the list, and those that have the characters are added.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 DEFAULT = "DejaVu Sans"
 """Installed with matplotlib."""
 
 SUBSTITUTE = "□"
+
+LARGE = (
+    "CJK", "SourceHan", "WenQuanYi", "wqy", "YaHei", "msyh", "SimHei", "SimSun", "PingFang", "Hiragino", "Unicode",
+    "Fallback",
+)  # fmt: skip
+"""Parts of the names of fonts for large scripts, without spaces: most other fonts have a few hundred characters."""
 
 
 def families_for(characters: Iterable[str]) -> tuple[list[str], set[str]]:
@@ -18,15 +29,19 @@ def families_for(characters: Iterable[str]) -> tuple[list[str], set[str]]:
     families = [DEFAULT]
     left = {character for character in characters if not character.isspace()}
     left -= _characters_of(findfont(FontProperties(family=DEFAULT)))
-    # "Last Resort" has a box for every character. Fonts named after large scripts are tried first: most others have a
-    # few hundred characters.
-    installed = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
-    for font in sorted(installed, key=lambda font: (not _is_large(font.name), font.name)):
+    # "Last Resort" has a box for every character.
+    listed = [font for font in fontManager.ttflist if not font.name.startswith("Last Resort")]
+    for font in sorted(listed, key=lambda font: (not _is_large(font.name), font.name)):
         if not left:
-            break
-        found = left & _characters_of(font.fname)
-        if found:
+            return families, left
+        if found := left & _characters_of(font.fname):
             families.append(font.name)
+            left -= found
+    for path in _unlisted() if left else ():
+        found = left & _characters_of(path)
+        name = _listed_name(path) if found else None
+        if name is not None:
+            families.append(name)
             left -= found
     return families, left
 
@@ -36,20 +51,29 @@ def drawable(text: str, lacking: set[str]) -> str:
     return "".join(SUBSTITUTE if character in lacking else character for character in text)
 
 
+def _unlisted() -> list[str]:
+    """The files of installed fonts that matplotlib's list does not have, fonts for large scripts first."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    listed = {font.fname for font in fontManager.ttflist}
+    found = [path for path in findSystemFonts() if path not in listed and "LastResort" not in path]
+    return sorted(found, key=lambda path: (not _is_large(Path(path).stem), path))
+
+
+def _listed_name(path: str) -> str | None:
+    """The family of the font in a file, which is added to the list of this process; None if it cannot be used."""
+    from matplotlib.font_manager import fontManager
+
+    count = len(fontManager.ttflist)
+    try:
+        fontManager.addfont(path)
+    except (OSError, RuntimeError, LookupError, ValueError):
+        return None
+    return fontManager.ttflist[count].name
+
+
 def _is_large(name: str) -> bool:
-    large = (
-        "CJK",
-        "Source Han",
-        "WenQuanYi",
-        "YaHei",
-        "SimHei",
-        "SimSun",
-        "PingFang",
-        "Hiragino",
-        "Unicode",
-        "Fallback",
-    )
-    return any(part in name for part in large)
+    return any(part in name.replace(" ", "") for part in LARGE)
 
 
 @cache
