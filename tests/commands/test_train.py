@@ -30,6 +30,14 @@ def test_a_text_alone_is_enough(run_weft: RunWeft, text: Path) -> None:
     assert len(Path("runs/my/metrics.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_training_perplexity_says_why_that_of_eval_differs(run_weft: RunWeft) -> None:
+    Path("sentence.txt").write_text("you say goodbye and i say hello .\n", encoding="utf-8")
+    answer = run_weft("train", "sentence.txt", "--tokenizer", "word", "--epochs", 2, "--max-steps", 5)
+    _first, figure, why = answer.out.splitlines()
+    assert figure.startswith("training perplexity ")
+    assert "`weft eval` reads it once, from a fresh start" in why
+
+
 def test_options_override_the_file_and_the_file_overrides_defaults(run_weft: RunWeft, text: Path) -> None:
     lines = ["[text]", f"data = {json.dumps([str(text)])}", "[model]", "hidden_size = 9", "embedding_size = 7"]
     Path("my.toml").write_text("\n".join([*lines, "[training]", "epochs = 1"]), encoding="utf-8")

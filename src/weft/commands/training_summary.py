@@ -54,6 +54,10 @@ def summary(trained: Trained, losses: dict[str, Loss]) -> list[str]:
         lines.append(
             f"training perplexity {perplexity_text(perplexity(losses['train']))}{estimated}; nothing was held out"
         )
+        lines.append(
+            "(the mean of the last epoch, while the weights changed, with dropout, and the text went on from its end "
+            "to its beginning; `weft eval` reads it once, from a fresh start, so its perplexity differs)"
+        )
     return lines
 
 
