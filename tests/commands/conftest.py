@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from helpers.command_line import SIZES, Answer, RunWeft, StartWeft, write_text
+from helpers.command_line import SIZES, Answer, OnTerminal, RunWeft, StartWeft, WriteIn, Written, write_text
 from weft.commands.cli import main
 
 
@@ -49,6 +49,48 @@ def start_weft() -> StartWeft:
         return subprocess.Popen(command, stdin=pipes["stdin"], stdout=pipes["stdout"], stderr=pipes["stderr"])
 
     return start
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream in memory that takes itself for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def run_on(stream: type[io.TextIOWrapper], encoding: str, arguments: tuple[object, ...]) -> Written:
+    """Run the command with standard output and standard error in memory."""
+    out, err = io.BytesIO(), io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+        patch.setattr(sys, "stdout", stream(out, encoding=encoding, newline="\r\n"))
+        patch.setattr(sys, "stderr", stream(err, encoding=encoding, newline="\n"))
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Written(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def written() -> WriteIn:
+    def run(*arguments: object, encoding: str = "utf-8") -> Written:
+        return run_on(io.TextIOWrapper, encoding, arguments)
+
+    return run
+
+
+@pytest.fixture
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> OnTerminal:
+    def run(*arguments: object, columns: int = 80, encoding: str = "utf-8", **variables: str) -> Answer:
+        for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm", "COLUMNS": str(columns), **variables}.items():
+            monkeypatch.setenv(name, value)
+        code, out, err = run_on(Terminal, encoding, arguments)
+        return Answer(code, *(content.decode(encoding).replace("\r\n", "\n") for content in (out, err)))
+
+    return run
 
 
 @pytest.fixture

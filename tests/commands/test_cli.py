@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 
 import weft
-from helpers.command_line import RunWeft, StartWeft
+from helpers.command_line import OnTerminal, RunWeft, StartWeft
 from weft.commands import cli
 
 
-def test_version(run_weft: RunWeft) -> None:
-    assert run_weft("--version").out == f"weft {weft.__version__}\n"
+@pytest.mark.parametrize("line", ["--version", "-V", "version"])
+def test_version(run_weft: RunWeft, line: str) -> None:
+    assert run_weft(line) == (0, f"weft {weft.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["", "train", "ngram", "ngram eval", "help"])
+def test_help_is_a_command_too(run_weft: RunWeft, command: str) -> None:
+    assert run_weft("help", *command.split()) == run_weft(*command.split(), "--help")
+
+
+def test_help_on_an_unknown_command_names_the_nearest(run_weft: RunWeft) -> None:
+    assert run_weft("help", "trian").refusal().startswith("no such command 'trian' (did you mean \"train\"?)")
 
 
 @pytest.mark.parametrize(
@@ -96,20 +106,52 @@ def test_closed_streams_are_tolerated(start_weft: StartWeft, trained: Path) -> N
     assert out.startswith(b"token\tprobability\n")
 
 
-def test_text_is_escaped_for_a_terminal_without_unicode(start_weft: StartWeft, trained: Path) -> None:
-    before = "import sys; sys.stdout.reconfigure(encoding='ascii')"
-    out, err = start_weft(
-        "generate", "--run", trained, "--prompt", "你", "--max-tokens", 1, before=before
-    ).communicate()
-    assert out.startswith(b"\\u4f60")
-    assert err == b""
+def test_text_is_escaped_for_a_terminal_without_unicode(on_terminal: OnTerminal, trained: Path) -> None:
+    line = ("generate", "--run", trained, "--prompt", "你", "--max-tokens", 1)
+    assert on_terminal(*line, encoding="ascii").out.startswith("\\u4f60")
+    assert on_terminal(*line, encoding="utf-8").out.startswith("你")
 
 
-def test_completion_offers_the_commands(start_weft: StartWeft, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("weft tra", "train"),
+        ("weft help gen", "generate"),
+        ("weft train --recipe ptb-f", "ptb-fast"),
+        ("weft train --cell ", "gru lstm rnn window"),
+        ("weft train --output ", "full adaptive sampled"),
+        ("weft train --tokenizer ", "word char bpe"),
+        ("weft train --optimizer a", "adamw"),
+        ("weft train pt", "ptb"),
+        ("weft train --valid wi", "wikitext-2"),
+        ("weft data ", "ptb wikitext-2 tinyshakespeare text8"),
+        ("weft recipes ptb-r", "ptb-rnn"),
+        ("weft score --format ", "table tsv jsonl kenlm srilm surprisal"),
+        ("weft score --columns token,entropy_", "token,entropy_reduction"),
+        ("weft score --run ", "runs/a runs/b"),
+        ("weft eval -r runs/b", "runs/b"),
+        ("weft info ", "runs/a runs/b"),
+        ("weft compare runs/", "runs/a runs/b"),
+        ("weft compare --baseline w", "window2 window4 window8"),
+        ("weft rescore --format k", "kaldi"),
+        ("weft eval --split ", "valid test"),
+        ("weft generate --weights i", "int8"),
+        ("weft score --qui", "--quiet"),
+        ("weft train --out ", ""),
+        ("weft eval ", ""),
+    ],
+)
+def test_completion_offers_commands_options_and_values(
+    run_weft: RunWeft, monkeypatch: pytest.MonkeyPatch, line: str, expected: str
+) -> None:
+    for name in "ab":
+        Path("runs", name).mkdir(parents=True)
+        Path("runs", name, "config.toml").touch()
+    words = line.split(" ")
     monkeypatch.setenv("_WEFT_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", "weft tra")
-    monkeypatch.setenv("COMP_CWORD", "1")
-    assert start_weft().communicate()[0].split() == [b"train"]
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    assert run_weft("x").out.split() == expected.split()
 
 
 def test_python_minus_m_is_the_same_command() -> None:

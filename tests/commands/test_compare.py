@@ -10,6 +10,7 @@ from helpers.command_line import FLAGS, Answer, RunWeft
 from weft.commands.compare import HEADER
 
 QUICK = ("--sample", 40, "--longest", 10)
+BOTH = ("--baseline", "kn5", "--baseline", "window4")
 
 
 def rows(answer: Answer) -> list[dict[str, str]]:
@@ -20,7 +21,7 @@ def rows(answer: Answer) -> list[dict[str, str]]:
 
 
 def test_the_whole_text_has_the_numbers_of_eval(run_weft: RunWeft, trained: Path) -> None:
-    found = rows(run_weft("compare", trained, *QUICK))
+    found = rows(run_weft("compare", trained, *BOTH, *QUICK))
     whole = {row["model"]: row for row in found if row["text"] == "whole"}
     assert list(whole) == [str(trained), "kn5", "window4", "unigram"]
     evaluated = dict(line.split("\t") for line in run_weft("eval", "--run", trained).out.splitlines())
@@ -35,10 +36,25 @@ def test_the_whole_text_has_the_numbers_of_eval(run_weft: RunWeft, trained: Path
 
 
 def test_a_trained_window_baseline_is_a_run(run_weft: RunWeft, trained: Path, text: Path) -> None:
-    whole = {row["model"]: row for row in rows(run_weft("compare", trained, text, *QUICK)) if row["text"] == "whole"}
+    found = rows(run_weft("compare", trained, text, *BOTH, *QUICK))
+    whole = {row["model"]: row for row in found if row["text"] == "whole"}
     window = run_weft("eval", text, "--run", trained / "baselines" / "window4")
     evaluated = dict(line.split("\t") for line in window.out.splitlines())
     assert float(whole["window4"]["nats_per_token"]) == pytest.approx(float(evaluated["nats_per_token"]), rel=1e-5)
+
+
+def test_no_baseline_is_trained_that_was_not_asked_for(run_weft: RunWeft, trained: Path) -> None:
+    first = run_weft("compare", trained, *QUICK)
+    assert {row["model"] for row in rows(first)} == {str(trained), "kn5", "unigram"}
+    assert (
+        "without window4, a neural baseline that is not trained yet: --baseline kn5 --baseline window4 trains it, "
+        f"for up to 1 epoch as {trained} was, and keeps it\n"
+    ) in first.err
+    assert not (trained / "baselines").exists()
+    run_weft("compare", trained, "--baseline", "window4", *QUICK)
+    again = run_weft("compare", trained, *QUICK)
+    assert {row["model"] for row in rows(again)} == {str(trained), "kn5", "window4", "unigram"}
+    assert "epoch" not in again.err
 
 
 def test_every_model_predicts_the_same_sample_at_every_context_length(

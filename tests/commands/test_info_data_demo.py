@@ -24,6 +24,26 @@ def test_info_shows_settings_parameters_and_history(run_weft: RunWeft, trained: 
     assert answer.out.splitlines()[-1].startswith("epoch 1 done: perplexity training ")
 
 
+def test_info_leaves_out_settings_without_an_effect_on_the_run(run_weft: RunWeft, text: Path) -> None:
+    given = (
+        "--cell",
+        "window",
+        "--window",
+        2,
+        "--optimizer",
+        "momentum",
+        "--schedule",
+        "constant",
+        "--kernels",
+        "plain",
+    )
+    run_weft("train", text, *FLAGS, "--epochs", 1, *given, "--out", "run")
+    shown = {line.split("\t")[0] for line in run_weft("info", "run").out.splitlines()}
+    assert {"cell", "window", "optimizer", "momentum", "schedule", "lr", "output", "dropout", "kernels"} <= shown
+    without_effect = {"beta1", "beta2", "warmup", "hold", "final_lr", "threads", "precision", "cutoffs", "samples"}
+    assert not without_effect & shown
+
+
 def test_data_lists_the_corpora(run_weft: RunWeft) -> None:
     header, *rows = [line.split("\t") for line in run_weft("data").out.splitlines()]
     assert header == ["name", "what it is", "size (MB)", "licence", "where it is"]

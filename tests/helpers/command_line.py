@@ -44,6 +44,26 @@ class StartWeft(Protocol):
     def __call__(self, *arguments: object, before: str = "", **streams: int) -> subprocess.Popen[bytes]: ...
 
 
+class Written(NamedTuple):
+    """The exit code of a command, and the bytes it wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+class WriteIn(Protocol):
+    """Runs the command in this process, with streams of another encoding and of line ends as on Windows."""
+
+    def __call__(self, *arguments: object, encoding: str = "utf-8") -> Written: ...
+
+
+class OnTerminal(Protocol):
+    """Runs the command in this process, on a terminal of `columns` columns; variables: of the environment."""
+
+    def __call__(self, *arguments: object, columns: int = 80, encoding: str = "utf-8", **variables: str) -> Answer: ...
+
+
 def write_text(path: Path, lines: int = 150) -> Path:
     """A text of few words at `path`."""
     words = ["the", "cat", "dog", "sat", "ran", "on", "a", "mat", "and", "then", "it", "slept"]

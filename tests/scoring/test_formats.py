@@ -56,7 +56,7 @@ def test_surprisal_equals_its_golden_file() -> None:
 
 def test_words_of_several_tokens_have_no_entropy_in_surprisal() -> None:
     rows = "".join(write_surprisal([scored(0, "a b", [-1.0] * 3)], Layout())).splitlines()
-    assert [row.split(" ")[5:] for row in rows[1:]] == [["", ""], ["", ""]]
+    assert [row.split(" ")[5:] for row in rows[1:]] == [["NA", "NA", "0"], ["NA", "NA", "0"]]
 
 
 def test_the_formulas_of_kenlm_and_srilm() -> None:
@@ -90,7 +90,7 @@ def test_empty_input_is_written_like_the_original_tools() -> None:
         "Perplexity including OOVs:\tNaN\nPerplexity excluding OOVs:\tNaN\nOOVs:\t0\nTokens:\t0\n"
     )
     assert written("srilm", Layout(), []) == "file -: 0 sentences, 0 words, 0 OOVs\n"
-    assert written("surprisal", Layout(), []) == "word sentid sentpos wlen surp entropy entred\n"
+    assert written("surprisal", Layout(), []) == "word sentid sentpos wlen surp entropy entred oov\n"
     assert written("jsonl", Layout(), []) == written("table", Layout(), []) == ""
     assert len(written("tsv", Layout(), []).splitlines()) == 1
 

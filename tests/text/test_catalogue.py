@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from rich.console import Console
 
 from weft.commands.data import data, print_corpora
 from weft.errors import InputError
@@ -141,9 +140,15 @@ def test_the_list_marks_a_file_with_other_content(
     assert "it has 1 bytes where 12 are expected" in capsys.readouterr().out
 
 
-def test_the_list_is_a_table_on_a_terminal(tiny: NamedCorpus) -> None:
-    screen = io.StringIO()
-    print_corpora(Console(file=screen, force_terminal=True, width=200))
+def test_the_list_is_a_table_on_a_terminal(tiny: NamedCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "200")
+    print_corpora()
     assert "─" in screen.getvalue()
     assert all(name in screen.getvalue() for name in CATALOGUE)
 

@@ -7,22 +7,26 @@ SIGHUP. 1: a bug in weft.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 import typer.main
 
 from weft import __version__
 from weft.commands.help import HelpCommand, HelpGroup, described, write_rows
+from weft.commands.options.declaration import option, with_parameters
 from weft.commands.registry import COMMANDS, GROUPS, Entry
 from weft.commands.signal_handling import STOPPED, stoppable
 from weft.commands.usage_errors import USAGE_ERROR, in_one_line
 from weft.errors import WeftError
+from weft.presentation import streams
+from weft.presentation.escapes import for_terminal
 
 _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": False}
 """Help without Rich, and tracebacks of Python."""
@@ -71,13 +75,35 @@ def _carrying_interrupts(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+QuietOption = Annotated[
+    bool, option("Write errors alone to standard error: no progress and no notes.", "--quiet", "-q")
+]
+
+
+def _with_quiet(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one more option, `--quiet`."""
+
+    @functools.wraps(command)
+    def run(*, quiet: bool, **given: Any) -> None:
+        if not quiet:
+            command(**given)
+            return
+        with streams.quiet():
+            command(**given)
+
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    added = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=QuietOption)
+    return with_parameters(run, [*own, added])
+
+
 @functools.cache
 def typer_command(name: str) -> Any:
     """The command `name` of COMMANDS, made by Typer."""
     function = COMMANDS[name].load()
     alone = typer.Typer(**_PLAIN)
     settings = described(function)._asdict()
-    alone.command(name.rpartition(" ")[2], cls=HelpCommand, **settings)(_carrying_interrupts(function))
+    alone.command(name.rpartition(" ")[2], cls=HelpCommand, **settings)(_carrying_interrupts(_with_quiet(function)))
     return typer.main.get_command(alone)
 
 
@@ -98,12 +124,14 @@ def _print_version(requested: bool) -> None:
 
 
 def weft(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=_print_version, is_eager=True, help="Print the version; as `weft version`."
+    ),
 ) -> None:
     """Recurrent language models: train on your text, measure perplexity and surprisal, generate text.
 
-    Results go to standard output, everything else to standard error. `weft COMMAND --help` describes a command.
-    `--debug` anywhere on the line shows the full trace of an error.
+    Results go to standard output, everything else to standard error; --quiet leaves only errors there. `weft help
+    COMMAND` describes a command. `--debug` anywhere on the line shows the full trace of an error.
 
     Examples:
       weft demo
@@ -124,9 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if debug:
         given.remove("--debug")
     sys.stdout, sys.stderr = sys.stdout or _null_stream(), sys.stderr or _null_stream()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows escaped text
+    streams.set_encodings()
     sys.exit(_run(given, debug))
 
 
@@ -143,7 +169,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         return _print_error(str(interrupt) or "stopped", STOPPED)
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            sys.stderr.write(for_terminal(traceback.format_exc()))
         return _exit_code(error)
 
 
@@ -176,5 +202,5 @@ def _discard_output() -> None:
 
 
 def _print_error(message: str, code: int) -> int:
-    print(f"weft: {' '.join(message.split())}", file=sys.stderr)
+    streams.error(" ".join(line.strip() for line in message.split("\n")).strip())
     return code

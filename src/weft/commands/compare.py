@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.completion import completing, runs_here
 from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.run import chosen_run
 from weft.commands.options.speed import kernels_of
@@ -18,18 +19,19 @@ from weft.commands.options.text import SplitOption, check_split
 from weft.commands.options.text_chunks import text_chunks
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.writable import check_writable
-from weft.comparison.baselines import Baseline, trained_baseline
+from weft.comparison.baselines import KNOWN, Baseline, trained_baseline
 from weft.comparison.context_curve import draw_context_curve
 from weft.comparison.context_length import Measured, TextSample, measure
 from weft.comparison.scorers import RecurrentScorer, Scorer, UnigramScorer
 from weft.comparison.spooled_text import spooled
+from weft.comparison.window_baseline import is_trained
 from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation
 from weft.language_model import LanguageModel, load
+from weft.presentation.streams import write_rows
+from weft.presentation.tables import Column, Row, write_drawn
 from weft.run_folder import COMPARISON, CONFIG
 from weft.runs.reporting import OnStream
-from weft.scoring.formats.layout import visible
-from weft.scoring.formats.table import drawn
 
 FORMATS = ("table", "tsv")
 NUMBERS = (
@@ -47,6 +49,7 @@ def compare(
             metavar="RUN|TEXT",
             help="Run folders, and the text as for `weft eval`.  [default: the newest run, its own held-out text]",
             show_default=False,
+            **completing(runs_here),
         ),
     ] = None,
     baseline: Annotated[
@@ -55,7 +58,8 @@ def compare(
             "kn1 to kn5: interpolated modified Kneser-Ney of that order; window4: a neural model of the last 4 tokens, "
             "trained with the settings of the run and kept in its folder; none. May be repeated.",
             metavar="NAME",
-            default="kn5, window4",
+            default="kn5, and window4 once it is trained",
+            **completing(lambda: [*KNOWN, "none"]),
         ),
     ] = None,
     split: SplitOption = None,
@@ -73,18 +77,19 @@ def compare(
 ) -> None:
     """Compare models by perplexity, overall and by context length.
 
-    The baselines are trained on the training text of the first run. In the second part every model predicts the same
-    sampled tokens from their last 0, 1, 2, 3, 5, 10, ... tokens alone, each time from a fresh state.
+    The baselines are trained on the training text of the first run; window4, which takes as long as the run, only if it
+    is named. In the second part every model predicts the same sampled tokens from their last 0, 1, 2, 3, 5, 10, ...
+    tokens alone, each time from a fresh state.
 
     Examples:
       weft compare
       weft compare runs/lstm runs/gru my.txt
-      weft compare runs/lstm --baseline kn3 --png lstm.png
+      weft compare runs/lstm --baseline kn5 --baseline window4
     """
     at_least_one(sample=sample, longest=longest)
     shown = one_of("--format", format or ("table" if sys.stdout.isatty() else "tsv"), FORMATS)
     check_split(split)
-    baselines = _baselines(baseline)
+    chosen = _baselines(baseline)
     runs, text = _runs_and_text(names or [])
     models = {run: load(run) for run in runs}
     lm = models[runs[0]]
@@ -92,6 +97,7 @@ def compare(
     picture = png or runs[0] / COMPARISON
     check_writable(picture, "the picture")
     reporter = OnStream(sys.stderr)
+    baselines = _by_default(runs[0], lm, reporter) if chosen is None else chosen
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
         tokens = TextSample.drawn(ids, oov, lm.tokenizer.eos_id, sample, longest)
         scorers: list[Scorer] = [
@@ -113,12 +119,28 @@ def compare(
     reporter.note(f"the picture is in {picture}")
 
 
-def _baselines(names: list[str] | None) -> list[Baseline]:
+def _baselines(names: list[str] | None) -> list[Baseline] | None:
+    """The baselines named; None if none are, so that they are chosen for the run."""
+    if not names:
+        return None
     if names == ["none"]:
         return []
-    if names and "none" in names:
+    if "none" in names:
         raise InputError("--baseline none excludes the others: give it alone, or leave it out")
-    return [Baseline.named(name) for name in dict.fromkeys(names or ["kn5", "window4"])]
+    return [Baseline.named(name) for name in dict.fromkeys(names)]
+
+
+def _by_default(run: Path, lm: LanguageModel, reporter: OnStream) -> list[Baseline]:
+    """kn5, which takes seconds, and window4 if it is trained: a command that is not asked to train does not."""
+    ngram, window = Baseline.named("kn5"), Baseline.named("window4")
+    if is_trained(window.size, run, lm):
+        return [ngram, window]
+    epochs = lm.config.training.epochs
+    reporter.note(
+        f"without {window.name}, a neural baseline that is not trained yet: --baseline {ngram.name} --baseline "
+        f"{window.name} trains it, for up to {epochs:,} epoch{'s' * (epochs != 1)} as {run} was, and keeps it"
+    )
+    return [ngram]
 
 
 def _runs_and_text(names: list[str]) -> tuple[list[Path], list[str]]:
@@ -145,43 +167,36 @@ def _check_one_vocabulary(models: dict[Path, LanguageModel]) -> None:
 
 def print_tsv(measured: Sequence[Measured]) -> None:
     """One row for each model and context: the whole text, then the sample by context length and with all context."""
-    print("\t".join(HEADER))
+    rows: list[tuple[str, ...]] = [HEADER]
     for model in measured:
-        print(*_row(model.name, "whole", "all", model.whole), sep="\t")
-        for length, evaluation in model.by_context.items():
-            print(*_row(model.name, "sample", str(length), evaluation), sep="\t")
-        print(*_row(model.name, "sample", "all", model.sample), sep="\t")
-    sys.stdout.flush()
+        rows.append(_row(model.name, "whole", "all", model.whole))
+        rows += [_row(model.name, "sample", str(length), found) for length, found in model.by_context.items()]
+        rows.append(_row(model.name, "sample", "all", model.sample))
+    write_rows(*rows)
 
 
-def _row(name: str, text: str, context: str, evaluation: Evaluation) -> list[str]:
+def _row(name: str, text: str, context: str, evaluation: Evaluation) -> tuple[str, ...]:
     found = dict(evaluation_rows(evaluation))
-    return [visible(name), text, context, *(found[column] for column in NUMBERS)]
+    return (name, text, context, *(found[column] for column in NUMBERS))
 
 
 def print_table(measured: Sequence[Measured]) -> None:
     """One column for each model, one row for each context."""
-    from rich.table import Table
-    from rich.text import Text
-
     whole, sample = measured[0].whole, measured[0].sample
-    table = Table(title="perplexity per token", title_justify="left")
-    table.add_column("context in tokens")
-    for model in measured:
-        table.add_column(Text(visible(model.name)), justify="right", overflow="fold")
-    table.add_row(
-        f"all: the whole text, {whole.loss.tokens:,} tokens", *(f"{model.whole.perplexity:,.2f}" for model in measured)
-    )
+    columns = [Column("context in tokens", label=True), *(Column(model.name, numbers=True) for model in measured)]
+    rows = [_perplexities(f"all: the whole text, {whole.loss.tokens:,} tokens", [each.whole for each in measured])]
     if whole.oov_loss.tokens:
         known = [model.whole.perplexity_without_oov for model in measured]
         shown = ["" if value is None else f"{value:,.2f}" for value in known]
-        table.add_row(f"… without the {whole.oov_loss.tokens:,} OOV", *shown)
-    table.add_section()
-    for length in measured[0].by_context:
-        values = [f"{model.by_context[length].perplexity:,.2f}" for model in measured]
-        table.add_row(f"{length:,}", *values)
-    table.add_row(
-        f"all: the same sample of {sample.loss.tokens:,}", *(f"{model.sample.perplexity:,.2f}" for model in measured)
-    )
-    sys.stdout.write(drawn(table))
-    sys.stdout.flush()
+        rows.append(Row([f"… without the {whole.oov_loss.tokens:,} OOV", *shown]))
+    rows[-1] = Row(rows[-1].fields, ends_section=True)
+    rows += [
+        _perplexities(f"{length:,}", [model.by_context[length] for model in measured])
+        for length in measured[0].by_context
+    ]
+    rows.append(_perplexities(f"all: the same sample of {sample.loss.tokens:,}", [each.sample for each in measured]))
+    write_drawn(columns, rows, "perplexity per token")
+
+
+def _perplexities(context: str, evaluations: Sequence[Evaluation]) -> Row:
+    return Row([context, *(f"{evaluation.perplexity:,.2f}" for evaluation in evaluations)])

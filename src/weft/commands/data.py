@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from weft.commands.fetch import fetch_with_bar, megabytes
+from weft.commands.options.completion import completing
 from weft.commands.tables import print_table
 from weft.errors import InputError
+from weft.presentation.streams import write_rows
 from weft.text.catalogue import CATALOGUE, NamedCorpus, locate
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _HEADER = ("name", "what it is", "size (MB)", "licence", "where it is")
 
@@ -20,7 +19,12 @@ _HEADER = ("name", "what it is", "size (MB)", "licence", "where it is")
 def data(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="The corpus to fetch, unless it is here already.", show_default=False),
+        typer.Argument(
+            metavar="NAME",
+            help="The corpus to fetch, unless it is here already.",
+            show_default=False,
+            **completing(lambda: list(CATALOGUE)),
+        ),
     ] = None,
 ) -> None:
     """List the named corpora, or fetch one.
@@ -33,17 +37,14 @@ def data(
       weft data ptb
     """
     if name is None:
-        from rich.console import Console
-
-        print_corpora(Console())
+        print_corpora()
         return
-    for split, path in fetch_with_bar(name).items():
-        typer.echo(f"{split}\t{path}")
+    write_rows(*((split, str(path)) for split, path in fetch_with_bar(name).items()))
 
 
-def print_corpora(console: Console) -> None:
+def print_corpora() -> None:
     """Print every named corpus."""
-    print_table(console, _HEADER, [_row(corpus) for corpus in CATALOGUE.values()])
+    print_table(_HEADER, [_row(corpus) for corpus in CATALOGUE.values()])
 
 
 def _row(corpus: NamedCorpus) -> tuple[str, ...]:

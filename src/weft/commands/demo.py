@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+from weft.commands.options.completion import RUNS
 from weft.commands.options.declaration import option
-from weft.commands.options.run import RUNS
 from weft.errors import InputError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, build_model, load
+from weft.presentation.streams import note, write_text
 from weft.run_folder import CONFIG, text_of
 from weft.runs.reporting import OnStream
 from weft.runs.train import train_run
@@ -38,7 +39,7 @@ def demo(
       weft demo
     """
     if (out / CONFIG).exists() and not overwrite:
-        print(f"{out} is here already; --overwrite trains it again", file=sys.stderr)
+        note(f"{out} is here already; --overwrite trains it again")
         lm = load(out)
     else:
         settings = {"data": ("builtin",), **SETTINGS}
@@ -53,12 +54,14 @@ def show(lm: LanguageModel, run: Path) -> None:
         raise InputError(f"{run} has no validation text; train it again with: weft demo --overwrite")
     untrained = build_model(lm.config.model, lm.tokenizer.vocab_size, lm.config.training.seed, lm.tokenizer.counts)
     before, after = (evaluate_tokens(model, ids, lm.tokenizer.eos_id, 16) for model in (untrained, lm.model))
-    print(f"perplexity of {after.tokens:,} held-out tokens")
-    print(f"  before training  {perplexity_text(perplexity(before)):>9}")
-    print(f"  after training   {perplexity_text(perplexity(after)):>9}")
-    print(f"\nit writes, after {PROMPT!r}:\n")
-    print(PROMPT + lm.generate(PROMPT, 60, temperature=0.8, seed=1))
-    print(f"\nand reads {SENTENCE!r} with this surprisal:\n")
     layout = Layout(columns=("token", "logprob", "surprisal", "oov"))
-    print("".join(write_tsv([lm.scores(SENTENCE)], layout)), end="")
-    print(f"\nnext: weft next 'The value of the' --run {run}      weft train YOUR.txt")
+    write_text(
+        f"perplexity of {after.tokens:,} held-out tokens\n"
+        f"  before training  {perplexity_text(perplexity(before)):>9}\n"
+        f"  after training   {perplexity_text(perplexity(after)):>9}\n"
+        f"\nit writes, after {PROMPT!r}:\n\n"
+        f"{PROMPT}{lm.generate(PROMPT, 60, temperature=0.8, seed=1)}\n"
+        f"\nand reads {SENTENCE!r} with this surprisal:\n\n"
+        f"{''.join(write_tsv([lm.scores(SENTENCE)], layout))}"
+        f"\nnext: weft next 'The value of the' --run {run}      weft train YOUR.txt\n"
+    )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from weft.commands.evaluation_rows import evaluation_rows
 from weft.commands.help import SPEED
 from weft.commands.options.adaptation import AdaptationOptions
@@ -25,6 +23,7 @@ from weft.commands.options.weights import WeightsOption, with_weights
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
 from weft.loss import NOTHING
+from weft.presentation.streams import write_rows
 
 
 @with_options
@@ -62,8 +61,7 @@ def evaluate_text(
     unigram = _Unigram(lm)
     with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = adaptation.adapted(lm, folder).evaluate_chunks(unigram.counting(chunks), batch_size, bptt)
-    for name, value in evaluation_rows(result, unigram.loss):
-        typer.echo(f"{name}\t{value}")
+    write_rows(*evaluation_rows(result, unigram.loss))
 
 
 class _Unigram:

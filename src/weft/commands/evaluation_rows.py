@@ -5,6 +5,7 @@ from __future__ import annotations
 from weft.evaluation.evaluate import Evaluation
 from weft.evaluation.perplexity import mean_bits, mean_nats, perplexity
 from weft.loss import Loss
+from weft.presentation.records import decimal
 
 
 def evaluation_rows(result: Evaluation, unigram: Loss | None = None) -> list[tuple[str, str]]:
@@ -13,10 +14,10 @@ def evaluation_rows(result: Evaluation, unigram: Loss | None = None) -> list[tup
     return [
         ("tokens", str(result.loss.tokens)),
         ("oov_tokens", str(result.oov_loss.tokens)),
-        ("total_nats", f"{result.loss.nats:.4f}"),
-        ("nats_per_token", f"{mean_nats(result.loss):.6f}"),
-        ("bits_per_token", f"{mean_bits(result.loss):.6f}"),
-        ("perplexity_including_oov", f"{result.perplexity:.4f}"),
-        ("perplexity_excluding_oov", "" if known is None else f"{known:.4f}"),
-        ("unigram_perplexity", "" if unigram is None else f"{perplexity(unigram):.4f}"),
+        ("total_nats", decimal(result.loss.nats, 4)),
+        ("nats_per_token", decimal(mean_nats(result.loss))),
+        ("bits_per_token", decimal(mean_bits(result.loss))),
+        ("perplexity_including_oov", decimal(result.perplexity, 4)),
+        ("perplexity_excluding_oov", "" if known is None else decimal(known, 4)),
+        ("unigram_perplexity", "" if unigram is None else decimal(perplexity(unigram), 4)),
     ]

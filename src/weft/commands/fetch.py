@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import typer
-
+from weft.presentation.streams import note
 from weft.text.catalogue import CATALOGUE, NamedCorpus, locate
 from weft.text.download import fetch_corpus
 
@@ -20,7 +19,7 @@ def fetch_with_bar(name: str) -> dict[str, Path]:
     if here is not None:
         return here
     if not sys.stderr.isatty():
-        typer.echo(f"fetching {name} ({megabytes(CATALOGUE[name])} MB)", err=True)
+        note(f"fetching {name} ({megabytes(CATALOGUE[name])} MB)")
         return fetch_corpus(name)
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

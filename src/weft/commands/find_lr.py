@@ -6,17 +6,16 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from weft.commands.fetch import fetch_with_bar
 from weft.commands.help import OUTPUT
+from weft.commands.options.completion import RUNS
 from weft.commands.options.declaration import number_option, option, whole_number_option
-from weft.commands.options.run import RUNS
 from weft.commands.options.settings import with_settings
 from weft.commands.options.training import ConfigOption, RecipeOption, TrainingText, default_name, given_settings
 from weft.commands.options.values import at_least_one
 from weft.commands.options.writable import check_writable
 from weft.errors import InputError
+from weft.presentation.streams import write
 from weft.runs.lr_search import WITHOUT_EFFECT
 from weft.runs.lr_search import find_lr as sweep_learning_rates
 from weft.runs.reporting import OnStream
@@ -73,4 +72,4 @@ def find_lr(
         reporter.note(line)
     if sweep.suggestion is None:
         raise InputError("no learning rate can be suggested: the loss never fell; try more --steps or a wider range")
-    typer.echo(f"{sweep.suggestion:.2g}")
+    write(f"{sweep.suggestion:.2g}\n")

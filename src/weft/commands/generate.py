@@ -7,8 +7,10 @@ from typing import Annotated
 from weft.backends import random_generator
 from weft.commands.options.declaration import number_option, option, whole_number_option
 from weft.commands.options.run import RunOption, load_chosen
+from weft.commands.options.unknown import note_prompt
 from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
+from weft.presentation.streams import write_text
 from weft.text.lines import read_lines
 
 SAMPLING = "Sampling"
@@ -49,10 +51,11 @@ def generate(
     lm = load_chosen(run)
     if prompt == "-":
         prompt = "\n".join(read_lines("-"))
+    note_prompt(lm.tokenizer, prompt)
     lm = with_weights(lm, weights, num_samples * (len(lm.tokenizer.encode(prompt)) + max_tokens))
     for index, rng in enumerate([first, *first.spawn(num_samples - 1)]):
         if index:
-            print("---")
+            write_text("---\n")
         pieces = lm.generate_pieces(
             prompt,
             max_tokens,
@@ -62,7 +65,7 @@ def generate(
             seed=rng,
             ban=ban or ("<unk>",),
         )
-        print(prompt, end="", flush=True)
+        write_text(prompt)
         for piece in pieces:
-            print(piece, end="", flush=True)
-        print()
+            write_text(piece)
+        write_text("\n")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from weft.commands.options.completion import completing, runs_here
 from weft.commands.options.run import RunOption, chosen_run
+from weft.config import effective
 from weft.language_model import load
+from weft.presentation.streams import write_rows, write_text
 from weft.run_folder import METRICS, SPLITS, tokens_path
 from weft.text.tokens import open_tokens
 from weft.training import newest_checkpoint, read_metrics
@@ -18,11 +20,16 @@ from weft.training.progress import epoch_line
 
 def info(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="RUN", help="The run folder; the same as --run.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="The run folder; the same as --run.", show_default=False, **completing(runs_here)
+        ),
     ] = None,
     run: RunOption = None,
 ) -> None:
     """Show the settings, parameters and history of a run.
+
+    Settings that have no effect on this run are left out: those of other cells, output layers, optimizers, schedules.
 
     Examples:
       weft info
@@ -30,24 +37,20 @@ def info(
     """
     folder = chosen_run(folder or run)
     lm = load(folder)
-    print(f"run\t{folder}")
+    rows = [("run", str(folder))]
     for section in (lm.config.text, lm.config.model, lm.config.training):
-        for item in fields(section):
-            value = getattr(section, item.name)
-            if value not in (None, ()):
-                print(f"{item.name}\t{_shown(value)}")
-    print(f"vocabulary\t{lm.tokenizer.vocab_size}")
+        rows += [(name, _shown(value)) for name, value in effective(section).items() if value not in (None, ())]
+    rows.append(("vocabulary", str(lm.tokenizer.vocab_size)))
     for split in SPLITS:
         if tokens_path(folder, split).exists():
-            print(f"{split}_tokens\t{len(open_tokens(tokens_path(folder, split)))}")
+            rows.append((f"{split}_tokens", str(len(open_tokens(tokens_path(folder, split))))))
     parameters = lm.model.named_parameters()
-    for name, array in parameters.items():
-        print(f"parameter {name}\t{' x '.join(map(str, array.shape))}")
-    print(f"parameters\t{sum(array.size for array in parameters.values())}")
+    rows += [(f"parameter {name}", " x ".join(map(str, array.shape))) for name, array in parameters.items()]
+    rows.append(("parameters", str(sum(array.size for array in parameters.values()))))
     checkpoint = newest_checkpoint(folder)
-    print(f"last_checkpoint\t{checkpoint.name if checkpoint else ''}")
-    for metrics in read_metrics(folder / METRICS):
-        print(epoch_line(metrics))
+    rows.append(("last_checkpoint", checkpoint.name if checkpoint else ""))
+    write_rows(*rows)
+    write_text("".join(f"{epoch_line(metrics)}\n" for metrics in read_metrics(folder / METRICS)))
 
 
 def _shown(value: Any) -> str:

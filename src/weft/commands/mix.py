@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.completion import completing, runs_here, texts
 from weft.commands.options.declaration import option
 from weft.commands.options.speed import BatchSize, kernels_of
 from weft.commands.options.text import open_text
@@ -18,6 +19,8 @@ from weft.errors import InputError
 from weft.mixture.members import ArpaMember, RunMember, check_same_tokens, open_member
 from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
+from weft.presentation.records import decimal
+from weft.presentation.streams import write_rows
 from weft.runs.reporting import OnStream
 
 NUMBERS = ("tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov")
@@ -28,7 +31,13 @@ HEADER = ("text", "model", "weight", *NUMBERS)
 
 def mix(
     models: Annotated[
-        list[Path], typer.Argument(metavar="MODEL", help="Two or more run folders and ARPA files.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="MODEL",
+            help="Two or more run folders and ARPA files.",
+            show_default=False,
+            **completing(runs_here),
+        ),
     ],
     held_out: Annotated[
         list[str],
@@ -37,11 +46,14 @@ def mix(
             "May be repeated.",
             "--fit",
             metavar="TEXT",
+            autocompletion=texts,
         ),
     ],
     text: Annotated[
         list[str] | None,
-        option("The text to measure; of a corpus its test text. May be repeated.", metavar="TEXT"),
+        option(
+            "The text to measure; of a corpus its test text. May be repeated.", metavar="TEXT", autocompletion=texts
+        ),
     ] = None,
     batch_size: BatchSize = 16,
 ) -> None:
@@ -69,20 +81,19 @@ def mix(
     with _kernels(members):
         with reporter.reading("fitting", texts["fit"].size_in_bytes) as on_bytes:
             weights = fit(members, texts["fit"], on_bytes).values
-        typer.echo("\t".join(HEADER))
+        write_rows(HEADER)
         for name, corpus in texts.items():
             with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
                 result = evaluate_mixture(members, weights, corpus, on_bytes)
             _note_vocabularies(reporter, name, result)
-            for row in _rows(name, members, weights, result):
-                typer.echo("\t".join(row))
+            write_rows(*_rows(name, members, weights, result))
 
 
 def _rows(
     name: str, members: list[RunMember | ArpaMember], weights: Floats, result: MixtureEvaluation
 ) -> list[tuple[str, ...]]:
     names = [*(member.name for member in members), "mixture"]
-    shown = [*(f"{weight:.6f}" for weight in weights), ""]
+    shown = [*map(decimal, weights), ""]
     found = [dict(evaluation_rows(evaluation)) for evaluation in (*result.members, result.mixture)]
     return [
         (name, model, weight, *(numbers[column] for column in NUMBERS))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from weft.commands.options.declaration import whole_number_option
 from weft.commands.options.run import RunOption, load_chosen
+from weft.commands.options.unknown import note_prompt
 from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
-from weft.scoring.formats.layout import visible
+from weft.presentation.escapes import visible
+from weft.presentation.records import decimal
+from weft.presentation.streams import write_rows
 
 
 def next_tokens(
@@ -28,10 +30,6 @@ def next_tokens(
     """
     at_least_one(top=top)
     lm = load_chosen(run)
-    ids, oov = lm.tokenizer.encode_with_oov(text)
-    if any(oov):
-        print(f"{sum(oov)} of {len(oov)} tokens are not in the vocabulary and are read as <unk>", file=sys.stderr)
-    likeliest = with_weights(lm, weights, len(ids)).next(text, top)
-    print("token\tprobability")
-    for token, probability in likeliest:
-        print(f"{visible(token)}\t{probability:.6f}")
+    note_prompt(lm.tokenizer, text)
+    likeliest = with_weights(lm, weights, len(lm.tokenizer.encode(text))).next(text, top)
+    write_rows(("token", "probability"), *((visible(token), decimal(p)) for token, p in likeliest))

@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.options.completion import texts
 from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.text import TEXT_HELP, check_split, open_text
 from weft.commands.options.writable import check_writable
@@ -18,6 +19,8 @@ from weft.ngram.arpa_writer import check_words
 from weft.ngram.counts import HIGHEST_ORDER, count_ngrams
 from weft.ngram.discounts import FALLBACK, discounts
 from weft.ngram.kneser_ney import interpolated
+from weft.presentation.records import decimal
+from weft.presentation.streams import write_rows
 from weft.run_folder import HELD_OUT
 from weft.runs.reporting import OnStream
 from weft.text.corpus import Corpus
@@ -25,7 +28,9 @@ from weft.text.tokenizers.base import Tokenizer, encode_pieces
 from weft.text.tokenizers.registry import fit_tokenizer
 from weft.word_ngram import WordNGram, load_arpa
 
-TextArgument = Annotated[list[str], typer.Argument(metavar="TEXT", help=TEXT_HELP, show_default=False)]
+TextArgument = Annotated[
+    list[str], typer.Argument(metavar="TEXT", help=TEXT_HELP, show_default=False, autocompletion=texts)
+]
 
 
 def train_ngram(
@@ -71,9 +76,13 @@ def train_ngram(
     lm = WordNGram(interpolated(counts, chosen, tokenizer.eos_id), tokenizer)
     reporter.note(f"writing {out}")
     lm.save(out)
-    typer.echo("order\tngrams\tdiscount_1\tdiscount_2\tdiscount_3_or_more")
-    for n, (grams, found) in enumerate(zip(counts, chosen, strict=True), start=1):
-        typer.echo(f"{n}\t{len(grams.keys)}\t{found.one:.6f}\t{found.two:.6f}\t{found.more:.6f}")
+    write_rows(
+        ("order", "ngrams", "discount_1", "discount_2", "discount_3_or_more"),
+        *(
+            (str(n), str(len(grams.keys)), *map(decimal, (found.one, found.two, found.more)))
+            for n, (grams, found) in enumerate(zip(counts, chosen, strict=True), start=1)
+        ),
+    )
 
 
 def eval_ngram(
@@ -97,8 +106,7 @@ def eval_ngram(
     lm = load_arpa(arpa)
     with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
         result = lm.evaluate(corpus.pieces(on_bytes))
-    for name, value in evaluation_rows(result):
-        typer.echo(f"{name}\t{value}")
+    write_rows(*evaluation_rows(result))
 
 
 def _check_free(out: Path, overwrite: bool) -> None:

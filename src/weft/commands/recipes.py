@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from weft.commands.options.completion import completing
 from weft.commands.tables import print_table
 from weft.errors import InputError
+from weft.presentation.streams import write_text
 from weft.runs.recipes import Recipe, duration, find_recipe, recipe_names
 from weft.text.catalogue import locate, named_corpus
 
@@ -16,7 +18,10 @@ _HEADER = ("name", "what it is", "text", "what comes out", "time")
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="The recipe to print, as TOML.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="The recipe to print, as TOML.", show_default=False, **completing(recipe_names)
+        ),
     ] = None,
 ) -> None:
     """List the training recipes, or print one.
@@ -30,15 +35,13 @@ def recipes(
       weft train --config mine.toml
     """
     if name is not None:
-        typer.echo(find_recipe(name).path.read_text("utf-8"), nl=False)
+        write_text(find_recipe(name).path.read_text("utf-8"))
         return
-    from rich.console import Console
-
     rows = [
         (found.name, found.about, _text(found), _result(found), duration(found.minutes))
         for found in map(find_recipe, recipe_names())
     ]
-    print_table(Console(), _HEADER, rows)
+    print_table(_HEADER, rows)
 
 
 def _text(recipe: Recipe) -> str:

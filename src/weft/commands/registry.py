@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TRAIN, MEASURE, USE, NGRAM = "Train a model", "Measure a text", "Use a model", "N-gram models and mixtures"
+HELP = "Learn about weft"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ COMMANDS = {
     "ngram train": Entry(NGRAM, "ngram:train_ngram", "Count n-grams of words and write them as an ARPA file."),
     "ngram eval": Entry(NGRAM, "ngram:eval_ngram", "Compute the perplexity of a text under an ARPA file."),
     "mix": Entry(NGRAM, "mix:mix", "Fit the weights of a mixture of models and measure it."),
+    "help": Entry(HELP, "show_help:show_help", "Describe a command."),
+    "version": Entry(HELP, "show_help:show_version", "Print the version."),
 }
 
 GROUPS = {"ngram": Entry(NGRAM, "", "Train an n-gram model, or measure a text with one.")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,9 @@ from weft.commands.options.run import RunOption, load_chosen
 from weft.commands.options.values import at_least_one
 from weft.commands.options.writable import check_writable
 from weft.errors import InputError
+from weft.presentation.records import decimal
+from weft.presentation.streams import note, write_rows, write_text
+from weft.presentation.streams import write as write_output
 from weft.rescoring.counts import Counts, ErrorCounts
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
@@ -100,7 +102,8 @@ def rescore_lists(
     if tune is not None and spoken is not None:
         _tune(layout, rescored, start, spoken, tune)
     else:
-        _print(rescored, write, spoken)
+        in_json = jsonl or (scores and isinstance(layout, JsonLayout))
+        _print(rescored, write, write_output if in_json else write_text, spoken)
 
 
 def _writer(layout: Layout, best: bool, scores: bool, jsonl: bool) -> Writer:
@@ -135,17 +138,20 @@ def _check_tuning(file: Path, references: str | None, output: bool) -> None:
     check_writable(file, "the weights")
 
 
-def _print(rescored: Iterator[RescoredUtterance], write: Writer, references: References | None) -> None:
+def _print(
+    rescored: Iterator[RescoredUtterance],
+    lines: Writer,
+    write: Callable[[str], None],
+    references: References | None,
+) -> None:
     counts, errors = Counts(), None if references is None else ErrorCounts(references)
     for utterance in counts.counting(rescored if errors is None else errors.counting(rescored)):
-        for line in write(utterance):
-            print(line)
-        sys.stdout.flush()
-    _note(f"{counts.hypotheses:,} hypotheses of {counts.utterances:,} utterances; {_unknown(counts)}")
+        write("".join(f"{line}\n" for line in lines(utterance)))
+    note(f"{counts.hypotheses:,} hypotheses of {counts.utterances:,} utterances; {_unknown(counts)}")
     if errors is not None:
         chosen = f"{errors.best.errors:,} errors in {errors.best.words:,} words, {errors.best.percent:.2f}%"
         first, oracle = f"{errors.first.percent:.2f}%", f"{errors.oracle.percent:.2f}%"
-        _note(f"word error rate: {chosen}; of the first hypotheses {first}, of the best there are {oracle}")
+        note(f"word error rate: {chosen}; of the first hypotheses {first}, of the best there are {oracle}")
 
 
 def _tune(
@@ -163,15 +169,14 @@ def _tune(
     rates = {name: errors.percent for name, errors in found.items()}
     written = {name: getattr(tuned, name) for name in (*used, "oov_penalty_nats")}
     write_weights(file, written, f"{after.errors} errors in {after.words} words where these weights were tuned")
-    rows = [("utterances", counts.utterances), ("hypotheses", counts.hypotheses), ("reference_words", after.words)]
-    rows += [("tokens", counts.tokens), ("oov_tokens", counts.oov_tokens)]
-    for name, value in rows:
-        print(name, value, sep="\t")
-    for name, rate in rates.items():
-        print(f"wer_{name}_percent", f"{rate:.4f}", sep="\t")
-    for name, weight in written.items():
-        print(name, f"{weight:.6g}", sep="\t")
-    _note(f"the weights are in {file}; weft rescore --weights {file} uses them")
+    rows = {"utterances": counts.utterances, "hypotheses": counts.hypotheses, "reference_words": after.words}
+    rows |= {"tokens": counts.tokens, "oov_tokens": counts.oov_tokens}
+    write_rows(
+        *((name, str(value)) for name, value in rows.items()),
+        *((f"wer_{name}_percent", decimal(rate, 4)) for name, rate in rates.items()),
+        *((name, f"{weight + 0.0:.6g}") for name, weight in written.items()),
+    )
+    note(f"the weights are in {file}; weft rescore --weights {file} uses them")
 
 
 def _declared(layout: Layout) -> tuple[bool, ...]:
@@ -182,8 +187,3 @@ def _declared(layout: Layout) -> tuple[bool, ...]:
 def _unknown(counts: Counts) -> str:
     share = 100 * counts.oov_tokens / max(counts.tokens, 1)
     return f"{counts.oov_tokens:,} of {counts.tokens:,} tokens ({share:.2f}%) are out of the vocabulary"
-
-
-def _note(text: str) -> None:
-    """Print a line that is not a result."""
-    print(text, file=sys.stderr)

@@ -17,10 +17,12 @@ from weft.commands.options.run import RunOption, chosen_run
 from weft.commands.options.score_options import ON_ERROR, ScoreOptions
 from weft.commands.options.score_pictures import HtmlOption, PngOption, score_pictures, wanted_for_page
 from weft.commands.options.speed import KernelsOption, OptionalBatchSize, ThreadsOption, kernels_for_lines
+from weft.commands.options.unknown import UnknownWords
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.weights import WeightsOption, with_weights
-from weft.errors import InputError
+from weft.errors import InputError, WeftError
 from weft.language_model import LanguageModel, load
+from weft.presentation.streams import error, note, write
 from weft.scoring import TokenScore, Wanted
 from weft.scoring.formats import FORMATS, Layout
 from weft.text.lines import lines_or_faults, read_lines
@@ -74,14 +76,20 @@ def score(
         wanted = wanted_for_page(wanted)
     layout = replace(layout, id_of=(lambda token: None) if wanted.words else lm.tokenizer.id)
     if not lines and file == "-" and sys.stdin is not None and sys.stdin.isatty():
-        print("type lines of text; Ctrl-D ends", file=sys.stderr)
+        note("type lines of text; Ctrl-D ends")
         batch_size = 1
     context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
     with context, score_pictures(html, png) as pictures:
         lm = adaptation.adapted(lm, folder)
         scored = pictures.scores(_scored(lm, pictures.lines(source), layout, Reading(batch_size, eos, wanted)))
         first = list(islice(scored, 1))  # errors in the first line are raised before anything is written
-        _write(FORMATS[output.format_name].write(chain(first, scored), layout))
+        unknown = UnknownWords(as_na=output.unknown_as_na)
+        try:
+            _write(output.format_name, unknown.counting(chain(first, scored)), layout)
+        except WeftError:
+            unknown.report()  # on the lines before the error, whose scores are written
+            raise
+        unknown.report()
 
 
 def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
@@ -94,7 +102,7 @@ def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | Non
 def _reporting_errors(lines: Iterator[str | InputError]) -> Iterator[str | None]:
     for line in lines:
         if isinstance(line, InputError):
-            print(f"weft: skipped: {line}", file=sys.stderr)
+            error(f"skipped: {line}")
         yield None if isinstance(line, InputError) else line
 
 
@@ -117,8 +125,10 @@ def _scored(
     return chain.from_iterable(pairs)
 
 
-def _write(chunks: Iterator[str]) -> None:
-    for chunk in chunks:
-        if chunk:
+def _write(format: str, scored: Iterator[list[TokenScore]], layout: Layout) -> None:
+    for chunk in filter(None, FORMATS[format].write(scored, layout)):
+        if format == "table":  # it is for people, with the characters and styles of their terminal
             sys.stdout.write(chunk)
             sys.stdout.flush()
+        else:
+            write(chunk)

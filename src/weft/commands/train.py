@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from weft.commands.fetch import fetch_with_bar
+from weft.commands.options.completion import RUNS
 from weft.commands.options.declaration import option
-from weft.commands.options.run import RUNS
 from weft.commands.options.settings import with_settings
 from weft.commands.options.training import ConfigOption, RecipeOption, TrainingText, default_name, given_settings
 from weft.commands.training_summary import final_losses, measured, summary
 from weft.config import CHANGEABLE
+from weft.presentation.streams import note, write_text
 from weft.runs.recipes import Recipe, duration, find_recipe
 from weft.runs.reporting import OnStream
 from weft.runs.train import Trained, train_run
@@ -49,18 +48,17 @@ def train_command(
     own_text = bool(text or settings.get("data"))
     run = out or RUNS / (followed.name if followed and not own_text else default_name(given.get("data", ()), resume))
     if followed:
-        typer.echo(f"{followed.about}: {followed.result} in about {duration(followed.minutes)}", err=True)
+        note(f"{followed.about}: {followed.result} in about {duration(followed.minutes)}")
     trained = train_run(
         run, given, resume=resume, overwrite=overwrite, reporter=OnStream(sys.stderr), fetch=fetch_with_bar
     )
     losses = final_losses(trained)
-    for line in summary(trained, losses):
-        typer.echo(line)
+    write_text("".join(f"{line}\n" for line in summary(trained, losses)))
     if followed:
         changed = followed.changed(_compared_settings(followed, given, trained))
-        typer.echo(_verdict(followed, changed, measured(followed.measure, losses)))
+        write_text(_verdict(followed, changed, measured(followed.measure, losses)) + "\n")
         for line in [] if changed else _variants(followed, run):
-            typer.echo(line, err=True)
+            note(line)
 
 
 def _compared_settings(recipe: Recipe, given: dict[str, Any], trained: Trained) -> dict[str, Any]:

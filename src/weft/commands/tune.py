@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 from weft.adaptation import Cache, Dynamic, DynamicRMS, DynamicSGD
@@ -32,6 +31,7 @@ from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
 from weft.language_model import LanguageModel, load
 from weft.loss import Loss
+from weft.presentation.streams import write
 from weft.run_folder import HELD_OUT
 from weft.runs.reporting import OnStream
 
@@ -87,7 +87,7 @@ def tune(
             found = _best_cache(lm, rule, found, ids, reporter)
             flags += [f"--cache {found.size}", f"--cache-weight {found.weight:g}"]
             flags += [f"--cache-flatness {found.flatness:g}"]
-    typer.echo(" ".join(flags))
+    write(" ".join(flags) + "\n")
 
 
 def _first(chunks: Chunks, count: int) -> Ids:

@@ -30,7 +30,7 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
     """
     config = window_config(lm.config, size)
     kept = run / BASELINES / f"window{size}"
-    if _has_config(kept, config):
+    if is_trained(size, run, lm):
         return load(kept)
     reporter.note(_announcement(config, run, kept))
     folder = kept.with_name(f"{kept.name}{UNFINISHED}")
@@ -54,6 +54,11 @@ def trained_window(size: int, run: Path, lm: LanguageModel, reporter: Reporter) 
         folder.rename(kept)
         sync_folder(kept.parent)
     return load(kept)
+
+
+def is_trained(size: int, run: Path, lm: LanguageModel) -> bool:
+    """Whether the folder of the run `run` of `lm` has the window model of the last `size` tokens."""
+    return _has_config(run / BASELINES / f"window{size}", window_config(lm.config, size))
 
 
 def window_config(config: Config, size: int) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weft.config.checks import choices_of
+from weft.config.checks import choices_of, effective
 from weft.config.schema import (
     CHANGEABLE,
     FIELDS,
@@ -30,4 +30,5 @@ __all__ = [
     "check_settings",
     "checked",
     "choices_of",
+    "effective",
 ]

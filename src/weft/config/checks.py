@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import Field
+from dataclasses import Field, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -101,3 +101,16 @@ def check_bounds(item: Field[Any], value: Any) -> None:
         raise InputError(f"{name} must be above {bounds['above']:g}, got {value!r}")
     if bounds["below"] is not None and value >= bounds["below"]:
         raise InputError(f"{name} must be below {bounds['below']:g}, got {value!r}")
+
+
+def has_effect(section: Any, item: Field[Any]) -> bool:
+    """Whether the field `item` of a section has an effect with the other settings of the section."""
+    if item.metadata["only_with"] is None:
+        return True
+    other, needed = item.metadata["only_with"]
+    return bool(getattr(section, other) == needed)
+
+
+def effective(section: Any) -> dict[str, Any]:
+    """The settings of a section by name, without those that have no effect with the other ones."""
+    return {item.name: getattr(section, item.name) for item in fields(section) if has_effect(section, item)}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
-from weft.config.checks import check_bounds, converted
+from weft.config.checks import check_bounds, converted, has_effect
 from weft.errors import InputError, nearest
 from weft.text.tokenizers.registry import tokenizer_kinds
 
@@ -51,7 +51,7 @@ class _Checked:
         if item.metadata["only_with"] is None or value == item.default:
             return
         other, needed = item.metadata["only_with"]
-        if getattr(self, other) != needed:
+        if not has_effect(self, item):
             raise InputError(
                 f"{item.name} {value!r} has no effect with {other} {getattr(self, other)!r}, only with {needed!r}: "
                 f"leave {item.name} out, or set {other}"
@@ -122,7 +122,6 @@ class ModelConfig(_Checked):
         "full: a softmax over the vocabulary; adaptive: an adaptive softmax, in which clusters of rare tokens cost "
         "less; sampled: a full softmax that is trained on a sample of the vocabulary",
         default="full",
-        choices=("full", "adaptive", "sampled"),
     )
     cutoffs: tuple[int, ...] = _setting(
         "Frequency ranks at which the clusters of the output 'adaptive' end (default: by vocabulary size)",

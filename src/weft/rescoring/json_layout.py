@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from weft.presentation.records import json_text
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
@@ -63,7 +64,7 @@ class JsonLayout:
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
         """The objects as read, with the keys of `added_keys`."""
         for hypothesis, added in zip(rescored.utterance.hypotheses, added_keys(rescored), strict=True):
-            yield json_line({**hypothesis.row, **added})
+            yield json_text({**hypothesis.row, **added})
 
 
 def plain_objects(rescored: RescoredUtterance) -> Iterator[str]:
@@ -72,7 +73,7 @@ def plain_objects(rescored: RescoredUtterance) -> Iterator[str]:
         row = {"id": rescored.utterance.id, "text": hypothesis.text, "words": hypothesis.words}
         scores = {"acoustic_nats": hypothesis.acoustic_nats, "old_lm_nats": hypothesis.old_lm_nats}
         read = {name: round(score, 6) for name, score in scores.items() if score is not None}
-        yield json_line({**row, **read, **added})
+        yield json_text({**row, **read, **added})
 
 
 def added_keys(rescored: RescoredUtterance) -> Iterator[dict[str, Any]]:
@@ -85,10 +86,6 @@ def added_keys(rescored: RescoredUtterance) -> Iterator[dict[str, Any]]:
             "weft_total_nats": round(float(total), 6),
             "weft_rank": rank,
         }
-
-
-def json_line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False)
 
 
 def _object(line: Line) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from weft.config import TrainingConfig
 from weft.model import RNNLM
+from weft.presentation.escapes import one_line
 from weft.training.lasting_stream import lasting
 from weft.training.optimizer import Optimizer
 from weft.training.progress import NoProgress, PlainProgress, Progress
@@ -93,7 +94,7 @@ class OnStream:
         self.stream = lasting(stream)
 
     def note(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
+        print(one_line(line), file=self.stream, flush=True)
 
     def reading(self, what: str, size_in_bytes: int | None) -> AbstractContextManager[OnBytes | None]:
         return self._bar(what, size_in_bytes, _bytes_read)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from weft.evaluation.readers import ALTERNATIVES, BOUNDARY, ENTROPY, LOGPROB, RANK
 from weft.scoring.token_score import TokenScore
-from weft.scoring.words import Segment, WordPieces
+from weft.scoring.words import Segment, WordPieces, has_no_spaces
 from weft.text.tokenizers.base import UNK, Tokenizer
 from weft.text.tokenizers.encoded import Encoded
 
@@ -69,13 +69,23 @@ class TokenAssembler:
 
 
 class WordAssembler:
-    """Scores of words that consist of several tokens."""
+    """Scores of words that consist of several tokens; in a line without spaces, of its characters or larger tokens.
 
-    def __init__(self, tokenizer: Tokenizer, pieces: WordPieces) -> None:
+    entropy: whether the entropy of tokens was computed. Words of several tokens have none.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, pieces: WordPieces, *, entropy: bool) -> None:
         self.tokenizer, self.pieces = tokenizer, pieces
+        self._tokens = TokenAssembler(tokenizer, entropy=entropy, rank=False, alternatives=0)
 
     def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:
         """The scores of line `number` from a reader's numbers (tokens, K)."""
+        if has_no_spaces(line.text):
+            scores = whole_characters(self._tokens.scores(number, line, numbers))
+            return [
+                score if score.is_line_end else replace(score, token=self._word(score.text, score.oov))
+                for score in scores
+            ]
         logprobs, boundaries = numbers[:, LOGPROB].tolist(), numbers[:, BOUNDARY].tolist()
         segments = self.pieces.segments(line.encoded.ids, logprobs, boundaries)
         return [self._score(number, position, segment, line) for position, segment in enumerate(segments)]
@@ -88,10 +98,31 @@ class WordAssembler:
             token = self.tokenizer.tokens[self.tokenizer.eos_id]
         else:
             start, end = _without_white_space(line.text, spans[0][0], spans[-1][1])
-            word = line.text[start:end]
-            token = UNK if oov else word.lower() if self.tokenizer.lowercase else word
+            token = self._word(line.text[start:end], oov)
         text = line.text[start:end]
         return TokenScore(number, position, token, text, start, end, segment.logprob_nats, None, None, oov)
+
+    def _word(self, written: str, oov: bool) -> str:
+        return UNK if oov else written.lower() if self.tokenizer.lowercase else written
+
+
+def whole_characters(scores: list[TokenScore]) -> list[TokenScore]:
+    """The scores of a line, in which tokens that are parts of one character are one; these have no entropy."""
+    joined: list[TokenScore] = []
+    for score in scores:
+        last = joined[-1] if joined else None
+        if last is None or score.start >= last.end:
+            joined.append(replace(score, position=len(joined)))
+        else:
+            joined[-1] = replace(
+                last,
+                text=last.text + score.text[last.end - score.start :],
+                end=max(last.end, score.end),
+                logprob_nats=last.logprob_nats + score.logprob_nats,
+                entropy_nats=None,
+                entropy_reduction_nats=None,
+            )
+    return joined
 
 
 def _without_white_space(text: str, start: int, end: int) -> tuple[int, int]:

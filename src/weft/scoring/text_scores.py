@@ -37,6 +37,7 @@ class Wanted:
     alternatives  how many of the likeliest tokens
 
     The last three are undefined for words that consist of several tokens: no distribution over all words is computed.
+    Among words, the entropy is that of the tokens of lines without spaces, see `weft.scoring.words.has_no_spaces`.
     """
 
     words: bool = False
@@ -103,8 +104,8 @@ class _Scorer:
         self.assembler: TokenAssembler | WordAssembler
         pieces = word_pieces(tokenizer) if wanted.words else None
         if pieces is not None:
-            self.reader = reading(Measures(boundary=pieces.boundary))
-            self.assembler = WordAssembler(tokenizer, pieces)
+            self.reader = reading(Measures(entropy=wanted.entropy, boundary=pieces.boundary))
+            self.assembler = WordAssembler(tokenizer, pieces, entropy=wanted.entropy)
             return
         self.assembler = TokenAssembler(
             tokenizer, entropy=wanted.entropy, rank=wanted.rank, alternatives=wanted.alternatives

@@ -40,12 +40,12 @@ class TokenScore:
     @property
     def surprisal_nats(self) -> float:
         """-ln P(token | everything before it)."""
-        return -self.logprob_nats
+        return 0.0 - self.logprob_nats  # not -0.0 for a certain token
 
     @property
     def surprisal_bits(self) -> float:
         """-log2 P(token | everything before it)."""
-        return -self.logprob_nats / math.log(2)
+        return self.surprisal_nats / math.log(2)
 
     @property
     def is_line_end(self) -> bool:

@@ -10,6 +10,9 @@ P(B | before) is omitted at the beginning of a line, where no word has ended. Wh
 tokens. The probabilities of all possible next words and of the line end therefore sum to 1, and their product over a
 line is the probability of its tokens: every P(B) occurs once as a factor and once as a divisor.
 
+A line of Chinese, Japanese, Thai or another script without spaces has no such words: there each token is one, see
+`has_no_spaces`.
+
 Oh & Schuler (2024), "Leading whitespaces of language models' subword vocabulary pose a confound for calculating word
 probabilities"; Pimentel & Meister (2024), "How to compute the probability of a word".
 """
@@ -17,6 +20,7 @@ probabilities"; Pimentel & Meister (2024), "How to compute the probability of a 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +28,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.text.tokenizers.base import Tokenizer
+
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u0f00-\u109f\u1780-\u17ff"  # Tibetan, Burmese, Khmer
+    "\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+)
+_CHARACTER = re.compile(f"[{_UNSPACED}]")
+_SPACED = re.compile(f"[{_UNSPACED}][^\\S\n]+[{_UNSPACED}]")
+
+
+def has_no_spaces(line: str) -> bool:
+    """Whether a line is in a script that is written without spaces, and without spaces.
+
+    Most of its characters are of such a script, and no two of them have white space alone between them. Of a text that
+    was cut into words before, this is false.
+    """
+    letters = sum(map(len, line.split()))
+    return 2 * len(_CHARACTER.findall(line)) > letters and _SPACED.search(line) is None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from weft.presentation.escapes import one_line
 from weft.training.metrics import EpochMetrics
 from weft.training.progress import EpochLines, Status, duration_text, loss_text
 
@@ -51,7 +52,7 @@ class LiveProgress:
         self._epochs.epoch_ended(metrics)
 
     def note(self, line: str) -> None:
-        self._display.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._display.console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self._epochs.flush()

@@ -22,6 +22,7 @@ from weft.errors import TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats
 from weft.files import write_text_atomically
 from weft.loss import NOTHING, Loss
+from weft.presentation.records import decimal, tsv
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.optimizer import make_optimizer
 from weft.training.progress import Progress, Status
@@ -132,8 +133,8 @@ def sweep_rates(
 def write_sweep(path: Path, sweep: Sweep) -> None:
     """Write one row a step into the TSV file at `path`, replaced atomically; the first row names the columns."""
     rows = zip(sweep.rates, sweep.losses, sweep.smoothed, strict=True)
-    lines = ["\t".join(COLUMNS), *(f"{rate:.6g}\t{loss:.6f}\t{smoothed:.6f}" for rate, loss, smoothed in rows)]
-    write_text_atomically(path, "\n".join(lines) + "\n")
+    fields = ((f"{rate:.6g}", decimal(loss), decimal(smoothed)) for rate, loss, smoothed in rows)
+    write_text_atomically(path, tsv(COLUMNS, fields))
 
 
 def _loss_or_none(stepper: Stepper, rate: float) -> Loss | None:

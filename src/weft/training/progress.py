@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import Loss
+from weft.presentation.escapes import one_line
 from weft.training.metrics import EpochMetrics
 
 
@@ -102,7 +103,7 @@ class PlainProgress:
         self._epochs.epoch_ended(metrics)
 
     def note(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(one_line(line), file=self._stream, flush=True)
 
     def close(self) -> None:
         self._epochs.flush()

@@ -17,7 +17,7 @@ from weft.evaluation.evaluate import Evaluation
 from weft.evaluation.perplexity import mean_bits
 from weft.files import replace_atomically
 from weft.loss import NOTHING, Loss
-from weft.scoring.formats.layout import visible
+from weft.presentation.escapes import visible
 from weft.scoring.token_score import TokenScore
 from weft.visualization.colour_scale import level, level_names
 from weft.visualization.html_style import style

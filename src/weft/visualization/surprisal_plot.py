@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.files import replace_atomically
-from weft.scoring.formats.layout import visible
+from weft.presentation.escapes import visible
 from weft.scoring.token_score import TokenScore
 from weft.visualization.colour_scale import BACKGROUNDS, FOREGROUNDS, level
 from weft.visualization.fonts import SUBSTITUTE, drawable, families_for
@@ -83,7 +83,7 @@ class SurprisalPlot:
             some = " ".join(sorted(lacking)[:8])
             notes.append(
                 f"no installed font has {len(lacking):,} of the characters ({some}): they are drawn as {SUBSTITUTE}; "
-                "install one that has them, Noto Sans CJK for instance"
+                "install one that has them, Noto Sans CJK for instance, and draw again"
             )
         texts = (score.text for row in self._rows for score in row)
         if not _shapes_text() and any(unicodedata.bidirectional(c) in ("R", "AL") for text in texts for c in text):

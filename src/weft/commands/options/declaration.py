@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from weft.commands.options.completion import completing
 from weft.commands.options.values import number, whole_number
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -39,7 +40,8 @@ def number_option(help: str, *flags: str, metavar: str = "X", **settings: Any) -
 
 def choice_option(names: Iterable[str], help: str, *flags: str, **settings: Any) -> Any:
     """An option whose value is one of `names`; the command checks the value, see `one_of`."""
-    return option(help, *flags, metavar="|".join(names), **settings)
+    names = tuple(names)
+    return option(help, *flags, metavar="|".join(names), **completing(lambda: names), **settings)
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
+from weft.commands.options.completion import RUNS, completing, runs_here
 from weft.commands.options.declaration import option
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, load
+from weft.presentation.streams import note
 from weft.run_folder import CONFIG, METRICS, run_folders
-
-RUNS = Path("runs")
 
 RunOption = Annotated[
     Path | None,
@@ -23,6 +22,7 @@ RunOption = Annotated[
         envvar="WEFT_RUN",
         show_envvar=False,
         default="WEFT_RUN, or the newest under runs/",
+        **completing(runs_here),
     ),
 ]
 
@@ -37,7 +37,7 @@ def chosen_run(run: Path | None) -> Path:
             "no run is given and there is none under runs/: train one with `weft train`, or name one with --run"
         )
     newest = max(runs, key=_last_used)
-    print(f"using {newest}", file=sys.stderr)
+    note(f"using {newest}")
     return newest
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from weft.commands.help import OUTPUT, TEXT
+from weft.commands.options.completion import completing_list
 from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.values import one_of
 from weft.errors import InputError
@@ -20,8 +21,13 @@ ON_ERROR = ("stop", "skip")
 BOTH = ("sentence", "running")
 WITH_COLUMNS = tuple(name for name, format in FORMATS.items() if format.columns)
 WITH_DETAIL = tuple(name for name, format in FORMATS.items() if format.detail)
+WITHOUT_DETAIL = tuple(name for name, format in FORMATS.items() if not format.detail)
 OF_DISTRIBUTION = ("entropy", "entropy_reduction", "rank", "alternatives")
 """Columns that need the whole predicted distribution."""
+
+
+def _columns() -> list[str]:
+    return ["all", *(name for name in COLUMNS if name != "alternatives")]
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class ScoreOptions:
             "Columns of table, tsv and jsonl, among them entropy, entropy_reduction and rank; or 'all'.",
             metavar="NAME,…",
             group=OUTPUT,
+            **completing_list(_columns),
         ),
     ] = None
     alternatives: Annotated[
@@ -56,6 +63,14 @@ class ScoreOptions:
             group=OUTPUT,
         ),
     ] = None
+    unknown_as_na: Annotated[
+        bool,
+        option(
+            "Leave the scores of unknown words undefined: an empty field, null in jsonl, NA in surprisal.",
+            "--unknown-as-na",
+            group=OUTPUT,
+        ),
+    ] = False
     detail: Annotated[
         str | None,
         choice_option(
@@ -85,6 +100,11 @@ class ScoreOptions:
                 raise InputError(f"{name} is for the formats {', '.join(WITH_COLUMNS)}, not for {self.format_name}")
         if self.detail is not None and not chosen.detail:
             raise InputError(f"--detail is for the formats {', '.join(WITH_DETAIL)}, not for {self.format_name}")
+        if self.unknown_as_na and chosen.detail:
+            raise InputError(
+                f"--unknown-as-na is for the formats {', '.join(WITHOUT_DETAIL)}: {self.format_name} marks unknown "
+                "words and has sums without them"
+            )
         if self.alternatives < 0:
             raise InputError(f"--alternatives must be at least 0, got {self.alternatives}")
         if self.running and self.both:
@@ -104,6 +124,7 @@ class ScoreOptions:
             running=self.running,
             detail=None if self.detail is None else _detail(self.detail),
             source=source,
+            unknown_as_na=self.unknown_as_na,
         )
 
     def wanted(self, tokens_are_words: bool) -> Wanted:
@@ -121,7 +142,7 @@ class ScoreOptions:
             )
         return Wanted(
             words=words,
-            entropy=not words and (chosen.entropy or "entropy" in columns or "entropy_reduction" in columns),
+            entropy=chosen.entropy or "entropy" in columns or "entropy_reduction" in columns,
             rank="rank" in columns,
             alternatives=self.alternatives,
         )

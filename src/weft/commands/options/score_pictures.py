@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from weft.commands.help import OUTPUT
 from weft.commands.options.declaration import option
 from weft.commands.options.writable import check_writable
 from weft.errors import InputError
+from weft.presentation.streams import note
 from weft.scoring import TokenScore, Wanted
 from weft.visualization.html_page import HtmlPage, html_page
 from weft.visualization.surprisal_plot import SurprisalPlot
@@ -53,8 +53,8 @@ def score_pictures(html: Path | None, png: Path | None) -> Iterator[ScorePicture
         with html_page(html) as page:
             yield ScorePictures(page, plot)
     if plot is not None and png is not None:
-        for note in plot.draw(png):
-            print(f"weft: {png}: {note}", file=sys.stderr)
+        for line in plot.draw(png):
+            note(f"weft: {png}: {line}")
 
 
 class ScorePictures:

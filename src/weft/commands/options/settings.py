@@ -5,10 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields
+from functools import partial
 from typing import Annotated, Any
 
+from weft.commands.options.completion import cells, completing, output_layers, texts
 from weft.commands.options.declaration import Command, number_option, option, whole_number_option, with_parameters
 from weft.config import SECTIONS, TYPES, choices_of
+
+REGISTERED = {"cell": cells, "output": output_layers}
+"""Settings whose values are names of registered classes, which are looked up where the model is built."""
 
 
 def with_settings(without: Collection[str] = ()) -> Callable[[Command], Command]:
@@ -52,5 +57,7 @@ def _option(section: str, item: Field[Any], hint: Any) -> Any:
         return number_option(help, **settings)
     if hint is bool:
         return option(help, **settings)
-    metavar = "|".join(choices_of(item)) or ("TEXT" if hint == tuple[str, ...] else "NAME")
-    return option(help, metavar=metavar, **settings)
+    if hint == tuple[str, ...]:
+        return option(help, metavar="TEXT", autocompletion=texts, **settings)
+    known = REGISTERED.get(item.name) or partial(choices_of, item)
+    return option(help, metavar="|".join(known()) or "NAME", **completing(known), **settings)

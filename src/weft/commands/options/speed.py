@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
@@ -14,6 +13,7 @@ from weft.commands.options.declaration import choice_option, whole_number_option
 from weft.commands.options.values import one_of
 from weft.errors import InputError, WeftError
 from weft.language_model import LanguageModel
+from weft.presentation.streams import note
 
 KINDS = ("auto", "fused", "plain")
 
@@ -66,8 +66,7 @@ def kernels_of(
 
 @contextmanager
 def _fused_with_notice(threads: int | None, precision: str) -> Iterator[None]:
-    # sys.stderr is looked up at each print: a progress bar may replace it meanwhile.
-    with fused(threads, precision), saying_when_compiling(lambda line: print(line, file=sys.stderr, flush=True)):
+    with fused(threads, precision), saying_when_compiling(note):
         yield
 
 

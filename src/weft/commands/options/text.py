@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from weft.commands.fetch import fetch_with_bar
+from weft.commands.options.completion import texts
 from weft.commands.options.declaration import choice_option
 from weft.commands.options.values import one_of
 from weft.errors import InputError
@@ -20,7 +21,12 @@ TEXT_HELP = "Files, folders, globs, .gz, '-' for standard input, 'builtin', or a
 
 OptionalText = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help=f"{TEXT_HELP}  [default: the run's own held-out text]", show_default=False),
+    typer.Argument(
+        metavar="TEXT",
+        help=f"{TEXT_HELP}  [default: the run's own held-out text]",
+        show_default=False,
+        autocompletion=texts,
+    ),
 ]
 SplitOption = Annotated[
     str | None,

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from weft.commands.options.completion import completing, recipes, texts
 from weft.commands.options.declaration import option
 from weft.commands.options.text import TEXT_HELP
 from weft.errors import InputError
+from weft.presentation.streams import note
 from weft.runs import settings as run_settings
 
 TrainingText = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help=f"Training text. {TEXT_HELP}", show_default=False),
+    typer.Argument(metavar="TEXT", help=f"Training text. {TEXT_HELP}", show_default=False, autocompletion=texts),
 ]
 ConfigOption = Annotated[Path | None, option("A TOML file of settings; options override it.", metavar="FILE")]
 RecipeOption = Annotated[
-    str | None, option("The settings of a recipe, see `weft recipes`; options override it.", metavar="NAME")
+    str | None,
+    option("The settings of a recipe, see `weft recipes`; options override it.", metavar="NAME", **completing(recipes)),
 ]
 
 
@@ -31,7 +33,6 @@ def given_settings(
     if text and settings.get("data"):
         raise InputError("the text is given twice, as an argument and with --data; give it once")
     given = {name: value for name, value in settings.items() if value not in (None, [], ())}
-    note = partial(typer.echo, err=True)
     return run_settings.given_settings(config, recipe, text or None, given, resume=resume, note=note)
 
 

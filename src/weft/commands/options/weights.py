@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Annotated
 
-import typer
-
 from weft.backends.quantization import WEIGHTS, check_weights
 from weft.commands.help import SPEED
+from weft.commands.options.declaration import choice_option
 from weft.language_model import LanguageModel
+from weft.presentation.streams import note
 
 COMPILING_PAYS = 5_000_000_000
 """Weights read in single steps above which compiled steps save more time than loading them takes."""
 
 WeightsOption = Annotated[
     str,
-    typer.Option(
-        metavar="|".join(WEIGHTS),
-        help="Precision of the weights; fewer bits are faster and less exact.",
-        rich_help_panel=SPEED,
-    ),
+    choice_option(WEIGHTS, "Precision of the weights; fewer bits are faster and less exact.", group=SPEED),
 ]
 
 
@@ -43,7 +38,7 @@ def with_weights(lm: LanguageModel, weights: str, steps: int = 0) -> LanguageMod
 def _compile(lm: LanguageModel) -> None:
     """Take a first step; print the reason if it takes long."""
     message = "compiling the streaming kernels; they are kept for the next time"
-    timer = threading.Timer(1.5, lambda: print(message, file=sys.stderr))
+    timer = threading.Timer(1.5, note, [message])
     timer.start()
     try:
         lm.start()

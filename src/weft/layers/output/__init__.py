@@ -1,7 +1,7 @@
 """Output layers: scores over the vocabulary, softmax and loss; full, adaptive and sampled.
 
-A new output layer is a file that defines a class with the decorator `register_output`, and an import of it here. To
-be a choice of `weft train --output`, its kind is also named in `weft.config.schema`.
+A new output layer is a file that defines a class with the decorator `register_output`, and an import of it here. Its
+kind is then a choice of `weft train --output`, as is that of a class registered elsewhere.
 """
 
 from __future__ import annotations

@@ -10,9 +10,13 @@ registered: dict[str, type[Any]] = {}
 """Subclasses of `OutputLayer`; `weft.layers.output.base.register_output` adds them."""
 
 
+def kinds() -> list[str]:
+    """The registered kinds, `full` first."""
+    return sorted(registered, key=lambda name: (name != "full", name))
+
+
 def registered_layer(kind: str) -> type[Any]:
     """The class registered under `kind`; raises InputError with the known kinds if there is none."""
     if kind not in registered:
-        known = sorted(registered, key=lambda name: (name != "full", name))
-        raise InputError(f"output must be one of {', '.join(known)}, got {kind!r}{nearest(kind, known)}")
+        raise InputError(f"output must be one of {', '.join(kinds())}, got {kind!r}{nearest(kind, kinds())}")
     return registered[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weft.errors import InputError, nearest
@@ -30,7 +30,7 @@ COLUMNS = {
         Column("start", lambda score: score.start),
         Column("end", lambda score: score.end),
         Column("logprob", lambda score: score.logprob_nats, NATS),
-        Column("surprisal", lambda score: -score.logprob_nats, BITS),
+        Column("surprisal", lambda score: score.surprisal_nats, BITS),
         Column("entropy", lambda score: score.entropy_nats, BITS),
         Column("entropy_reduction", lambda score: score.entropy_reduction_nats, BITS),
         Column("rank", lambda score: score.rank),
@@ -38,6 +38,9 @@ COLUMNS = {
         Column("alternatives", lambda score: score.alternatives, NATS),
     )
 }
+OF_UNKNOWN = ("logprob", "surprisal", "entropy_reduction", "rank")
+"""Columns whose value for a word out of the vocabulary is that of all such words together."""
+
 BY_DEFAULT = ("sentence", "position", "token", "text", "start", "end", "logprob", "surprisal", "oov")
 
 
@@ -50,12 +53,19 @@ class UnitColumn:
     value: Callable[[TokenScore], Any]
 
 
-def columns_in_units(names: Sequence[str], unit: Unit | None) -> list[UnitColumn]:
+def columns_in_units(names: Sequence[str], unit: Unit | None, unknown_as_na: bool = False) -> list[UnitColumn]:
     """The columns of these names, logarithms in `unit`, or in their default units if it is None.
 
-    Raises InputError for a name that is not a column.
+    unknown_as_na: the values of OF_UNKNOWN are None for words out of the vocabulary. Raises InputError for a name that
+    is not a column.
     """
-    return [_in_unit(_column(name), unit) for name in names]
+    columns = [_in_unit(_column(name), unit) for name in names]
+    return [_of_known(column) if unknown_as_na and column.name in OF_UNKNOWN else column for column in columns]
+
+
+def _of_known(column: UnitColumn) -> UnitColumn:
+    value = column.value
+    return replace(column, value=lambda score: None if score.oov else value(score))
 
 
 def _column(name: str) -> Column:
@@ -82,9 +92,3 @@ def _in_unit(column: Column, unit: Unit | None) -> UnitColumn:
         return None if number is None else number / nats
 
     return UnitColumn(column.name, header, converted)
-
-
-def decimal(number: float) -> str:
-    """Six decimals; zero has no minus sign."""
-    text = f"{number:.6f}"
-    return "0.000000" if text == "-0.000000" else text

@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from weft.evaluation.perplexity import perplexity_of_log10
-from weft.scoring.formats.layout import ContextLength, Layout, Lines, unbroken
+from weft.presentation.escapes import unbroken
+from weft.scoring.formats.layout import ContextLength, Layout, Lines
 from weft.scoring.token_score import TokenScore
 from weft.scoring.units import BANS
 
@@ -80,6 +81,8 @@ def shortest(number: np.floating) -> str:
     """The shortest decimal that parses to `number`; with an exponent below 1e-6 and from 1e21 on."""
     if not np.isfinite(number):
         return "NaN" if np.isnan(number) else "inf" if number > 0 else "-inf"
+    if number == 0:
+        return "0"  # without a sign
     text = np.format_float_scientific(number, unique=True, trim="-", exp_digits=1).replace("e+", "e")
     if -6 <= int(text.partition("e")[2]) < 21:
         return np.format_float_positional(number, unique=True, trim="-")

@@ -1,8 +1,7 @@
-"""The layout of scores, and functions that several formats use."""
+"""The layout of scores, and what several formats use."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ class Layout:
     detail   one of DETAILS; None: the default of the original tool
     source   the name of the text
     id_of    token -> its id in the vocabulary, or None
+    unknown_as_na  whether the scores of words out of the vocabulary are left undefined
     """
 
     columns: tuple[str, ...] = ()
@@ -36,9 +36,7 @@ class Layout:
     detail: str | None = None
     source: str = "-"
     id_of: Callable[[str], int | None] = lambda token: None
-
-
-ASCII_WHITE_SPACE = re.compile(r"[ \t\n\r\f\v]")
+    unknown_as_na: bool = False
 
 
 class ContextLength:
@@ -53,26 +51,3 @@ class ContextLength:
         yield from range(self._before, self._before + len(scores))
         if self.running:
             self._before += len(scores)
-
-
-def visible(token: str) -> str:
-    """A token for a table: a space as ␣, unprintable characters escaped."""
-    return token if token.isprintable() and " " not in token else "".join(map(_visible_character, token))
-
-
-def printable(text: str) -> str:
-    """Text for a part of a line: unprintable characters are escaped, spaces are kept."""
-    return text if text.isprintable() else "".join(map(_printable_character, text))
-
-
-def unbroken(word: str) -> str:
-    """A word for a list separated by spaces: white space within the word is escaped."""
-    return ASCII_WHITE_SPACE.sub(lambda blank: f"\\x{ord(blank.group()):02x}", word)
-
-
-def _visible_character(character: str) -> str:
-    return "␣" if character == " " else _printable_character(character)
-
-
-def _printable_character(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

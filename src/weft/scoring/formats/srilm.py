@@ -26,7 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from weft.evaluation.perplexity import perplexity_of_log10
-from weft.scoring.formats.layout import ContextLength, Layout, Lines, unbroken
+from weft.presentation.escapes import unbroken
+from weft.scoring.formats.layout import ContextLength, Layout, Lines
 from weft.scoring.token_score import TokenScore
 from weft.scoring.units import BANS
 from weft.text.tokenizers.base import UNK
@@ -115,4 +116,4 @@ def _perplexity(log10: float, tokens: int) -> str:
 
 
 def _digits(number: float) -> str:
-    return f"{number:.7g}"
+    return f"{number + 0.0:.7g}"  # a zero without a sign
