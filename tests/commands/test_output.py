@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import weft
-from helpers.command_line import SIZES, OnTerminal, RunWeft, WriteIn
+from helpers.command_line import FLAGS, SIZES, OnTerminal, RunWeft, WriteIn, write_text
 
 ENCODINGS = ("utf-8", "ascii", "cp1252")
 LINES = 'he said " hi " and é 我 NA \u2028 \x1b[31m \u202e zebra\nNA "\n'
@@ -128,11 +128,11 @@ def test_no_control_of_a_text_reaches_the_terminal(on_terminal: OnTerminal, odd:
 
 
 def test_settings_and_file_names_are_escaped_for_a_terminal(on_terminal: OnTerminal, trained: Path) -> None:
-    config = trained / "config.toml"
-    config.write_text(config.read_text().replace("my.txt", "my\\u001b[31m\\u202e.txt"))
+    own = write_text(Path("own\x1b[31m\u202e.txt"))
     evil = "a\x1b[31m\u202e.txt"
     for line in (
-        ("info", trained),
+        ("train", own, *FLAGS, "--epochs", 1, "--out", "run\x1b[31m"),
+        ("info", "run\x1b[31m"),
         ("eval", evil, "--run", trained),
         ("eval", evil, "--run", trained, "--debug"),
         ("train", evil),
