@@ -73,6 +73,16 @@ def test_a_table_that_is_not_for_a_terminal_is_not_wrapped(monkeypatch: pytest.M
     assert "incomprehensibilities" in table
 
 
+def test_long_names_in_headers_are_broken_in_a_narrow_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    columns = [Column("context", label=True), *(Column(f"/a/long/path/{'q' * 50}/run{n}", numbers=True) for n in "12")]
+    table = plain(drawn(columns, [Row(["all", "123.45", "67.89"])]))
+    assert max(map(len, table.splitlines())) <= 60
+    assert "123.45" in table
+    assert table.count("q") == 100
+
+
 def test_controls_in_fields_and_headers_are_escaped() -> None:
     table = drawn([Column("a\x1b[31m")], [Row(["\x1b]0;title\x07\u202e"])], "t")
     assert "\\x1b[31m" in table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 NARROWEST_WORDS = 12
 """Width in characters to which a column of words is narrowed before another table is begun."""
 
+WIDEST_HEADER = 20
+"""Most characters of a header that are not broken in a narrow table, as those of a long file name."""
+
 _FRAME = 3
 """Characters of a column besides its content: a blank at each side, and a line. The table has one line more."""
 
@@ -27,7 +31,7 @@ _NO_TERMINAL = 1 << 20
 class Column:
     """A column of a table.
 
-    header       its name, which is wrapped after an underscore or a blank
+    header       its name, which is wrapped after an underscore, a slash or a blank
     numbers      whether it is aligned at the right
     indivisible  whether the lines of its fields are kept whole, as those of numbers are
     label        whether it is repeated in every table, if one is not wide enough for all columns
@@ -81,7 +85,7 @@ class _Widths:
     def of(cls, column: Column, fields: Sequence[str]) -> _Widths:
         from rich.cells import cell_len
 
-        pieces = max(map(cell_len, _pieces(column.header)), default=0)
+        pieces = min(max((cell_len(piece.rstrip()) for piece in _pieces(column.header)), default=0), WIDEST_HEADER)
         widest = max((cell_len(line) for field in fields for line in _lines(field)), default=0)
         kept = widest if column.numbers or column.indivisible else min(widest, NARROWEST_WORDS)
         return cls(max(cell_len(column.header), widest), max(pieces, kept))
@@ -140,8 +144,8 @@ def _lines(field: str) -> list[str]:
 
 
 def _pieces(header: str) -> list[str]:
-    """The parts of a header that are not broken, each with the underscore or blank after it."""
-    return printable(header).replace("_", "_\0").replace(" ", " \0").split("\0")
+    """The parts of a header that are not broken if there is room for them, each with the separator after it."""
+    return re.findall(r"[^_ /]*[_ /]|[^_ /]+", printable(header))
 
 
 def _wrapped(header: str, width: int) -> Iterator[str]:
