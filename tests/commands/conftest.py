@@ -74,8 +74,8 @@ def run_on(stream: type[io.TextIOWrapper], encoding: str, arguments: tuple[objec
 
 @pytest.fixture
 def written() -> WriteIn:
-    def run(*arguments: object, encoding: str = "utf-8") -> Written:
-        return run_on(io.TextIOWrapper, encoding, arguments)
+    def run(*arguments: object, encoding: str = "utf-8", terminal: bool = False) -> Written:
+        return run_on(Terminal if terminal else io.TextIOWrapper, encoding, arguments)
 
     return run
 

@@ -55,7 +55,7 @@ class Written(NamedTuple):
 class WriteIn(Protocol):
     """Runs the command in this process, with streams of another encoding and of line ends as on Windows."""
 
-    def __call__(self, *arguments: object, encoding: str = "utf-8") -> Written: ...
+    def __call__(self, *arguments: object, encoding: str = "utf-8", terminal: bool = False) -> Written: ...
 
 
 class OnTerminal(Protocol):
