@@ -10,7 +10,6 @@ import pytest
 from helpers.command_line import FLAGS, RunWeft, write_text
 from weft.backends import default_backend
 from weft.backends.fused import fused, why_not_fused
-from weft.backends.kernels.jit import compile as jit_compile
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
 FUSED = [*FLAGS, "--kernels=fused", "--threads=2", "--optimizer=adamw", "--schedule=constant"]
@@ -62,17 +61,3 @@ def test_the_kernels_are_switched_on_for_one_thread_only() -> None:
         assert default_backend.fused is not None
     assert seen == [None]
     assert default_backend.fused is None
-
-
-def test_kernels_are_compiled_without_a_disk_cache() -> None:
-    def compiler(cache: bool = False) -> object:
-        def compile(function: object) -> object:
-            if cache:
-                raise RuntimeError("no locator available")
-            return function
-
-        return compile
-
-    def kernel() -> None: ...
-
-    assert jit_compile.cached_on_disk(compiler, kernel) is kernel

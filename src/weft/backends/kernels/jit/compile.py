@@ -2,13 +2,14 @@
 
 Numba looks up cached machine code by the name and the file of a function; it does not know the functions of other files
 that the function calls. So the name of every kernel ends with a cache key: a hash of the states of all files below
-kernels/ and of the instruction sets in use.
+kernels/ and of the instruction sets in use. `disk_cache` reads and writes the files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import marshal
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,10 +24,12 @@ from numba import types
 from numba.core import event
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
 from weft.backends.kernels.jit.cpu_features import chosen_instructions
+from weft.backends.kernels.jit.disk_cache import CachedCallback, disk_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -110,8 +113,14 @@ def overload(function: Callable[..., Any]) -> Callable[[Function], Function]:
 
 def jit(function: Function) -> Function:
     """A kernel callable from Python, compiled at its first call for the types of the arguments."""
-    kernel = cached_on_disk(numba.njit, function, fastmath={"contract"}, **OPTIONS)
+    kernel = numba.njit(fastmath={"contract"}, **OPTIONS)(_with_cache_key(function))
+    kernel._cache = disk_cache(function)
     return cast(Function, kernel)
+
+
+def c_function(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
+    """A function for calls by `address`, compiled now for one signature."""
+    return CachedCallback(_with_cache_key(function), signature, options)
 
 
 def inlined(function: Function) -> Function:
@@ -129,13 +138,10 @@ def _inlined(function: Function, fastmath: set[str]) -> Function:
     return cast(Function, decorator(function))
 
 
-def cached_on_disk(compiler: Any, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """`function` compiled by `compiler(*arguments, **options)`, with the compile cache if its folder is writable."""
+def _with_cache_key(function: Function) -> Function:
+    """`function`, whose name, by which the compile cache finds it, now ends with the cache key."""
     function.__qualname__ = f"{function.__qualname__}_{cache_key(KERNELS)}"
-    try:
-        return compiler(*arguments, cache=True, **options)(function)
-    except RuntimeError:  # Numba found no folder that it can write to
-        return compiler(*arguments, **options)(function)
+    return function
 
 
 def external(name: str, function: Callable[..., Any], signature: Any, deferred: bool = False) -> Any:
@@ -157,13 +163,20 @@ def compile_deferred() -> None:
 
 
 def _compile_external(name: str, function: Callable[..., Any], signature: Any) -> None:
-    compilation = cached_on_disk(numba.cfunc, function, signature)
+    compilation = c_function(function, signature)
     _bound.append(compilation)  # the machine code lives as long as it
     binding.add_symbol(name, compilation.address)
 
 
 _deferred: list[tuple[str, Callable[..., Any], Any]] = []
 _bound: list[Any] = []
+
+if hasattr(os, "register_at_fork"):  # a process forked while another thread compiles would wait for the lock for ever
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 @cache

@@ -22,12 +22,12 @@ from functools import cache
 from typing import Any
 
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import register_jitable
 
-from weft.backends.kernels.jit.compile import cached_on_disk, full_vectors, intrinsic, source_key
+from weft.backends.kernels.jit.compile import c_function, full_vectors, intrinsic, source_key
 from weft.backends.kernels.jit.pointers import offset, opaque
 from weft.backends.kernels.streaming.plan import (
     GATE_SUMS_STRIDE,
@@ -102,7 +102,7 @@ def compiled_update(cell: StreamingCell, phase: CellPhase) -> Any:
         update, len(phase.gates), cell.state_parts, cell.scratch, STATE_AFTER if last else SCRATCH, results
     )
     function.__qualname__ = f"update_{cell.name}_{number}{source_key(phase.update)}"
-    return cached_on_disk(cfunc, function, _UPDATE, fastmath={"contract"}, error_model="numpy")
+    return c_function(function, _UPDATE, fastmath={"contract"}, error_model="numpy")
 
 
 def _update_of_chunk(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from numba import cfunc, types
+from numba import types
 
 from weft.backends.kernels.jit.atomics import (
     LINE,
@@ -24,7 +24,7 @@ from weft.backends.kernels.jit.atomics import (
     spin_until,
     words_at,
 )
-from weft.backends.kernels.jit.compile import cached_on_disk, inlined
+from weft.backends.kernels.jit.compile import c_function, inlined
 from weft.backends.kernels.jit.pointers import offset
 from weft.backends.kernels.streaming.activation_packing import buffer_row, pack_activations
 from weft.backends.kernels.streaming.cell import call_update
@@ -180,4 +180,4 @@ def _int8_step(job, thread):  # type: ignore[no-untyped-def]
 def step_function(weight_format: str) -> Any:
     """The C function (job, thread) that runs a step on weights of a format; one for all cells."""
     function = {"float32": _float32_step, "bfloat16": _bfloat16_step, "int8": _int8_step}[weight_format]
-    return cached_on_disk(cfunc, function, types.void(types.int64, types.int64))
+    return c_function(function, types.void(types.int64, types.int64))
