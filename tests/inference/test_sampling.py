@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import islice
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.errors import InputError
 from weft.inference.sampling import Sampling, generate
@@ -78,3 +81,47 @@ def test_the_same_seed_draws_the_same_tokens() -> None:
         list(islice(generate(model, scores, state, Sampling(), np.random.default_rng(seed)), 20)) for seed in (3, 3, 4)
     ]
     assert draws[0] == draws[1] != draws[2]
+
+
+def test_tokens_that_add_up_to_top_p_exactly_are_enough() -> None:
+    for dtype in ("float32", "float64"):
+        scores = np.log(np.array([0.3, 0.1, 0.1, 0.5])).astype(dtype)
+        np.testing.assert_allclose(Sampling(top_p=0.8).distribution(scores), [0.375, 0, 0, 0.625], rtol=1e-6)
+        np.testing.assert_allclose(Sampling(top_p=0.8).distribution(scores + 30), [0.375, 0, 0, 0.625], rtol=1e-4)
+        assert Sampling(top_p=0.81).distribution(scores)[1] > 0
+        assert Sampling(top_p=0.79).distribution(scores)[0] > 0
+
+
+@given(
+    counts=st.lists(st.integers(1, 30), min_size=1, max_size=40),
+    share=st.fractions(min_value=Fraction(1, 100), max_value=1, max_denominator=100),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_top_p_keeps_the_smallest_set_of_rational_probabilities(counts: list[int], share: Fraction, dtype: str) -> None:
+    total, reached, kept = sum(counts), Fraction(0), set()
+    for token in sorted(range(len(counts)), key=lambda token: (-counts[token], token)):
+        if reached >= share:
+            break
+        kept.add(token)
+        reached += Fraction(counts[token], total)
+    distribution = Sampling(top_p=float(share)).distribution(np.log(np.array(counts)).astype(dtype))
+    assert set(np.flatnonzero(distribution)) == kept
+    assert distribution.sum() == pytest.approx(1)
+
+
+@given(scores=st.lists(st.integers(-3, 3), min_size=1, max_size=30), k=st.integers(1, 40))
+def test_top_k_keeps_k_tokens_and_of_equal_ones_those_with_lower_ids(scores: list[int], k: int) -> None:
+    distribution = Sampling(top_k=k).distribution(np.array(scores, dtype="f"))
+    kept = sorted(range(len(scores)), key=lambda token: (-scores[token], token))[:k]
+    assert set(np.flatnonzero(distribution)) == set(kept)
+
+
+def test_top_p_1_keeps_every_token_and_a_small_one_the_likeliest_alone() -> None:
+    scores = np.array([0.0, -80.0, 3.0, -700.0])
+    assert np.count_nonzero(Sampling(top_p=1.0).distribution(scores)) == 4
+    np.testing.assert_array_equal(Sampling(top_p=1e-12).distribution(scores), [0, 0, 1, 0])
+
+
+def test_a_temperature_near_0_takes_the_likeliest_tokens() -> None:
+    for sampling in (Sampling(1e-310), Sampling(1e-310, top_p=0.9), Sampling(1e-310, top_k=2)):
+        np.testing.assert_array_equal(sampling.distribution(np.array([1.0, 2.0, 0.0])), [0, 1, 0])
