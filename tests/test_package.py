@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import pydoc
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,10 +72,38 @@ def test_public_names_exist(package: str) -> None:
         assert getattr(module, name) is not None
 
 
-def test_dir_of_weft_lists_its_public_names_only() -> None:
-    assert sorted(dir(weft)) == sorted(weft.__all__)
+def test_dir_of_weft_lists_its_public_names_and_its_documented_modules_only() -> None:
+    assert sorted(dir(weft)) == sorted([*weft.__all__, *weft.MODULES])
     with pytest.raises(AttributeError, match="module 'weft' has no attribute 'lode'"):
         _ = weft.lode
+
+
+@pytest.mark.parametrize("module", weft.MODULES)
+def test_documented_modules_are_attributes_of_weft_after_its_import(module: str) -> None:
+    assert "weft" in packages_loaded_by(f"import weft; assert weft.{module}.__doc__")
+
+
+def test_modules_that_the_documentation_names_need_no_import_of_their_own() -> None:
+    named = {
+        match[1]
+        for page in (PACKAGE.parents[1] / "docs").glob("*.md")
+        for match in re.finditer(r"^from (weft\.[a-z_.]+) import", page.read_text("utf-8"), re.MULTILINE)
+        if ".kernels." not in match[1]
+    }
+    assert {"weft.layers", "weft.scoring.text_scores", "weft.inference.frozen_model"} <= named
+    packages_loaded_by("import weft\n" + "\n".join(f"{name}.__doc__" for name in sorted(named)))
+
+
+def test_help_of_a_package_shows_its_description() -> None:
+    text = pydoc.plain(pydoc.render_doc(weft.layers))
+    assert "Layers with forward and backward passes derived by hand." in text
+
+
+@pytest.mark.parametrize("package", ["inference", "scoring", "text", "backends", "training", "runs"])
+def test_a_module_that_a_package_lacks_is_an_attribute_error(package: str) -> None:
+    module = getattr(weft, package)
+    with pytest.raises(AttributeError, match=f"module 'weft.{package}' has no attribute 'nothing'"):
+        _ = module.nothing
 
 
 def test_the_package_is_marked_as_typed() -> None:

@@ -1,15 +1,43 @@
 """weft: recurrent language models that read like the mathematics.
 
-These are the public names. Each is imported when it is first used, so that `import weft` loads no other library.
+These are the public names, and the packages and modules with further ones. Each is imported when it is first used, so
+that `import weft` loads no other library.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from weft.submodules import import_submodule
 from weft.version import __version__
 
 __all__ = ["LanguageModel", "__version__", "load", "train"]
+
+MODULES = (
+    "adaptation",
+    "backends",
+    "comparison",
+    "config",
+    "errors",
+    "evaluation",
+    "inference",
+    "language_model",
+    "layers",
+    "mixture",
+    "model",
+    "ngram",
+    "reporting",
+    "rescoring",
+    "run_folder",
+    "runs",
+    "scoring",
+    "streaming_model",
+    "text",
+    "training",
+    "visualization",
+    "word_ngram",
+)
+"""Packages and modules that are attributes of `weft` without an import of their own."""
 
 if TYPE_CHECKING:
     from weft.language_model import LanguageModel, load
@@ -25,8 +53,8 @@ def __getattr__(name: str) -> Any:
         from weft.runs.train import train
 
         return train
-    raise AttributeError(f"module 'weft' has no attribute {name!r}")
+    return import_submodule(__name__, name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *MODULES]

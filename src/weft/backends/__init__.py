@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from weft.backends.array_types import Array, State
 from weft.backends.backend import Backend
 from weft.backends.deduplicated_inputs import DeduplicatedInputs
 from weft.backends.fused_operations import AdamStep, BlockKernel, FusedOperations, OutputKernel, UpdateKernel
-from weft.backends.numpy_backend import NumpyBackend
+from weft.backends.numpy_backend import NumpyBackend, default_backend
+from weft.backends.shape_generator import ShapeGenerator
+from weft.backends.token_ids import ids_of_text, token_ids
 from weft.errors import InputError
+from weft.submodules import import_submodule
 
 __all__ = [
     "AdamStep",
@@ -20,15 +26,18 @@ __all__ = [
     "FusedOperations",
     "NumpyBackend",
     "OutputKernel",
+    "ShapeGenerator",
     "State",
     "UpdateKernel",
     "backend_of",
     "backends",
+    "default_backend",
+    "ids_of_text",
     "random_generator",
+    "token_ids",
     "update_kernel",
 ]
 
-default_backend = NumpyBackend()
 backends: list[Backend] = [default_backend]
 """All known backends; append another one to add it."""
 
@@ -58,3 +67,9 @@ def random_generator(seed: int | None = None) -> np.random.Generator:
     if seed is not None and seed < 0:
         raise InputError(f"seed must be at least 0, got {seed}")
     return np.random.default_rng(seed)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        return import_submodule(__name__, name)

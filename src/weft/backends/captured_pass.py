@@ -114,6 +114,10 @@ class CapturedPasses:
         self.current: CapturedPass | None = None
         """The pass that processed the last block, or None if the layers did."""
 
+    def __reduce__(self) -> tuple[type[CapturedPasses], tuple[()]]:
+        """A copy of a model captures passes on its own arrays."""
+        return CapturedPasses, ()
+
     def loss(self, model: CapturableModel, xs: Array, ts: Array) -> Loss | None:
         """`RNNLM.loss` by a captured pass, or None if the layers have to compute it.
 

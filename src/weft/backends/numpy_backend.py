@@ -24,6 +24,10 @@ class NumpyBackend:
     def __init__(self) -> None:
         self.active: ContextVar[NumpyFused | None] = ContextVar("fused operations", default=None)
 
+    def __reduce__(self) -> str:
+        """A copy, and what another process unpickles, is the one instance of this module: `default_backend`."""
+        return "default_backend"
+
     @property
     def fused(self) -> NumpyFused | None:
         return self.active.get()
@@ -53,6 +57,8 @@ class NumpyBackend:
         fused = self.fused
         if fused and target.dtype == values.dtype == np.float32:
             return fused.rows.add_rows(target, rows, values)
+        if not len(rows):
+            return None
         # Sorting brings equal rows together; reduceat then adds each run at once, several times faster than add.at.
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
@@ -111,6 +117,9 @@ class NumpyBackend:
         if fused:
             return fused.rows.unique(rows, self.bounds(rows)[1] + 1 if len(rows) else 0)
         return np.unique(rows, return_inverse=True)
+
+
+default_backend = NumpyBackend()
 
 
 def _labels(targets: Integers, ignore_label: int) -> tuple[Integers, Integers, NDArray[np.bool_]]:

@@ -1,1 +1,13 @@
 """The loss of a text under a model: log-probabilities of its tokens, and the perplexity."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from weft.submodules import import_submodule
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        return import_submodule(__name__, name)

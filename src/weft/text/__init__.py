@@ -1,5 +1,11 @@
 """Text: from files to token ids, and from token ids to blocks for training."""
 
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from weft.submodules import import_submodule
 from weft.text.batches import Blocks
 from weft.text.corpus import Corpus, open_corpus
 from weft.text.split import Part, PieceSource, Split, split_corpus
@@ -31,3 +37,8 @@ __all__ = [
     "tokenizer_kinds",
     "write_tokens",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        return import_submodule(__name__, name)

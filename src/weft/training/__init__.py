@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from weft.submodules import import_submodule
 from weft.training.checkpoint import load_checkpoint, newest_checkpoint
 from weft.training.metrics import EpochMetrics, read_metrics
 from weft.training.progress import NoProgress, PlainProgress, Progress
@@ -20,3 +24,8 @@ __all__ = [
     "newest_checkpoint",
     "read_metrics",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> ModuleType:
+        return import_submodule(__name__, name)
