@@ -46,6 +46,7 @@ class Cache:
             return logs
         with np.errstate(divide="ignore"):
             both = np.logaddexp(math.log1p(-self.weight) + logs, math.log(self.weight) + np.log(cached))
+        both = np.minimum(both, 0)  # the shares of a word in the cache add up to 1 within rounding only
         result: Floats = np.where(nonempty.reshape(-1, *[1] * (logs.ndim - 1)), both, logs)
         return result
 

@@ -6,7 +6,7 @@ R = √((1/K) Σ_k g_k²),   g_k the gradient of the mean nats of block k
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from weft.training.row_chunks import row_chunks
 class GradientRMS:
     """roots: parameter name -> R in the parameter's shape. mean: the mean of R over all weights."""
 
-    roots: Mapping[str, Array]
+    roots: Mapping[str, Array] = field(repr=False)
     mean: float
 
 

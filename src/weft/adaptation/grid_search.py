@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from weft.adaptation.cache import Cache, Memory
 from weft.adaptation.dynamic_evaluation import Dynamic
-from weft.adaptation.model import BLOCK, AdaptingModel
+from weft.adaptation.model import AdaptingModel
+from weft.adaptation.reading_pass import BLOCK
 from weft.errors import TrainingDivergedError
+from weft.evaluation.evaluate import loss_of
 from weft.loss import NOTHING, Loss
 from weft.model import RNNLM
 
@@ -33,7 +35,7 @@ def rule_losses(model: RNNLM, rules: Iterable[Dynamic], ids: Ids, first_id: int)
         loss = NOTHING
         try:
             for numbers in AdaptingModel(model, rule).reading(None).running([ids], first_id):
-                loss = loss.plus(Loss(-float(numbers.sum()), len(numbers)))
+                loss = loss.plus(loss_of(numbers[:, 0]))
         except TrainingDivergedError:
             loss = Loss(math.inf, len(ids))
         yield loss

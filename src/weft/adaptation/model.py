@@ -7,43 +7,26 @@ Each reading therefore copies the weights once, before it changes them.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.adaptation.cache import Cache, Memory, Recall
+from weft.adaptation.cache import Cache
 from weft.adaptation.dynamic_evaluation import Dynamic
-from weft.backends import Array, State, backend_of
-from weft.errors import InputError, TrainingDivergedError
+from weft.adaptation.reading_pass import AdaptingState as AdaptingState
+from weft.adaptation.reading_pass import Pass, diverged, parts_of
+from weft.backends import Array, backend_of, ids_of_text, token_ids
+from weft.errors import InputError
 from weft.evaluation.readers import Distributions, Measures
 from weft.evaluation.text_readers import TextReader
-from weft.layers.output.sliced import SLICE_BYTES
+from weft.layers.layer import check_shape
 from weft.model import RNNLM, ModelState
-
-BLOCK = 64
-"""Tokens in a block when the weights do not change."""
 
 Ids = NDArray[Any]
 Numbers = NDArray[Any]
-
-
-class AdaptingState(NamedTuple):
-    """The state after a text; every field is a tuple of arrays.
-
-    hidden     the states of the layers, in order
-    pending    inputs and targets (1, t) since the last update of the weights, then the hidden states at that update
-    weights    in the order of `RNNLM.params`
-    cache      states (M, H) and the words after them (M,)
-    last_step  after a `step`, its input (1, 1) and the input of the output layer (1, 1, H): the target is not known yet
-    """
-
-    hidden: State
-    pending: State
-    weights: State
-    cache: State
-    last_step: State = ()
 
 
 class AdaptingModel:
@@ -53,7 +36,7 @@ class AdaptingModel:
     both are None.
 
     `step` and `zero_state` are those of a model, for texts that grow token by token; `read` and `reading` are for whole
-    texts. Not thread-safe: all texts are read with one working copy of the layers.
+    texts. All texts are read with one working copy of the layers, so threads read in turn.
     """
 
     def __init__(self, model: RNNLM, dynamic: Dynamic | None = None, cache: Cache | None = None) -> None:
@@ -63,12 +46,23 @@ class AdaptingModel:
         self.vocab_size = model.vocab_size
         self.working = model.with_exact_output().unregularized()
         self.trained = self.working.named_parameters()
+        self._reading = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_reading"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._reading = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"AdaptingModel({self.working.architecture}, dynamic={self.dynamic}, cache={self.cache})"
 
     def zero_state(self, streams: int) -> AdaptingState:
         """The state before any text. InputError unless `streams` is 1: each stream would need its own weights."""
         if streams != 1:
             raise InputError(f"an adapting model reads one stream, since its weights follow the text; got {streams}")
-        hidden = _parts(self.working.zero_state(1))
+        hidden = parts_of(self.working.zero_state(1))
         none = np.zeros((1, 0), dtype=np.int64)
         keys = backend_of(hidden[0]).to_numpy(self.working.recurrent[-1].cell.zero_state(0)[0])
         return AdaptingState(hidden, (none, none, *hidden), tuple(self.trained.values()), (keys, none[0]))
@@ -80,16 +74,19 @@ class AdaptingModel:
         `ids` is the target of the step before, so the state keeps that step until now. Raises TrainingDivergedError if
         a probability is not a number.
         """
+        ids = token_ids(self.working.embedding.backend, ids)
+        check_shape("ids of an adapting model", ids, (1,))
         before = AdaptingState(*state)
-        reading = _Pass(self, before)
-        if before.last_step:
-            x, hs = before.last_step
-            reading.remember(hs, ids[None])
-            reading.learn(x, ids[None])
-        hs = reading.forward(ids[None])
-        logs = reading.distributions(hs, ids[None])
+        with self._reading:
+            reading = self._pass(before)
+            if before.last_step:
+                x, hs = before.last_step
+                reading.remember(hs, ids[None])
+                reading.learn(x, ids[None])
+            hs = reading.forward(ids[None])
+            logs = reading.distributions(hs, ids[None])
         if np.isnan(logs).any():
-            raise _diverged()
+            raise diverged()
         return backend_of(hs).asarray(logs), reading.state((ids[None], hs))
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -101,14 +98,18 @@ class AdaptingModel:
         measured: the measures besides ln P; None: ln P alone, K = 1. Raises TrainingDivergedError if ln P of a target
         is not finite.
         """
-        reading = _Pass(self, state)
         numbers = [np.zeros((0, 1 if measured is None else measured.width))]
         first = 0
-        while first < len(xs):
-            last = first + reading.room
-            numbers.append(reading.block(xs[None, first:last], ts[None, first:last], measured))
-            first = last
+        with self._reading:
+            reading = self._pass(state)
+            while first < len(xs):
+                last = first + reading.room
+                numbers.append(reading.block(xs[None, first:last], ts[None, first:last], measured))
+                first = last
         return np.concatenate(numbers), reading.state()
+
+    def _pass(self, state: AdaptingState) -> Pass:
+        return Pass(self.working, self.trained, self.dynamic, self.cache, state)
 
     def reading(self, measures: Measures | None) -> TextReader:
         """The reader of whole texts that computes ln P and `measures`."""
@@ -135,10 +136,11 @@ class AdaptingReader:
 
     def _running(self, chunks: Iterable[Ids], first_id: int) -> Iterator[Numbers]:
         state, last_id = self.model.zero_state(1), first_id
-        for targets in chunks:
+        for chunk in chunks:
+            targets = ids_of_text(chunk, self.model.vocab_size)
             if len(targets):
                 inputs = np.concatenate(([last_id], targets[:-1]))
-                numbers, state = self.model.read(inputs, np.asarray(targets), state, self.measured)
+                numbers, state = self.model.read(inputs, targets, state, self.measured)
                 yield numbers
                 last_id = int(targets[-1])
 
@@ -150,136 +152,9 @@ class AdaptingReader:
 
     def _separate(self, lines: Iterable[Sequence[int]], first_id: int) -> Iterator[Numbers]:
         for line in lines:
-            targets = np.asarray(line, dtype=np.int64)
+            targets = ids_of_text(line, self.model.vocab_size)
             inputs = np.concatenate(([first_id], targets))[:-1]
             yield self.model.read(inputs, targets, self.model.zero_state(1), self.measured)[0]
-
-
-class _Pass:
-    """One reading from a state on. The weights are copied before their first change, and not at all without one."""
-
-    def __init__(self, model: AdaptingModel, state: AdaptingState) -> None:
-        self.model, self.working, self.dynamic, self.cache = model, model.working, model.dynamic, model.cache
-        self.weights, self.own_weights = state.weights, False
-        self.hidden = self._of_layers(state.hidden)
-        self.xs, self.ts, *start = state.pending
-        self.start = self._of_layers(start)
-        self.memory = Memory(*state.cache)
-        self.working.set_parameters(self.weights)
-
-    def state(self, last_step: State = ()) -> AdaptingState:
-        pending = (self.xs, self.ts, *_parts(self.start))
-        cache = (self.memory.keys, self.memory.words)
-        return AdaptingState(_parts(self.hidden), pending, self.weights, cache, last_step)
-
-    @property
-    def room(self) -> int:
-        """Tokens that can be read before the next update of the weights."""
-        return BLOCK if self.dynamic is None else self.dynamic.block - self.xs.shape[1]
-
-    def block(self, xs: Ids, ts: Ids, measured: Distributions | None) -> Numbers:
-        """The reader's numbers (t, K) of the targets ts (1, t), t ≤ `room`."""
-        whole = self.dynamic is not None and xs.shape[1] == self.dynamic.block
-        if whole:
-            hs, nats = self._train(xs, ts, self.hidden)
-            self.hidden = self.working.state or self.hidden
-        else:
-            hs = self.forward(xs)
-            nats = -self.working.output.log_probabilities(hs, ts) if measured is None else None
-        numbers = self._log_probabilities(nats, hs, ts) if measured is None else self._measured(hs, ts, measured)
-        if not np.isfinite(numbers[:, 0]).all():
-            raise _diverged()
-        self.remember(hs, ts)
-        if self.dynamic is not None and whole:
-            self._update(self.dynamic)
-        else:
-            self.learn(xs, ts)
-        return numbers
-
-    def forward(self, xs: Ids) -> Array:
-        """The inputs (1, t, H) of the output layer after each of the inputs xs (1, t)."""
-        hs, self.hidden = self.working.hidden_states(xs, self.hidden)
-        return hs
-
-    def remember(self, hs: Array, ts: Ids) -> None:
-        """Add the inputs hs (1, t, H) of the output layer and the words after them, ts (1, t), to the cache."""
-        if self.cache is not None:
-            self.memory = self.memory.after(backend_of(hs).to_numpy(hs)[0], ts[0], self.cache.size)
-
-    def learn(self, xs: Ids, ts: Ids) -> None:
-        """Add inputs and targets (1, t) to the current block, and update the weights once it is complete."""
-        if self.dynamic is None:
-            return
-        self.xs, self.ts = np.concatenate((self.xs, xs), axis=1), np.concatenate((self.ts, ts), axis=1)
-        if self.room == 0:
-            self._train(self.xs, self.ts, self.start)
-            self._update(self.dynamic)
-
-    def distributions(self, hs: Array, ts: Ids) -> Numbers:
-        """ln P (t, V) from the inputs hs (1, t, H) of the output layer; ts (1, t): the words at these positions."""
-        return np.concatenate([logs for _rows, logs in self._slices(hs, ts)])
-
-    def _train(self, xs: Ids, ts: Ids, start: ModelState) -> tuple[Array, Array]:
-        """A forward pass for training over a block: the inputs of the output layer (1, T, H), and the nats (1, T)."""
-        self.working.set_state(start)
-        hs = self.working.forward(xs)
-        self.working.output.forward(hs, ts)
-        return hs, self.working.output.nats
-
-    def _update(self, dynamic: Dynamic) -> None:
-        """Update the weights by the gradient of the last training pass, and begin a new block."""
-        self.working.backward()
-        if not self.own_weights:
-            self.weights = tuple(_copy(weight) for weight in self.weights)
-            self.working.set_parameters(self.weights)
-            self.own_weights = True
-            self.optimizer = dynamic.optimizer(self.working.named_parameters(), self.model.trained)
-        self.optimizer.update(self.working.named_gradients(), dynamic.lr)
-        self.xs, self.ts, self.start = self.xs[:, :0], self.ts[:, :0], self.hidden
-
-    def _log_probabilities(self, nats: Array, hs: Array, ts: Ids) -> Numbers:
-        logs: Numbers = -backend_of(hs).to_numpy(nats)[0].astype(np.float64)
-        if self.cache is not None and self.cache.weight:
-            recall = self._recall(hs, ts, self.cache)
-            logs = self.cache.mixed(logs, recall.of(ts[0]), recall.nonempty)
-        return logs[:, None]
-
-    def _measured(self, hs: Array, ts: Ids, measured: Distributions) -> Numbers:
-        return np.concatenate([measured.measure(logs, ts[0, rows]) for rows, logs in self._slices(hs, ts)])
-
-    def _slices(self, hs: Array, ts: Ids) -> Iterator[tuple[slice, Numbers]]:
-        """ln P of all tokens, a slice of positions at a time, so that memory does not grow with t · V."""
-        recall = None if self.cache is None else self._recall(hs, ts, self.cache)
-        size = max(1, SLICE_BYTES // (8 * self.model.vocab_size))
-        for first in range(0, ts.shape[1], size):
-            rows = slice(first, first + size)
-            scores = self.working.output.scores(hs[0, rows])
-            logs = _log_softmax(backend_of(hs).to_numpy(scores).astype(np.float64))
-            if recall is not None and self.cache is not None:
-                part = Recall(recall.weights[rows], recall.words, recall.nonempty[rows])
-                logs = self.cache.mixed(logs, part.distributions(self.model.vocab_size), part.nonempty)
-            yield rows, logs
-
-    def _recall(self, hs: Array, ts: Ids, cache: Cache) -> Recall:
-        return self.memory.recall(backend_of(hs).to_numpy(hs)[0], ts[0], cache)
-
-    def _of_layers(self, parts: Sequence[Array]) -> ModelState:
-        arrays = iter(parts)
-        return tuple(tuple(next(arrays) for _ in layer.cell.state_names) for layer in self.working.recurrent)
-
-
-def _parts(state: ModelState) -> State:
-    return tuple(part for layer_state in state for part in layer_state)
-
-
-def _copy(weight: Array) -> Array:
-    return backend_of(weight).xp.asarray(weight, copy=True)
-
-
-def _log_softmax(scores: Numbers) -> Numbers:
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    result: Numbers = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
 
 
 def _check_batch(batch_size: int | None) -> None:
@@ -288,10 +163,3 @@ def _check_batch(batch_size: int | None) -> None:
             "an adapting model reads one token after another, since each changes what the next is predicted from; "
             f"leave the batch size out, or give 1, not {batch_size}"
         )
-
-
-def _diverged() -> TrainingDivergedError:
-    return TrainingDivergedError(
-        "the probabilities are no longer finite numbers: the weights diverged during dynamic evaluation; lower its "
-        "learning rate"
-    )

@@ -38,7 +38,8 @@ class Evaluation:
     @property
     def perplexity_without_oov(self) -> float | None:
         """Perplexity over the tokens of known words; None if there are none."""
-        known = Loss(self.loss.nats - self.oov_loss.nats, self.loss.tokens - self.oov_loss.tokens)
+        nats = max(0.0, self.loss.nats - self.oov_loss.nats)  # the difference of two rounded sums
+        known = Loss(nats, self.loss.tokens - self.oov_loss.tokens)
         return perplexity(known) if known.tokens else None
 
 
@@ -77,8 +78,7 @@ def summed(scored: Iterable[Scored]) -> Evaluation:
     """The loss of a text from the log-probabilities of its tokens in nats, and their marks."""
     result = Evaluation(NOTHING, NOTHING)
     for nats, oov in scored:
-        loss = Loss(-float(nats.sum(dtype=np.float64)), len(nats))
-        result = result.plus(Evaluation(loss, Loss(-float(nats[oov].sum(dtype=np.float64)), int(oov.sum()))))
+        result = result.plus(Evaluation(loss_of(nats), loss_of(nats[oov])))
     return result
 
 
@@ -106,8 +106,13 @@ def evaluate_tokens(
     loss = NOTHING
     chunks = ids.chunks() if isinstance(ids, StoredIds) else [ids]
     for numbers in read_running_text(reader, chunks, first_id, streams, block_length):
-        loss = loss.plus(Loss(-float(numbers.sum(dtype=np.float64)), len(numbers)))
+        loss = loss.plus(loss_of(numbers[:, 0]))
     return loss
+
+
+def loss_of(log_probabilities: NDArray[Any]) -> Loss:
+    """The loss of tokens with these ln P in nats (L,)."""
+    return Loss(0.0 - float(log_probabilities.sum(dtype=np.float64)), len(log_probabilities))
 
 
 class _Calling(LogProbabilities):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends import ids_of_text
 from weft.errors import InputError
 from weft.evaluation.readers import Reader
 
@@ -32,13 +33,14 @@ def read_separate_lines(
     """For each line of token ids the reader's numbers, (tokens, K), in the order of the lines.
 
     Every line is read after the token `first_id` from the zero state; an empty line yields an empty array. With
-    `batch_size` 1 the numbers of a line are yielded before the next line is read. Raises InputError for sizes below 1.
+    `batch_size` 1 the numbers of a line are yielded before the next line is read. Raises InputError for sizes below 1
+    and for ids that are not integers in [0, V).
     """
     if batch_size < 1 or block_length < 1:
         raise InputError(f"batch size and block length must be at least 1, got {batch_size} and {block_length}")
     rest = iter(lines)
     batches = 1
-    while window := _window(rest, batches * batch_size):
+    while window := _window(rest, batches * batch_size, reader.model.vocab_size):
         order = sorted(range(len(window)), key=lambda line: -len(window[line]))
         results: list[Numbers] = [np.empty((0, reader.width))] * len(window)
         for start in range(0, len(order), batch_size):
@@ -51,11 +53,11 @@ def read_separate_lines(
             batches = min(2 * batches, WINDOW_BATCHES)
 
 
-def _window(rest: Iterator[Sequence[int]], size: int) -> list[Ids]:
+def _window(rest: Iterator[Sequence[int]], size: int, vocab_size: int) -> list[Ids]:
     window: list[Ids] = []
     tokens = 0
     for line in rest:
-        window.append(np.asarray(line, dtype=np.int64))
+        window.append(ids_of_text(line, vocab_size))
         tokens += len(line)
         if len(window) >= size or tokens >= WINDOW_TOKENS:
             break

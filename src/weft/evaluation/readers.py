@@ -104,7 +104,8 @@ class Distributions:
         if self.measures.rank:
             result[:, RANK] = 1 + (shifted > target[:, None]).sum(axis=1)
         if self.measures.boundary is not None:
-            result[:, BOUNDARY] = _log_sum_exp(shifted[:, self.measures.boundary]) - log_total
+            boundary = _log_sum_exp(shifted[:, self.measures.boundary]) - log_total
+            result[:, BOUNDARY] = np.minimum(boundary, 0)  # both sums are rounded
         if self.alternatives:
             likeliest, values = _likeliest(shifted, self.alternatives)
             result[:, ALTERNATIVES : ALTERNATIVES + self.alternatives] = likeliest

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.backends import backend_of
+from weft.backends import backend_of, ids_of_text
 from weft.errors import InputError
 from weft.evaluation.readers import LogProbabilities, Reader
 from weft.model import RNNLM, ModelState
@@ -56,12 +56,13 @@ def read_running_text(
     chunks: the text's token ids, 1-D arrays of any lengths; together they are one text, read after the token `first_id`
     and from the zero state. Yields arrays (tokens, K) that together have one row for each token. Memory does not grow
     with the text. With one stream the numbers of a chunk are yielded before the next chunk is read. Raises InputError
-    unless `streams` and `block_length` are at least 1.
+    unless `streams` and `block_length` are at least 1, and for ids that are not integers in [0, V).
     """
     if streams < 1 or block_length < 1:
         raise InputError(f"streams and block length must be at least 1, got {streams} and {block_length}")
     state, last_id = reader.model.zero_state(1), first_id
-    for targets in _cut(chunks) if streams == 1 else _rechunk(chunks, streams * SEGMENT_TOKENS):
+    V = reader.model.vocab_size
+    for targets in _cut(chunks, V) if streams == 1 else _rechunk(chunks, V, streams * SEGMENT_TOKENS):
         inputs = np.concatenate(([last_id], targets[:-1]))
         count = min(streams, max(1, len(targets) // (2 * block_length)))
         length = len(targets) // count
@@ -141,20 +142,20 @@ class _Segments:
         return tuple(tuple(next(arrays) for _ in layer.cell.state_names) for layer in self.model.recurrent)
 
 
-def _cut(chunks: Iterable[Ids]) -> Iterator[Ids]:
-    """The same chunks, the long ones cut to SEGMENT_TOKENS."""
+def _cut(chunks: Iterable[Ids], vocab_size: int) -> Iterator[Ids]:
+    """The same chunks, checked, the long ones cut to SEGMENT_TOKENS."""
     for chunk in chunks:
         for start in range(0, len(chunk), SEGMENT_TOKENS):
-            yield np.asarray(chunk[start : start + SEGMENT_TOKENS], dtype=np.int64)
+            yield ids_of_text(chunk[start : start + SEGMENT_TOKENS], vocab_size)
 
 
-def _rechunk(chunks: Iterable[Ids], size: int) -> Iterator[Ids]:
-    """The same tokens in arrays of `size`, the last one shorter."""
+def _rechunk(chunks: Iterable[Ids], vocab_size: int, size: int) -> Iterator[Ids]:
+    """The same tokens, checked, in arrays of `size`, the last one shorter."""
     parts: list[Ids] = []
     count = 0
     for chunk in chunks:
         for start in range(0, len(chunk), size):
-            piece = np.asarray(chunk[start : start + size], dtype=np.int64)
+            piece = ids_of_text(chunk[start : start + size], vocab_size)
             parts.append(piece)
             count += len(piece)
             if count >= size:

@@ -124,6 +124,9 @@ class Cell(Layer, ABC):
         """The state of N streams before their first token: zeros, each part (N, H)."""
         return tuple(self.xp.zeros((N, size), dtype=self.params[0].dtype) for size in self.state_sizes)
 
+    def _parameter_names(self) -> Iterable[str]:
+        return self.named(self.params)
+
     def _check_parameters(self, Wx: Array, Wh: Array, b: Array) -> None:
         check_shape(f"Wh of {type(self).__name__}", Wh, ("H", "G·H"))
         H = Wh.shape[0]

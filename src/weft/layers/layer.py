@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from weft.backends import Array, backend_of
 from weft.errors import InputError
 
@@ -18,8 +21,20 @@ class Layer:
         self.grads: list[Array] = []
         if params:
             self.backend = backend_of(params[0])
-            self.xp = self.backend.xp
             self.grads = [self.xp.zeros_like(param) for param in params]
+
+    @property
+    def xp(self) -> Any:
+        """The functions of the array library, see `Backend.xp`; looked up each time, since modules have no copies."""
+        return self.backend.xp
+
+    def __repr__(self) -> str:
+        """The class and the shape of every parameter."""
+        named = zip(self._parameter_names(), self.params, strict=False)
+        return f"{type(self).__name__}({', '.join(f'{name} {tuple(param.shape)}' for name, param in named)})"
+
+    def _parameter_names(self) -> Iterable[str]:
+        return ("W", "b")
 
 
 def check_shape(what: str, array: Array, expected: tuple[int | str, ...]) -> None:
@@ -33,5 +48,5 @@ def check_shape(what: str, array: Array, expected: tuple[int | str, ...]) -> Non
                 break
         else:
             return
-    wanted = ", ".join(str(size) for size in expected)
+    wanted = ", ".join(str(size) for size in expected) + ("," if len(expected) == 1 else "")
     raise InputError(f"{what} must have shape ({wanted}), got {shape}")

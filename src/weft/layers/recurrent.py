@@ -10,6 +10,7 @@ backward pass at the first step of the block, while the forward state continues 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from weft.backends import Array, BlockKernel, State
@@ -75,7 +76,7 @@ class TimeRecurrent(Layer):
         super().__init__()
         self.cell = self.cell_type(Wx, Wh, b, **vectors)
         self.params, self.grads = self.cell.params, self.cell.grads
-        self.backend, self.xp = self.cell.backend, self.cell.xp
+        self.backend = self.cell.backend
         self.stateful = stateful
         self.weight_dropout: WeightDropout | None = None
         self.tape: Any = None  # what `backward` needs of the last `forward`
@@ -127,7 +128,10 @@ class TimeRecurrent(Layer):
 
         The layer does not change. Raises InputError for inputs and states of other shapes.
         """
-        hs, state, _tape = self._block_kernel(xs).forward(self.cell, xs, self._checked(state, xs.shape[0]))
+        kernel, state = self._block_kernel(xs), self._checked(state, xs.shape[0])
+        if 0 in xs.shape[:2]:
+            return self.xp.zeros((*xs.shape[:2], self.cell.state_sizes[0]), dtype=xs.dtype), state
+        hs, state, _tape = kernel.forward(self.cell, xs, state)
         return hs, state
 
     @property
@@ -163,6 +167,13 @@ class TimeRecurrent(Layer):
         """The next `forward` starts from zeros."""
         for name in self.cell.state_names:
             setattr(self, name, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies have: parameters, gradients and state, but nothing of the last `forward` for a `backward`."""
+        return {**vars(self), "tape": None, "_kernel": None, "_block_cell": None}
+
+    def _parameter_names(self) -> Iterable[str]:
+        return self.cell.named(self.params)
 
     def _checked(self, state: State, N: int) -> State:
         for name, size, part in zip(self.cell.state_names, self.cell.state_sizes, state, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends import Array, Backend, backend_of
+from weft.backends import Array, Backend, backend_of, token_ids
 from weft.errors import InputError
 from weft.layers.layer import Layer
 from weft.loss import NOTHING, Loss
@@ -60,8 +60,9 @@ def counted(xp: Any, t: Array, ignore_label: int) -> int:
 def checked_labels(backend: Backend, t: Array, shape: tuple[int, ...], ignore_label: int) -> Array:
     """Targets as token ids, one for each row of scores of `shape`; raises InputError if they do not fit the scores."""
     xp = backend.xp
-    if tuple(t.shape) == tuple(shape):
+    if backend.owns(t) and tuple(t.shape) == tuple(shape):
         t = xp.argmax(t, axis=-1)
+    t = token_ids(backend, t, "targets")
     if tuple(t.shape) != tuple(shape[:-1]):
         raise InputError(f"targets must have shape {tuple(shape[:-1])} to go with scores {tuple(shape)}, got {t.shape}")
     if 0 in t.shape:

@@ -32,11 +32,11 @@ class Weights:
 
 
 def mixed(log_probabilities: NDArray[Any], weights: NDArray[Any]) -> Floats:
-    """ln Σ_i λ_i p_i of every token (T,), from ln p_i (M, T) and λ (M,)."""
+    """ln Σ_i λ_i p_i of every token (T,), at most 0, from ln p_i (M, T) and λ (M,)."""
     highest, shares = _scaled(log_probabilities)
     with np.errstate(divide="ignore"):
         nats: Floats = highest + np.log(weights @ shares)
-    return nats
+    return np.minimum(nats, 0) + 0.0  # the weights add up to 1 within rounding; + 0.0 makes -0.0 positive
 
 
 def fit_weights(log_probabilities: NDArray[Any]) -> Weights:

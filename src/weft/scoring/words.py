@@ -86,13 +86,19 @@ class WordPieces:
         first, divisor, within_word = 0, 0.0, False
         for index, (id, boundary) in enumerate(zip(ids, boundaries, strict=True)):
             if within_word and id in self._begin:
-                yield Segment(first, index, math.fsum(logprobs[first:index]) - divisor + boundary, False)
+                yield Segment(first, index, _log_ratio([*logprobs[first:index], boundary], divisor), False)
                 first, divisor, within_word = index, boundary, False
             if id == self.eos_id:
-                yield Segment(first, index + 1, math.fsum(logprobs[first : index + 1]) - divisor, True)
+                yield Segment(first, index + 1, _log_ratio(logprobs[first : index + 1], divisor), True)
                 first, divisor = index + 1, 0.0
             elif id not in self._blank:
                 within_word = True
+
+
+def _log_ratio(logprobs: Sequence[float], divisor: float) -> float:
+    """Σ logprobs - divisor, which is at most 0 but for the rounding of its terms."""
+    ratio = math.fsum(logprobs) - divisor
+    return 0.0 if ratio > 0 else ratio
 
 
 def word_pieces(tokenizer: Tokenizer) -> WordPieces | None:

@@ -82,7 +82,7 @@ class HtmlPage:
         self._write(f"</main>\n<footer><p>{'; '.join(facts)}.</p></footer>\n</body>\n</html>\n")
 
     def _count(self, score: TokenScore) -> None:
-        loss = Loss(-score.logprob_nats, 1)
+        loss = Loss(score.surprisal_nats, 1)
         self._evaluation = self._evaluation.plus(Evaluation(loss, loss if score.oov else NOTHING))
 
     def _write(self, text: str) -> None:

@@ -100,7 +100,8 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
 
     def named(self, values: Iterable[Array]) -> dict[str, Array]:
         """`head.W`, `head.b`, `cluster.1.P`, `cluster.1.W`, `cluster.1.b`, …"""
-        clusters = range(1, len(self.ends))
+        values = list(values)
+        clusters = range(1, 1 + len(values) // 3)
         names = ["head.W", "head.b", *(f"cluster.{number}.{name}" for number in clusters for name in ("P", "W", "b"))]
         return dict(zip(names, values, strict=True))
 
@@ -134,7 +135,7 @@ class TimeAdaptiveOutputWithLoss(OutputLayer):
             if rows.shape[0]:
                 h_k = self.xp.take(h, rows, axis=0)
                 nats[rows] += kernel.target_nats(h_k @ P, targets, W, b, self.ignore_label)
-        return self.xp.reshape(-nats, ts.shape)
+        return self._negated(nats, hs.shape[:2])
 
     def scores(self, h: Array) -> Array:
         """ln P(next token) by token id (R, V) for hidden states h (R, H)."""

@@ -83,7 +83,7 @@ class OutputLayer(Layer, ABC):
 
     @abstractmethod
     def named(self, values: Iterable[Array]) -> dict[str, Array]:
-        """`values`, one per parameter in the order of `params`, by the parameters' names."""
+        """`values`, one per parameter in the order of `params`, by names that depend on their number alone."""
 
     @abstractmethod
     def forward(self, hs: Array, ts: Array) -> float:
@@ -95,7 +95,7 @@ class OutputLayer(Layer, ABC):
 
     @abstractmethod
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
-        """ln P(target) (N, T) in nats, zero where the target is `ignore_label`."""
+        """ln P(target) (N, T) in nats, zero where the target is `ignore_label`; never above 0, nor -0.0."""
 
     @abstractmethod
     def scores(self, h: Array) -> Array:
@@ -126,6 +126,13 @@ class OutputLayer(Layer, ABC):
         check_shape("hs", hs, ("N", "T", H))
         ts = checked_labels(self.backend, ts, (*hs.shape[:2], self.vocab_size), self.ignore_label)
         return self.xp.reshape(hs, (-1, H)), self.xp.reshape(ts, (-1,))
+
+    def _parameter_names(self) -> Iterable[str]:
+        return self.named(self.params)
+
+    def _negated(self, nats: Array, shape: tuple[int, ...]) -> Array:
+        """ln P = -nats (R,) in another shape; 0 - nats, since -0.0 would be shown as "-0"."""
+        return self.xp.reshape(0 - nats, shape)
 
     def _store(self, nats: Array, tokens: int, dh: Array, shape: tuple[int, ...]) -> float:
         """Store nats (N·T,) over `tokens` targets and dh (N·T, H), for hs of `shape`; returns the mean nats."""

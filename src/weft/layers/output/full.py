@@ -77,7 +77,7 @@ class TimeOutputWithLoss(OutputLayer):
     def log_probabilities(self, hs: Array, ts: Array) -> Array:
         W, b = self.params
         h, t = self._flattened(hs, ts, W.shape[0])
-        return self.xp.reshape(-self._kernel().target_nats(h, t, W, b, self.ignore_label), ts.shape)
+        return self._negated(self._kernel().target_nats(h, t, W, b, self.ignore_label), hs.shape[:2])
 
     def scores(self, h: Array) -> Array:
         """h W + b (R, V) for hidden states h (R, H)."""

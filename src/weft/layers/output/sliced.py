@@ -27,7 +27,7 @@ class SlicedOutput:
     def loss(
         self, h: Array, t: Array, W: Array, b: Array, ignore_label: int, dW: Array, db: Array, tokens: int
     ) -> tuple[Array, Array]:
-        nats, dh = [], self.xp.zeros_like(h)
+        nats, dh = [b[:0]], self.xp.zeros_like(h)
         dW[...] = 0
         db[...] = 0
         for rows in slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows):
@@ -41,7 +41,7 @@ class SlicedOutput:
 
     def target_nats(self, h: Array, t: Array, W: Array, b: Array, ignore_label: int) -> Array:
         parts = slices(h.shape[0], W.shape[1] * W.dtype.itemsize, self.rows)
-        nats = [self.backend.target_nats(h[rows] @ W + b, t[rows], ignore_label) for rows in parts]
+        nats = [b[:0], *(self.backend.target_nats(h[rows] @ W + b, t[rows], ignore_label) for rows in parts)]
         return self.xp.concat(nats, axis=0)
 
     def log_sums(

@@ -52,6 +52,13 @@ def gather_target_scores(x: Any, b: Any, t: Any, first: Any, target: Any) -> Non
 
 
 @inlined
+def exponential_of(x: Any, token: Any, r: Any, first: Any, n: Any, before: Any) -> Any:
+    """Row r's exponential of a token if it is one of the tokens `first` … `first + n - 1`, otherwise `before`."""
+    j = token - first
+    return x[j // PANEL, r, j % PANEL] if 0 <= j < n else before
+
+
+@inlined
 def copy_biases(b: Any, padded_b: Any) -> None:
     """padded_b <- b, then BELOW_ALL: the padding columns of the last panel contribute nothing to the sums."""
     for j in range(padded_b.size):

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from weft.backends.kernels.jit.compile import inlined
 from weft.backends.kernels.jit.vector_math import exp
 from weft.backends.kernels.matmul.partition import column_range, stream_range
-from weft.backends.kernels.output.exponentials import BELOW_ALL
+from weft.backends.kernels.output.exponentials import BELOW_ALL, ZERO
 from weft.backends.kernels.output.sweeps import SweepChunk, first_sweep, second_sweep
-from weft.backends.kernels.output.workspace import BASE, TARGET, TOTAL, output_workspace
+from weft.backends.kernels.output.workspace import BASE, TARGET, TARGET_EXP, TOTAL, output_workspace
 from weft.backends.kernels.threads.parallel import ParallelRunner, Phase, parallel_kernel
 from weft.backends.kernels.threads.workspace import cached_views
 
@@ -32,6 +32,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 NO_TOKENS = np.empty(0, np.int64)
+HALF = np.float32(0.5)
 KEPT_BYTES = 64 * 2**20
 """Exponentials up to this size are kept from the first sweep for the second, which otherwise computes them again."""
 SHARED_WORK = 400_000
@@ -78,26 +79,42 @@ def sweep_chunk(p: Any, chunk: Any, chunks: Any) -> Any:
 
 
 def sweep_first(chunk: Any, chunks: Any, p: Any) -> None:
-    """Record base, Σ e and the target's score of every row over the chunk's columns."""
+    """Record base, Σ e, and x and e of the target of every row over the chunk's columns."""
     records = p.records
     for r in range(len(p.h)):  # rows of other chunks contribute nothing here
         records[BASE, chunk, r] = BELOW_ALL
-        records[TOTAL, chunk, r] = records[TARGET, chunk, r] = 0
+        records[TOTAL, chunk, r] = records[TARGET, chunk, r] = records[TARGET_EXP, chunk, r] = 0
     first_sweep(sweep_chunk(p, chunk, chunks))
+
+
+@inlined
+def target_nats(sum_r: Any, log_sum: Any, below: Any, target_exp: Any) -> Any:
+    """-ln p(target), at least 0, from Σ e, its logarithm, base - x of the target, and e of the target.
+
+    Of a likely target e is a large part of the sum: the logarithm of their ratio is exact where the difference of two
+    large scores is not, and it is at least 0 as the sum is at least e. Of an unlikely target e may have underflowed.
+    """
+    if target_exp > HALF * sum_r:
+        return np.log(sum_r / target_exp)
+    nats = log_sum + below
+    return ZERO if nats < ZERO else nats  # scores so large that their rounding error exceeds ln 2; NaN stays NaN
 
 
 def merge_records(chunk: Any, chunks: Any, p: Any) -> None:
     """Compute nats and log_sum of some rows from the records of all chunks."""
     records = p.records
     for r in range(*stream_range(len(p.h), chunk, chunks)):
-        highest, sum_r, target_r = BELOW_ALL, np.float32(0), np.float32(0)
+        highest, sum_r, target_r, target_exp_r = BELOW_ALL, ZERO, ZERO, ZERO
         for part in range(chunks):
             highest = max(highest, records[BASE, part, r])
         for part in range(chunks):
-            sum_r += records[TOTAL, part, r] * exp(records[BASE, part, r] - highest)
+            lowered = exp(records[BASE, part, r] - highest)
+            sum_r += records[TOTAL, part, r] * lowered
             target_r += records[TARGET, part, r]
-        p.log_sum[r] = highest + np.log(sum_r)
-        p.nats[r] = 0 if p.t[r] == p.ignore_label else p.log_sum[r] - target_r
+            target_exp_r += records[TARGET_EXP, part, r] * lowered
+        log_sum = np.log(sum_r)
+        p.log_sum[r] = highest + log_sum
+        p.nats[r] = ZERO if p.t[r] == p.ignore_label else target_nats(sum_r, log_sum, highest - target_r, target_exp_r)
 
 
 def sweep_second(chunk: Any, chunks: Any, p: Any) -> None:

@@ -29,6 +29,7 @@ from weft.backends.kernels.output.exponentials import (
     clear_padding,
     copy_biases,
     exclude,
+    exponential_of,
     gather_target_scores,
     largest_score,
     scale_exponentials,
@@ -47,6 +48,7 @@ from weft.backends.kernels.output.workspace import (
     SCORES,
     SUMS,
     TARGET,
+    TARGET_EXP,
     TOTAL,
     W_PANELS,
     X_PACKED,
@@ -145,10 +147,15 @@ def row_scores(
 
 @inlined
 def first_sweep(s: Any) -> None:
-    """Compute base, Σ e and the target's score of every row over the chunk's columns, into its records."""
+    """Compute base, Σ e, and x and e of the target of every row over the chunk's columns, into its records.
+
+    Σ e is at least the target's e, whatever the rounding: it is a sum with that very number in it, and both are scaled
+    by the same factors.
+    """
     full_vectors()
     h, W, transposed, b, t, excluded, start, stop, width, keep, packed, scratch, starts, records = s
     (R, H), (base, total, target) = h.shape, (records[BASE], records[TOTAL], records[TARGET])
+    target_exp = records[TARGET_EXP]
     rows = pack_lhs(pointer_to(h, 0), H, R, H, buffer_at(packed, starts, H_ROWS))
     rhs_buffer, scores = buffer_at(packed, starts, W_PANELS), buffer_at(scratch, starts, SCORES)
     sums, biases = rows_at(scratch, starts, SUMS, R, PANEL), buffer_at(scratch, starts, BIASES)
@@ -169,11 +176,13 @@ def first_sweep(s: Any) -> None:
                 before, base[r] = base[r], largest_score(x, biases, r, n)
                 lowered = exp(before - base[r])
                 total[r] *= lowered
+                target_exp[r] *= lowered
                 if keep:
                     scale_exponentials(scores_of(scores, R, start, start, first - start, keep), r, lowered)
                 to_exponentials(x, biases, base, r, r + 1, sums)
                 sum_r = sum_of(sums[r])
             total[r] += sum_r
+            target_exp[r] = exponential_of(x, t[r], r, first, n, target_exp[r])
 
 
 @inlined

@@ -26,8 +26,8 @@ H_ROWS, W_PANELS, H_COLUMNS, H_PANELS, X_PACKED, END_OF_PACKED = range(6)
 SCORES, SUMS, BIASES, SCALED_H, END_OF_SCRATCH = range(6, 11)
 """float32 scratch: the scores of all columns or of a block; sums of exponentials (R, PANEL); a block's biases; f h."""
 
-BASE, TOTAL, TARGET, FACTOR, RECORDS = range(5)
-"""Records of a row in a chunk: base and Σ e, see `exponentials`; the score of its target; f, see `sweeps`."""
+BASE, TOTAL, TARGET, TARGET_EXP, FACTOR, RECORDS = range(6)
+"""Records of a row in a chunk: base and Σ e, see `exponentials`; x and e of its target; f, see `sweeps`."""
 
 LARGE_VOCABULARY = 4096
 """Vocabulary size from which on a chunk is some columns, whatever the number of rows."""
