@@ -7,7 +7,7 @@ in nats, surprisal in bits (1 bit = ln 2 nats).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.adaptation import AdaptingModel, Cache, Dynamic
-from weft.backends import random_generator
+from weft.architecture import ParameterSource, Shapes
+from weft.backends import Array, random_generator
 from weft.config import Config, ModelConfig
 from weft.config.toml import check_unchanged, read_config
 from weft.errors import CheckpointError, InputError
@@ -55,12 +56,14 @@ class LanguageModel:
         """A copy for inference: the current weights, rounded once, and faster steps.
 
         weights: "float32", "bfloat16" or "int8"; all results of the copy are those of the rounded weights. kernels,
-        threads: of the `StreamingModel` that takes single steps (`start`, `next`, `generate`). Raises InputError for an
-        unknown value, and for a model that adapts.
+        threads: of the `StreamingModel` that takes single steps (`start`, `next`, `generate`). Kernels are compiled
+        here, not at the first step: for tens of seconds where they are not in the compile cache, which a message of
+        level INFO of the logger `weft` announces. Raises InputError for an unknown value, and for a model that adapts.
         """
         if isinstance(self.steps, AdaptingModel):
             raise InputError("a model that adapts while it reads cannot be frozen: freeze it first")
         steps = StreamingModel(self.model, weights, kernels=kernels, threads=threads)
+        steps.warm_up()
         return LanguageModel(steps.model, self.tokenizer, self.config, steps)
 
     def adapting(self, dynamic: Dynamic | None = None, cache: Cache | None = None) -> LanguageModel:
@@ -78,6 +81,16 @@ class LanguageModel:
             raise InputError("rounded weights cannot change by dynamic evaluation: take float32, or the cache alone")
         steps = AdaptingModel(self.model, dynamic, cache)
         return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading)
+
+    def __repr__(self) -> str:
+        parameters = sum(math.prod(parameter.shape) for parameter in self.model.params)
+        facts = [self.model.architecture, f"{self.tokenizer.kind} tokenizer", f"{parameters:,} parameters"]
+        if isinstance(self.steps, StreamingModel):
+            facts.append(f"frozen {self.steps.weights} weights")
+        else:
+            facts.append(f"{self.model.params[0].dtype} weights")
+            facts += ["adapting"] if isinstance(self.steps, AdaptingModel) else []
+        return f"LanguageModel({', '.join(map(str, facts))})"
 
     def logprob(self, text: str, eos: bool = True) -> float:
         """ln P(text) in nats, including the line end unless `eos` is False."""
@@ -222,17 +235,27 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
     check_run(run)
     config = read_config(run / CONFIG)
     tokenizer = load_tokenizer(run / TOKENIZER)
-    model = build_model(config.model, tokenizer.vocab_size, seed=0, counts=tokenizer.counts)
-    _fill(model, run)
+
+    def weights_of_run(shapes: Shapes) -> Mapping[str, Array]:
+        return _finite_weights(run, shapes)
+
+    model = build_model(config.model, tokenizer.vocab_size, 0, tokenizer.counts, weights_of_run)
     check_unchanged(run / CONFIG)
     lm = LanguageModel(model, tokenizer, config)
     return lm if weights is None else lm.frozen(weights, threads=threads)
 
 
-def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequence[int] | None = None) -> RNNLM:
+def build_model(
+    config: ModelConfig,
+    vocab_size: int,
+    seed: int,
+    counts: Sequence[int] | None = None,
+    source: ParameterSource | None = None,
+) -> RNNLM:
     """A fresh model of the configured shape; raises InputError if it does not fit into memory.
 
-    counts: occurrences of every token in the training text; None: ids are in order of frequency.
+    counts: occurrences of every token in the training text; None: ids are in order of frequency. source: of the
+    parameters, see `RNNLM`.
     """
     try:
         return RNNLM(
@@ -251,6 +274,7 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequenc
             output=OutputSettings.among(vars(config)),
             counts=counts,
             seed=seed,
+            source=source,
         )
     except InputError:
         raise
@@ -261,10 +285,10 @@ def build_model(config: ModelConfig, vocab_size: int, seed: int, counts: Sequenc
         ) from error
 
 
-def _fill(model: RNNLM, run: Path) -> None:
-    parameters = model.named_parameters()
-    weights = trained_weights(run, {name: tuple(parameter.shape) for name, parameter in parameters.items()})
-    for name, parameter in parameters.items():
-        if not np.isfinite(weights[name]).all():
+def _finite_weights(run: Path, shapes: Shapes) -> Mapping[str, Array]:
+    """The weights of a run, whose shapes are compared with `shapes` before they are read."""
+    weights = trained_weights(run, shapes)
+    for name, values in weights.items():
+        if not np.isfinite(values).all():
             raise CheckpointError(f"{run}: {name} holds values that are not finite numbers")
-        parameter[...] = weights[name]
+    return weights

@@ -10,44 +10,25 @@ block to block. All other methods take a state as an argument, return the next s
 
 from __future__ import annotations
 
-import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any
 
-from weft.backends import Array, DeduplicatedInputs, random_generator
+from weft.architecture import Architecture, ParameterSource, under
+from weft.backends import Array, DeduplicatedInputs, backend_of, random_generator, token_ids
 from weft.backends.captured_pass import CapturedPasses
-from weft.errors import InputError
-from weft.layers import (
-    EmbeddingDropout,
-    Loss,
-    OutputSettings,
-    Regularization,
-    RowGradient,
-    Stack,
-    TimeOutputWithLoss,
-    TimeRecurrent,
-    TimeRowEmbedding,
-    layer_normalized,
-    time_layer,
-)
+from weft.layers import EmbeddingDropout, Loss, OutputSettings, Regularization, RowGradient, Stack, TimeOutputWithLoss
+from weft.layers.embedding import TimeRowEmbedding
+from weft.layers.layer import check_shape
 from weft.layers.named_parameters import NamedParameters
 from weft.layers.output import output_layer
+from weft.layers.output.base import OutputLayer
 from weft.layers.output.frequency import frequency_order
 from weft.layers.output.sliced import SLICE_BYTES
 from weft.layers.sparse_gradient import Gradient
-from weft.layers.stack import StackState, layer_sizes
-
-ModelState = StackState
-
-
-class Steps(Protocol):
-    """A model that can be advanced by one token per stream: an `RNNLM` or a `StreamingModel`."""
-
-    def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
-        """ids (N,) and the state before them -> scores (N, V) of the next token, and the state after them."""
-
-    def zero_state(self, streams: int) -> ModelState:
-        """The state of `streams` streams before their first token."""
+from weft.steps import ModelState as ModelState
+from weft.steps import Steps as Steps
+from weft.steps import check_state, check_streams
 
 
 class RNNLM:
@@ -67,6 +48,7 @@ class RNNLM:
     output, rows    the output layer, and the rows of its slices (see `TimeOutputWithLoss`)
     counts          occurrences of every token (V,) in the training text, for output layers that depend on frequency;
                     without it, ids are taken to be in order of falling frequency
+    source          given the shapes, returns the parameters, both by name; called before memory is allocated for them
 
     `params` and `grads` are lists in the order of `named_parameters()`; parameters are updated in place. The gradient
     of an embedding that is not tied, and of sampled output weights, is a `RowGradient`. Raises InputError for an
@@ -93,38 +75,34 @@ class RNNLM:
         seed: int | None = None,
         dtype: str = "float32",
         rows: int | None = None,
+        source: ParameterSource | None = None,
     ) -> None:
-        sizes = {"vocab_size": vocab_size, "embedding_size": embedding_size, "hidden_size": hidden_size}
-        for name, size in {**sizes, "layers": layers, "window": window}.items():
-            if size < 1:
-                raise InputError(f"{name} must be at least 1, got {size}")
-        sizes_of_layers = layer_sizes(embedding_size, hidden_size, layers, tied)
         self.output_settings = output or OutputSettings()
+        self.architecture = Architecture(
+            vocab_size, embedding_size, hidden_size, layers, cell, tied, layer_norm, window, embedding_std,
+            self.output_settings,
+        )  # fmt: skip
         self.rng = random_generator(seed)
         self.vocab_size, self.tied = vocab_size, tied
-        layer_type = layer_normalized(cell) if layer_norm else time_layer(cell)
-        settings = {"window": window} if "window" in layer_type.cell_type.settings else {}
-
-        def array(values: Array) -> Array:
-            return values.astype(dtype)
-
-        output_type = output_layer(self.output_settings.output)
-        self.embedding = TimeRowEmbedding(array(self.rng.normal(0, embedding_std, (vocab_size, embedding_size))))
-        self.recurrent: list[TimeRecurrent] = []
-        for inputs, size in zip((embedding_size, *sizes_of_layers), sizes_of_layers, strict=False):
-            values = layer_type.cell_type.initial_parameters(self.rng, inputs, size, **settings)
-            self.recurrent.append(layer_type(**layer_type.cell_type.named(map(array, values)), stateful=True))
-        self.order = None if counts is None else frequency_order(self.embedding.xp, counts, vocab_size)
-        if tied:
-            values = output_type.tied_parameters(self.embedding.params[0])
-        else:
-            values = output_type.initial_parameters(self.rng, hidden_size, vocab_size, self.output_settings)
-            values = list(map(array, values))
-        self.output = output_type.of(values, self.output_settings, self.rng, self.order, rows)
+        parameters = self.architecture.parameters(self.rng, dtype, source)
+        xp = backend_of(parameters["embedding.W"]).xp
+        self.order = None if counts is None else frequency_order(xp, counts, vocab_size)
+        self._make_layers(parameters, output_layer(self.output_settings.output), rows)
         regularization = regularization or Regularization()
         self.embedding_dropout = EmbeddingDropout(regularization.embedding_dropout, self.rng)
         self.stack = Stack(self.recurrent, self.rng, dropout, regularization, residual)
         self._layers_changed()
+
+    def _make_layers(self, parameters: Mapping[str, Array], output: type[OutputLayer], rows: int | None) -> None:
+        """Layers on these arrays, in the order of `named_parameters()`."""
+        E = parameters["embedding.W"]
+        layer, numbers = self.architecture.layer, range(self.architecture.layers)
+        self.embedding = TimeRowEmbedding(E)
+        self.recurrent = [layer(**under(f"recurrent.{n}.", parameters), stateful=True) for n in numbers]
+        values = list(under("output.", parameters).values())
+        if self.tied:
+            values.insert(0, output.tied_parameters(E)[0])
+        self.output = output.of(values, self.output_settings, self.rng, self.order, rows)
 
     def _layers_changed(self) -> None:
         """Name the parameters of the layers and forget everything that was derived from the layers before."""
@@ -153,16 +131,10 @@ class RNNLM:
 
     def with_parameters(self, parameters: Mapping[str, Array]) -> RNNLM:
         """A model with the same layers on other arrays, by the names of `named_parameters()`, without a state."""
-        other = copy.copy(self)
-        other.embedding = type(self.embedding)(parameters["embedding.W"])
-        other.recurrent = []
-        for number, layer in enumerate(self.recurrent):
-            own = {name: parameters[f"recurrent.{number}.{name}"] for name in layer.cell.named(layer.params)}
-            other.recurrent.append(type(layer)(**own, stateful=True))
-        output = [parameters.get(f"output.{name}") for name in self.output.named(self.output.params)]
-        if self.tied:
-            output[0] = self.output.tied_parameters(parameters["embedding.W"])[0]
-        other.output = self.output.of(output, self.output_settings, self.rng, self.order, self.output.rows)
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        ordered = {name: parameters[name] for name in self.named_parameters()}
+        other._make_layers(ordered, type(self.output), self.output.rows)
         other.embedding_dropout = EmbeddingDropout(self.embedding_dropout.ratio, self.rng)
         other.stack = self.stack.of(other.recurrent)
         other._layers_changed()
@@ -209,6 +181,7 @@ class RNNLM:
         The state continues from the call before. Targets of -1 are not counted. Penalties are not included. Raises
         InputError for ids outside [0, V), for targets of another shape, and if the state is of other streams.
         """
+        xs, ts = self._ids(xs), self._ids(ts, "targets")
         loss = self._captured.loss(self, xs, ts)  # the same kernels, replayed in one call; for small blocks
         if loss is not None:
             return loss
@@ -218,6 +191,8 @@ class RNNLM:
     def forward(self, xs: Array) -> Array:
         """The training pass below the output layer, with dropout: ids xs (N, T) -> hs (N, T, H)."""
         self._captured.current = None
+        xs = self._ids(xs)
+        check_shape("xs", xs, ("N", "T"))
         return self.stack.forward(self._embed(xs))
 
     def backward(self) -> None:
@@ -255,9 +230,12 @@ class RNNLM:
     def step(self, ids: Array, state: ModelState) -> tuple[Array, ModelState]:
         """One token per stream: ids (N,) and the state before them -> scores (N, V), and the state after them.
 
-        P(next token = v) is the softmax of the scores. Pure: the model does not change. Raises InputError for ids
-        outside [0, V).
+        P(next token = v) is the softmax of the scores. Pure: the model does not change. Raises InputError for ids that
+        are not integers in [0, V), and for a state of other shapes.
         """
+        ids = self._ids(ids)
+        check_shape("ids", ids, ("N",))
+        check_state(state, self.state_sizes, ids.shape[0])
         h, state = self.stack.step(self.embedding.rows(ids), state)
         return self.output.scores(h), state
 
@@ -274,10 +252,22 @@ class RNNLM:
 
         Pure and without dropout. Raises InputError as `loss` does.
         """
+        xs = self._ids(xs)
+        check_shape("xs", xs, ("N", "T"))
+        check_state(state, self.state_sizes, xs.shape[0])
         return self.stack.unroll(self.embedding.rows(xs), state)
 
+    def _ids(self, ids: Any, what: str = "token ids") -> Array:
+        return token_ids(self.embedding.backend, ids, what)
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """The width of every part of the state, layer by layer."""
+        return [size for layer in self.recurrent for size in layer.cell.state_sizes]
+
     def zero_state(self, streams: int) -> ModelState:
-        """The state of `streams` streams before their first token."""
+        """The state of `streams` streams before their first token; raises InputError for a number below 0."""
+        check_streams(streams)
         return tuple(layer.cell.zero_state(streams) for layer in self.recurrent)
 
     @property
@@ -298,3 +288,12 @@ class RNNLM:
         """The next `loss` starts from zeros."""
         for layer in self.recurrent:
             layer.reset_state()
+
+    def __repr__(self) -> str:
+        return f"RNNLM({self.architecture}, {sum(math.prod(param.shape) for param in self.params):,} parameters)"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy; tied weights share memory again."""
+        vars(self).update(state)
+        if self.tied:
+            self.output.params[0] = self.output.tied_parameters(self.embedding.params[0])[0]

@@ -186,3 +186,32 @@ def test_a_plain_model_starts_no_threads() -> None:
     streaming = StreamingModel(lstm(), kernels="plain", threads=4)
     streaming.step(np.array([1]), streaming.zero_state(1))
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(WITHOUT is not None, reason=f"no kernels: {WITHOUT}")
+def test_freezing_announces_a_compilation_and_no_later_step_compiles(tmp_path: Path) -> None:
+    program = """
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+from helpers.untrained import untrained
+logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
+from numba.core import event
+lm = untrained().frozen("int8")
+with event.install_listener("numba:compile", event.RecordingListener()) as recorded:
+    lm.start().push("you say").next(3)
+assert not recorded.buffer
+"""
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(frozen_model.__file__).parents[2]),
+    }
+    tests = str(Path(__file__).parents[1])
+    errors = []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", program, tests], capture_output=True, text=True, env=environment, timeout=300
+        )
+        assert run.returncode == 0, run.stderr
+        errors.append(run.stderr)
+    assert errors == ["weft compiling the fused kernels; they are kept for the next time\n", ""]

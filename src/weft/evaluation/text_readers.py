@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -54,11 +55,7 @@ class ParallelReader:
     @classmethod
     def of(cls, model: RNNLM) -> Reading:
         """Makes readers with a model that does not change."""
-
-        def reading(measures: Measures | None) -> TextReader:
-            return cls(LogProbabilities(model) if measures is None else Distributions(model, measures))
-
-        return reading
+        return _ParallelReading(model)
 
     def running(
         self, chunks: Iterable[Ids], first_id: int, batch_size: int | None = None, block_length: int | None = None
@@ -71,3 +68,13 @@ class ParallelReader:
         self, lines: Iterable[Sequence[int]], first_id: int, batch_size: int | None = None
     ) -> Iterator[Numbers]:
         return read_separate_lines(self.reader, lines, first_id, LINES if batch_size is None else batch_size)
+
+
+@dataclass(frozen=True)
+class _ParallelReading:
+    """A `Reading` that can be pickled, as a language model is that holds it."""
+
+    model: RNNLM
+
+    def __call__(self, measures: Measures | None) -> TextReader:
+        return ParallelReader(LogProbabilities(self.model) if measures is None else Distributions(self.model, measures))

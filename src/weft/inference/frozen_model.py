@@ -13,16 +13,20 @@ Biases, hidden states and sums remain float32. All streams of a step share the r
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.backends import default_backend, token_ids
 from weft.backends.cpu_cores import available_cores
-from weft.backends.fused import why_not_fused
+from weft.backends.fused import saying_when_compiling, why_not_fused
 from weft.backends.quantization import check_weights, restored, rounded
 from weft.errors import InputError, nearest
-from weft.model import RNNLM, ModelState
+from weft.layers.layer import check_shape
+from weft.model import RNNLM
+from weft.steps import ModelState, check_state
 
 if TYPE_CHECKING:
     from weft.backends.kernels.streaming.cell import StreamingCell
@@ -33,6 +37,8 @@ BYTES_PER_THREAD = 2**20
 """Bytes of weights from which on one more thread saves more time than its synchronization costs."""
 
 MAX_THREADS = 8
+_log = logging.getLogger("weft")
+
 WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
@@ -61,9 +67,9 @@ class StreamingModel:
             raise InputError("only a float32 model can be streamed; make it with dtype='float32'")
         self.weights, self.vocab_size = weights, model.vocab_size
         self.model = _rounded_copy(model, weights)
+        self._state_sizes = self.model.state_sizes
         self._kernels, self._threads = kernels, threads
         self._engine: StreamingEngine | None = None
-        self._state_sizes = [part.shape[1] for layer_state in self.zero_state(0) for part in layer_state]
         if kernels == "fused" and (reason := self._why_not_fused()):
             raise InputError(f"the streaming kernels cannot be used: {reason}; use the plain ones")
 
@@ -72,26 +78,39 @@ class StreamingModel:
 
         P(next = v) is the softmax of the scores. Pure, as `RNNLM.step`: the arrays returned are new. On the fused
         kernels the results of a stream are the same bits whichever other streams are in the batch. Raises InputError
-        for ids outside [0, V) and for a state of other shapes.
+        for ids that are not integers in [0, V), and for a state of other shapes.
         """
         engine = self._engine or self._packed()
-        ids = np.ascontiguousarray(ids, dtype=np.int64)
-        if ids.ndim != 1:
-            raise InputError(f"ids must have shape (N,), got {ids.shape}")
-        before = [part for layer_state in state for part in layer_state]
-        shapes = [(len(ids), size) for size in self._state_sizes]
-        if [part.shape for part in before] != shapes:
-            given, needed = (", ".join(map(str, each)) for each in ([part.shape for part in before], shapes))
-            raise InputError(f"a step of {len(ids)} streams needs states of shapes {needed}, got {given}")
-        if engine is None:
+        ids = token_ids(default_backend, ids)
+        if engine is None or not ids.size:
             return self.model.step(ids, state)
-        scores, after = engine.step(ids, np.array(before, np.float32))
+        check_shape("ids", ids, ("N",))
+        check_state(state, self._state_sizes, len(ids))
+        before = [part for layer_state in state for part in layer_state]
+        scores, after = engine.step(np.ascontiguousarray(ids), np.array(before, np.float32))
         parts = iter(after)
         return scores, tuple(tuple([next(parts) for _ in layer_state]) for layer_state in state)
 
     def zero_state(self, streams: int) -> ModelState:
-        """The state of `streams` streams before their first token."""
+        """The state of `streams` streams before their first token; raises InputError for a number below 0."""
         return self.model.zero_state(streams)
+
+    def warm_up(self) -> None:
+        """Pack the weights and take a step on the fused kernels, so that no later step has to compile them.
+
+        A compilation takes tens of seconds; the logger `weft` announces it with a message of level INFO.
+        """
+        if self._kernels != "plain" and self._why_not_fused() is None:
+            with saying_when_compiling(_log.info):
+                self.step([0], self.zero_state(1))
+
+    def __repr__(self) -> str:
+        kernels = "fused kernels" if self._engine else f"{self._kernels} kernels"
+        return f"StreamingModel({self.model.architecture}, {self.weights} weights, {kernels})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies have: the weights are packed again at their first step."""
+        return {**vars(self), "_engine": None}
 
     @property
     def threads(self) -> int:

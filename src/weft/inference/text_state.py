@@ -43,7 +43,7 @@ class TextState:
         surprisals = []
         for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
             row = self._numpy(scores)
-            nats = _log_sum_exp(row) - float(row[id])
+            nats = _log_sum_exp(row) - float(row[id])  # at least 0: the logarithm is at least the largest score
             surprisals.append((self.tokenizer.token(id), nats / math.log(2)))
             total -= nats
             scores, state = self.model.step(_ids(state, id), state)
@@ -71,6 +71,10 @@ class TextState:
             return NotImplemented
         parts = zip((self.scores, *sum(self.state, ())), (other.scores, *sum(other.state, ())), strict=True)
         return self.model is other.model and all(np.array_equal(ours, theirs) for ours, theirs in parts)
+
+    def __repr__(self) -> str:
+        last = " ".join(repr(token) for token, _bits in self.surprisals[-3:])
+        return f"TextState(ln P = {self.logprob_nats:.4f} nats{', after ' if last else ''}{last})"
 
     __hash__ = None  # type: ignore[assignment]
 

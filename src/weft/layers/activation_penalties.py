@@ -21,6 +21,9 @@ class ActivationPenalty:
     def __init__(self, weight: float) -> None:
         self.weight = _checked_weight(weight)
 
+    def __repr__(self) -> str:
+        return f"ActivationPenalty({self.weight})"
+
     def forward(self, ys: Array) -> float:
         self._ys = ys
         return self.weight * _mean_square(ys)
@@ -37,6 +40,9 @@ class TemporalPenalty:
 
     def __init__(self, weight: float) -> None:
         self.weight = _checked_weight(weight)
+
+    def __repr__(self) -> str:
+        return f"TemporalPenalty({self.weight})"
 
     def forward(self, hs: Array) -> float:
         self._changes = hs[:, 1:, :] - hs[:, :-1, :]

@@ -41,10 +41,11 @@ class TimeAffine(Affine):
     """`Affine` for a block: `forward(xs (N, T, D)) -> ys (N, T, M)`; `backward(dys (N, T, M)) -> dxs (N, T, D)`."""
 
     def forward(self, xs: Array) -> Array:
-        check_shape("xs", xs, ("N", "T", self.params[0].shape[0]))
-        N, T, D = xs.shape
-        return self.xp.reshape(super().forward(self.xp.reshape(xs, (N * T, D))), (N, T, -1))
+        D, M = self.params[0].shape
+        check_shape("xs", xs, ("N", "T", D))
+        N, T, _D = xs.shape
+        return self.xp.reshape(super().forward(self.xp.reshape(xs, (N * T, D))), (N, T, M))
 
     def backward(self, dys: Array) -> Array:
         N, T, M = dys.shape
-        return self.xp.reshape(super().backward(self.xp.reshape(dys, (N * T, M))), (N, T, -1))
+        return self.xp.reshape(super().backward(self.xp.reshape(dys, (N * T, M))), (N, T, self.params[0].shape[0]))

@@ -42,6 +42,9 @@ class TimeDropout(Layer):
         self.rng = rng
         self.mask: Array = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.ratio})"
+
     def forward(self, xs: Array) -> Array:
         if not self.train_flg or self.ratio == 0:
             self.mask = None
@@ -81,6 +84,9 @@ class EmbeddingDropout(Layer):
         self.rng = rng
         self.mask: Array = None
 
+    def __repr__(self) -> str:
+        return f"EmbeddingDropout({self.ratio})"
+
     def forward(self, xs: Array, ids: Array) -> Array:
         if self.ratio == 0:
             return xs
@@ -111,6 +117,9 @@ class WeightDropout:
         self.ratio = ratio
         self.rng = rng
         self.mask: Array = None
+
+    def __repr__(self) -> str:
+        return f"WeightDropout({self.ratio})"
 
     def forward(self, cell: Cell) -> Cell:
         """A copy of `cell` with W_h in place of V_h that writes its gradients into the arrays of `cell`."""

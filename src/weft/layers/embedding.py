@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.backends import Array
+from weft.backends import Array, token_ids
 from weft.errors import InputError
 from weft.layers.layer import Layer, check_shape
 from weft.layers.sparse_gradient import RowGradient
@@ -18,7 +18,7 @@ from weft.layers.sparse_gradient import RowGradient
 class Embedding(Layer):
     """`forward(ids (N,)) -> x (N, D)`; `backward(dx (N, D)) -> None`, since ids have no gradient. `params` is [W].
 
-    Raises InputError for arrays of other shapes and for ids outside [0, V).
+    Raises InputError for arrays of other shapes, and for ids that are not integers in [0, V).
     """
 
     def __init__(self, W: Array) -> None:
@@ -26,6 +26,7 @@ class Embedding(Layer):
         super().__init__(W)
 
     def forward(self, ids: Array) -> Array:
+        ids = token_ids(self.backend, ids)
         check_shape("ids", ids, ("N",))
         self.ids = ids
         return self.rows(ids)
@@ -37,7 +38,8 @@ class Embedding(Layer):
         self.backend.add_rows(dW, self.ids, dx)
 
     def rows(self, ids: Array) -> Array:
-        """W[ids] (…, D) for ids of any shape; raises InputError for an id outside [0, V)."""
+        """W[ids] (…, D) for ids of any shape; raises InputError for ids that are not integers in [0, V)."""
+        ids = token_ids(self.backend, ids)
         return self._rows(self.xp.reshape(ids, (-1,)), ids.shape)
 
     def _rows(self, ids: Array, shape: tuple[int, ...]) -> Array:
@@ -48,6 +50,8 @@ class Embedding(Layer):
 
     def _check(self, ids: Array) -> None:
         (W,) = self.params
+        if 0 in ids.shape:
+            return
         lowest, highest = self.backend.bounds(ids)
         if lowest < 0 or highest >= W.shape[0]:
             raise InputError(f"token ids must lie in [0, {W.shape[0]}), got {lowest if lowest < 0 else highest}")
@@ -57,6 +61,7 @@ class TimeEmbedding(Embedding):
     """`Embedding` for a block: `forward(ids (N, T)) -> xs (N, T, D)`; `backward(dxs (N, T, D)) -> None`."""
 
     def forward(self, ids: Array) -> Array:
+        ids = token_ids(self.backend, ids)
         check_shape("ids", ids, ("N", "T"))
         self.ids = self.xp.reshape(ids, (-1,))
         return self._rows(self.ids, ids.shape)

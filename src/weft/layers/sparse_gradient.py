@@ -14,6 +14,9 @@ class RowGradient:
     def __init__(self, shape: tuple[int, ...], rows: Array, values: Array) -> None:
         self.shape, self.rows, self.values = shape, rows, values
 
+    def __repr__(self) -> str:
+        return f"RowGradient({self.rows.shape[0]} rows of {tuple(self.shape)})"
+
     def between(self, first: int, last: int) -> Array:
         """Rows `first` to `last` of the gradient as an array (last - first, D)."""
         backend = backend_of(self.values)

@@ -61,6 +61,9 @@ class Stack:
         self._temporal_penalty = TemporalPenalty(self.regularization.temporal_penalty)
         self.penalty = 0.0
 
+    def __repr__(self) -> str:
+        return f"Stack({', '.join(map(repr, self.layers))})"
+
     def of(self, layers: Iterable[TimeRecurrent]) -> Stack:
         """A stack of other layers with the same dropouts, penalties and residual connections."""
         return Stack(layers, self.rng, self.dropout, self.regularization, any(self.residual))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
+from weft.backends.fused import saying_when_compiling, why_not_fused
 from weft.backends.quantization import WEIGHTS, check_weights
 from weft.commands.help import SPEED
 from weft.commands.options.declaration import choice_option
@@ -29,18 +29,7 @@ def with_weights(lm: LanguageModel, weights: str, steps: int = 0) -> LanguageMod
     compiled = steps * sum(parameter.size for parameter in lm.model.params) >= COMPILING_PAYS
     if weights == "float32" and not compiled:
         return lm
-    frozen = lm.frozen(weights, kernels="auto" if compiled else "plain")
-    if compiled:
-        _compile(frozen)
-    return frozen
-
-
-def _compile(lm: LanguageModel) -> None:
-    """Take a first step; print the reason if it takes long."""
-    message = "compiling the streaming kernels; they are kept for the next time"
-    timer = threading.Timer(1.5, note, [message])
-    timer.start()
-    try:
-        lm.start()
-    finally:
-        timer.cancel()
+    if not compiled or why_not_fused() is not None:
+        return lm.frozen(weights, kernels="plain")
+    with saying_when_compiling(note):
+        return lm.frozen(weights)
