@@ -1,8 +1,10 @@
-"""Errors can be caught as built-in exceptions, and misspelt names get a hint."""
+"""Errors can be caught as built-in exceptions, misspelt names get a hint, and quotes of an input are short."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from weft.errors import (
     CheckpointError,
@@ -11,6 +13,8 @@ from weft.errors import (
     TrainingDivergedError,
     WeftError,
     nearest,
+    quoted,
+    quoted_names,
 )
 
 
@@ -41,3 +45,50 @@ def test_without_a_similar_name_there_is_no_hint() -> None:
 
 def test_the_known_names_may_come_from_an_iterator() -> None:
     assert nearest("layer", iter(["layers"])) == ' (did you mean "layers"?)'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("x", "'x'"),
+        ("it's", '"it\'s"'),
+        ("\x1b[31m\n", r"'\x1b[31m\n'"),
+        ("\u202etxt.exe\u2028", r"'\u202etxt.exe\u2028'"),
+        ("好" * 80, f"'{'好' * 80}'"),
+        ("好" * 81, f"'{'好' * 80}…'"),
+        ("\0" * 100_000, "'" + r"\x00" * 20 + "…'"),
+        ("café".encode(), "'café'"),
+        (b"caf\xe9", r"'caf\\xe9'"),
+        ("海".encode() * 100, f"'{'海' * 80}…'"),
+        (None, "None"),
+        (True, "True"),
+        (1.5, "1.5"),
+        ([], "[]"),
+    ],
+)
+def test_a_quote_is_one_short_line(value: object, expected: str) -> None:
+    assert quoted(value) == expected
+
+
+def test_a_number_of_thousands_of_digits_is_quoted_by_its_size() -> None:
+    assert quoted(1 << 20_000) == "a whole number of 20,001 bits"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES, st.integers(1, 100))
+def test_a_quote_of_anything_is_printable_and_not_too_long(value: object, repeats: int) -> None:
+    long = value * repeats if isinstance(value, str | bytes | list) else value
+    assert quoted(long).isprintable()
+    assert len(quoted(long)) <= 80 + len("'…'")
+
+
+def test_of_many_names_the_first_are_quoted() -> None:
+    assert quoted_names([]) == ""
+    assert quoted_names(["a", "b", "c"]) == "'a', 'b', 'c'"
+    assert quoted_names(map(str, range(10**9))) == "'0', '1', '2', …"
+    assert len(quoted_names(["a" * 10_000] * 4)) < 100
