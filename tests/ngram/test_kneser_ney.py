@@ -1,4 +1,4 @@
-"""Modified Kneser-Ney: equal to its definition, a distribution, and equal to the estimate of KenLM's lmplz."""
+"""Modified Kneser-Ney: equal to its definition, a distribution, and equal to lmplz but for one of its counts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from weft.errors import InputError
 from weft.evaluation.perplexity import perplexity
 from weft.layers import Loss
 from weft.ngram.arpa_reader import read_arpa
+from weft.ngram.counts import Ints, count_ngrams
 from weft.ngram.discounts import FALLBACK, Discounts, discounts
-from weft.ngram.kneser_ney import estimate
+from weft.ngram.kneser_ney import estimate, interpolated
+from weft.ngram.model import NGramModel
 from weft.text import encode_pieces, fit_tokenizer, open_corpus
 from weft.text.catalogue import locate
 
@@ -48,16 +50,53 @@ def test_the_probabilities_of_all_tokens_sum_to_one_after_any_text(
     assert probabilities.min() > 0
 
 
-def test_the_model_equals_that_of_lmplz() -> None:
-    text = (GOLDEN / "harbour.txt").read_text(encoding="utf-8").splitlines(keepends=True)
-    expected, tokens = read_arpa(GOLDEN / "harbour.lmplz.arpa")
+def ids_of_text(text: str, tokens: list[str]) -> Ints:
     ids = {token: id for id, token in enumerate(tokens)}
-    running = np.array([ids[word] for line in text for word in [*line.split(), "<eos>"]])
-    model = estimate(running, len(tokens), 1, 3, FALLBACK)
-    for ours, theirs in zip(model.tables, expected.tables, strict=True):
-        assert np.array_equal(ours.keys, theirs.keys)
-        assert ours.log10_probabilities == pytest.approx(theirs.log10_probabilities, abs=2e-6)
-        assert ours.log10_backoffs == pytest.approx(theirs.log10_backoffs, abs=2e-6)
+    return np.array([ids[word] for line in text.splitlines() for word in [*line.split(), "<eos>"]])
+
+
+def largest_difference(ours: NGramModel, theirs: NGramModel) -> float:
+    """Between log10 probabilities and back-off weights of the same n-grams."""
+    differences = []
+    for one, other in zip(ours.tables, theirs.tables, strict=True):
+        assert np.array_equal(one.keys, other.keys)
+        differences.append(np.abs(one.log10_probabilities - other.log10_probabilities).max())
+        differences.append(np.abs(one.log10_backoffs - other.log10_backoffs).max(initial=0))
+    return float(max(differences))
+
+
+def test_the_model_equals_that_of_lmplz() -> None:
+    expected, tokens = read_arpa(GOLDEN / "harbour.lmplz.arpa")
+    ids = ids_of_text((GOLDEN / "harbour.txt").read_text(encoding="utf-8"), tokens)
+    assert largest_difference(estimate(ids, len(tokens), 1, 3, FALLBACK), expected) < 2e-6
+
+
+def test_the_discounts_of_lmplz_differ_by_the_raw_counts_of_the_last_ngrams() -> None:
+    """lmplz counts the last 1-gram and the last 2-gram in its order, those of its newest word, with their raw counts.
+
+    It does so only where it estimates discounts. They differ where the newest word has a raw count other than its
+    adjusted one: here `tail` and `qqnew tail` occur twice, each after one word.
+    """
+    expected, tokens = read_arpa(GOLDEN / "harbour-tail.lmplz.arpa")
+    text = (GOLDEN / "harbour.txt").read_text(encoding="utf-8") + "the qqnew tail\nat the qqnew tail\n"
+    ids = ids_of_text(text, tokens)
+    counts = count_ngrams(ids, len(tokens), 1, 3)
+    textbook = [discounts(grams.counts, n) for n, grams in enumerate(counts, start=1)]
+    assert textbook[0].one == pytest.approx(0.627907, abs=1e-6)
+    assert textbook[1].one == pytest.approx(0.745098, abs=1e-6)
+    tail, qqnew = tokens.index("tail"), tokens.index("qqnew")
+    places = tail, int(np.searchsorted(counts[1].keys, qqnew * (len(tokens) + 1) + tail))
+    raw = [grams.counts.copy() for grams in counts]
+    for of_order, place in zip(raw, places, strict=False):
+        assert of_order[place] == 1
+        of_order[place] = 2
+    of_lmplz = [discounts(grams, n) for n, grams in enumerate(raw, start=1)]
+    assert np.array(of_lmplz) == pytest.approx(  # as lmplz prints them
+        np.array([[0.590909, 1.21212, 3], [0.728155, 1.5319, 0.0873787], [0.766423, 1.56889, 3]]), abs=1e-5
+    )
+    assert largest_difference(interpolated(counts, of_lmplz, 1), expected) < 2e-6
+    means = [model.log_probabilities(ids).mean() for model in (expected, interpolated(counts, textbook, 1))]
+    assert np.exp(-np.array(means)) == pytest.approx(np.array([4.3780, 4.3863]), abs=1e-4)
 
 
 def test_discounts_are_equation_26() -> None:

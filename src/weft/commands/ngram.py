@@ -51,8 +51,8 @@ def train_ngram(
 ) -> None:
     """Count n-grams of words and write them as an ARPA file.
 
-    The smoothing is interpolated modified Kneser-Ney (Chen & Goodman 1998) without pruning, as KenLM's lmplz estimates
-    it. A word <unk> in the text is an ordinary word.
+    The smoothing is interpolated modified Kneser-Ney (Chen & Goodman 1998) without pruning. The numbers are those of
+    KenLM's lmplz, or very near to them. A word <unk> in the text is an ordinary word.
 
     Examples:
       weft ngram train my.txt --out my.arpa
