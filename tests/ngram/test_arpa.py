@@ -136,12 +136,24 @@ def test_unk_in_capitals_is_read(tmp_path: Path) -> None:
         ("\\2-grams:", "\\3-grams:", "line 14: expected \\2-grams:, got '\\\\3-grams:'"),
         ("\\end\\", "\\3-grams:", "line 18: expected \\end\\, got '\\\\3-grams:'"),
         ("\\end\\", "", "bad.arpa is cut short: it ends after line 18, without \\end\\"),
+        ("\\end\\", "\\end\\\n\n\\data\\", "line 20: expected the end of the file after \\end\\, got '\\\\data\\\\'"),
+        ("ngram 2=2", f"ngram 2={'9' * 5000}", "line 6: expected a line like 'ngram 2=1000', got 'ngram 2=9999"),
         ("-1e0 b", "-1e0", "line 12: expected a log10 probability, 1 word and perhaps a back-off weight, got 1 fields"),
         ("-0.5 <s> 你好", "-0.5 <s> 你好 0 0", "line 15: expected a log10 probability, 2 words and perhaps"),
         ("-1e0 b", "x b", "line 12: expected a number, got 'x'"),
         ("-1e0 b", "nan b", "line 12: expected a number, got 'nan'"),
         (" -0.125", "b", "line 11: expected a number, got 'b'"),
+        ("-1e0 b", "-1_0 b", "line 12: expected a number, got '-1_0'"),
+        ("-1e0 b", "-1\x0b b", "line 12: expected a number, got '-1\\x0b'"),
+        ("-1e0 b", "inf b", "line 12: expected a number, got 'inf'"),
         ("-1e0 b", "1 b", "line 12: the log10 probability 1 is above 0"),
+        ("-1e0 b", "2e-6 b", "line 12: the log10 probability 2e-06 is above 0"),
+        ("-1e0 b", "-1001 b", "line 12: the log10 probability -1001 is below -1,000"),
+        ("-1e0 b", "-1e400 b", "line 12: the log10 probability -inf is below -1,000"),
+        (" -0.125", " 99", "line 11: the log10 back-off weight 99 is above 10"),
+        (" -0.125", " -2e3", "line 11: the log10 back-off weight -2000 is below -1,000"),
+        (" -0.125", " 1_0", "line 11: expected a number, got '1_0'"),
+        ("好 b   0", "好 b   99", "line 16: the log10 back-off weight 99 is above 10"),
         ("-0.5 <s> 你好", "0.5 <s> 你好", "line 15: the log10 probability 0.5 is above 0"),
         ("-1e0 b", "-1e0 你好", "line 12: the word '你好' is there twice"),
         ("-1e0 b", "-1e0 <eos>", "line 12: the word <eos> is how weft writes the line end"),
@@ -157,6 +169,72 @@ def test_an_error_names_its_line(tmp_path: Path, old: str, new: str, expected: s
     with pytest.raises(InputError) as raised:
         read_arpa(path)
     assert expected in str(raised.value)
+
+
+def written(folder: Path, content: str) -> Path:
+    path = folder / "some.arpa"
+    path.write_bytes(content.encode())
+    return path
+
+
+def test_a_word_can_be_any_character_but_the_white_space_of_the_format(tmp_path: Path) -> None:
+    for word in ("\x0b", "\x0c", "\x1c", "\xa0", "\u2028", "a\x0bb"):
+        content = FOREIGN.replace("-1e0 b", f"-0.30103\t{word}\t-0.30").replace("你好 b", f"你好 {word}")
+        model, tokens = read_arpa(written(tmp_path, content))
+        assert tokens[3] == word
+        assert model.tables[0].log10_probabilities[3] == -0.30103
+        assert model.tables[0].log10_backoffs[3] == -0.30
+
+
+def test_long_quotes_are_cut(tmp_path: Path) -> None:
+    for old, new in (
+        ("-1e0 b", "x" * 100_000 + " b"),
+        ("<s> 你好", "<s> \x1b" + "y" * 100_000),
+        ("ngram 2", "z" * 9999),
+    ):
+        with pytest.raises(InputError) as raised:
+            read_arpa(written(tmp_path, FOREIGN.replace(old, new)))
+        assert len(str(raised.value)) < len(str(tmp_path)) + 200
+        assert str(raised.value).isprintable()
+
+
+def test_a_file_of_one_endless_line_is_refused(tmp_path: Path) -> None:
+    for size in (2 << 20, 9 << 20):
+        with pytest.raises(InputError, match="it has a line of more than 1,048,576 bytes"):
+            read_arpa(written(tmp_path, f"\\data\\\nngram 1=1\n\\1-grams:\n-1 {'x' * size}\n\\end\\\n"))
+
+
+def test_a_section_is_longer_than_a_block(tmp_path: Path) -> None:
+    words = [f"word{number:0200}" for number in range(30_000)]
+    rows = "".join(f"-6\t{word}\t0\n\n" for word in words)
+    model, tokens = read_arpa(
+        written(tmp_path, f"\\data\\\nngram 1={len(words) + 1}\n\\1-grams:\n{rows}-1 </s>\n\\end\\\n")
+    )
+    assert tokens[2:] == words
+    assert model.tables[0].log10_probabilities.tolist() == [-100, -1, *[-6] * len(words), -99]
+    with pytest.raises(InputError, match=r"line 60,004: the log10 probability 6 is above 0"):
+        read_arpa(written(tmp_path, f"\\data\\\nngram 1={len(words) + 1}\n\\1-grams:\n{rows}6 </s>\n\\end\\\n"))
+
+
+def test_zeros_of_single_precision_are_read_as_zero(tmp_path: Path) -> None:
+    content = FOREIGN.replace("-0.5 <s> 你好", "1.4e-07 <s> 你好").replace("-1e0 b", "-inf b")
+    assert scores(load_arpa(written(tmp_path, content)), "你好 海 b\n") == pytest.approx(
+        [0, (-100 - 0.125) * math.log(10), -99 * math.log(10), -0.75 * math.log(10)]
+    )
+
+
+def test_backoff_weights_above_1_are_read_if_no_probability_is(tmp_path: Path) -> None:
+    lm = load_arpa(written(tmp_path, FOREIGN.replace("-0.125", "0.75")))
+    assert scores(lm, "你好\n")[1] == 0  # 10^(0.75 - 0.75)
+    lm = load_arpa(written(tmp_path, FOREIGN.replace("-0.125", "0.7504")))
+    assert scores(lm, "你好\n")[1] == 0  # the rounding of numbers with four decimals
+    lm = load_arpa(written(tmp_path, FOREIGN.replace("-0.125", "0.8")))
+    assert scores(lm, "你好 b\n")[1] < 0
+    with pytest.raises(
+        InputError,
+        match=r"some\.arpa: the probability of '<eos>' after '你好' is 10\^0\.05, above 1: the back-off weights",
+    ):
+        lm.evaluate(["你好\n"])
 
 
 def test_an_ngram_without_its_prefix_is_an_error(tmp_path: Path) -> None:

@@ -86,3 +86,27 @@ def test_ids_out_of_range_are_refused() -> None:
             MODELS[1].score(np.array([2, id]))
         with pytest.raises(InputError, match=r"a state holds tokens in \[0, 6\]"):
             MODELS[1].next_log_probabilities((id * 2,))
+
+
+@pytest.mark.parametrize("state", [(1,), (1, 4), (2, 4), (4, 4), (4, 1)])
+def test_a_state_is_of_one_line(state: tuple[int, ...]) -> None:
+    with pytest.raises(
+        InputError, match=r"a state is of one line: 4, its start, can only be first, and no token follow"
+    ):
+        by_hand().score(np.array([2]), state)
+    with pytest.raises(InputError, match="a state is of one line"):
+        by_hand().next_log_probabilities(state)
+
+
+def test_probabilities_above_1_are_refused() -> None:
+    words = NGramTable(np.arange(5), np.array([-2.0, -0.5, -0.75, -1.0, -99]), np.array([0, 0, 0.75, 0, 0]))
+    pairs = NGramTable(np.array([2 * 5 + 1]), np.array([-0.375]), np.zeros(0))
+    model = NGramModel([words, pairs], eos_id=1)
+    assert model.score(np.array([2, 1, 2, 2, 3])).nats[3] == 0  # 10^(0.75 - 0.75)
+    assert np.exp(model.next_log_probabilities((2,))).max() == 1
+    words.log10_backoffs[2] = 0.8
+    with pytest.raises(InputError, match=r"the n-gram model: the probability of 2 after 2 is 10\^0\.05, above 1"):
+        model.score(np.array([2, 1, 2, 2, 3]))
+    with pytest.raises(InputError, match=r"the n-gram model: the probability of 2 after 4 2 is 10\^0\.05, above 1"):
+        NGramModel([words, pairs, pairs], eos_id=1).next_log_probabilities((4, 2))
+    assert model.score(np.array([2, 1, 2, 3])).nats.max() < 0

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from weft.errors import InputError
+from weft.errors import InputError, quoted
 from weft.ngram.arpa_lines import ArpaLines, Rows, open_arpa
+from weft.ngram.arpa_numbers import checked_backoffs, checked_probabilities
 from weft.ngram.arpa_writer import LINE_END, LINE_START
 from weft.ngram.counts import Ints
 from weft.ngram.model import NEVER, Floats, NGramModel, NGramTable
@@ -28,7 +29,7 @@ UNK, EOS = "<unk>", "<eos>"
 UNKNOWN_MISSING = -100.0
 """log10 P(<unk>) of a model without <unk>, as in KenLM."""
 
-_COUNT = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
+_COUNT = re.compile(rb"ngram[ \t]+([0-9]{1,9})[ \t]*=[ \t]*([0-9]{1,18})")
 
 
 def read_arpa(path: Path) -> tuple[NGramModel, list[str]]:
@@ -43,10 +44,11 @@ def read_arpa(path: Path) -> tuple[NGramModel, list[str]]:
         for n in range(2, len(counts) + 1):
             tables.append(_table(lines, n, counts[n - 1], ids, tables))
         lines.expect(b"\\end\\")
+        lines.expect_end()
     tables[-1] = replace(
         tables[-1], log10_backoffs=np.zeros(0)
     )  # some programs write back-off weights for the highest order; they have no use
-    return NGramModel(tables, eos_id=1), tokens
+    return NGramModel(tables, eos_id=1, name=str(path), words=tokens), tokens
 
 
 def _header(lines: ArpaLines) -> list[int]:
@@ -55,7 +57,7 @@ def _header(lines: ArpaLines) -> list[int]:
     while not (line := lines.next()).startswith(b"\\"):
         match = _COUNT.fullmatch(line)
         if match is None or int(match[1]) != len(counts) + 1:
-            raise lines.error(f"expected a line like 'ngram {len(counts) + 1}=1000', got {_shown(line)}")
+            raise lines.error(f"expected a line like 'ngram {len(counts) + 1}=1000', got {quoted(line)}")
         counts.append(int(match[2]))
     if not counts:
         raise lines.error("no line like 'ngram 1=1000' stands after \\data\\")
@@ -74,45 +76,24 @@ class _Section(NamedTuple):
 
 def _parsed(lines: ArpaLines, n: int, rows: Rows) -> _Section:
     """The n-grams of some lines; raises InputError for a line that is not n words between numbers."""
-    fields = [line.split() for line in rows.lines]
-    numbers = np.array(rows.numbers, dtype=np.int64)
-    lengths = np.array(list(map(len, fields)))
+    fields, lengths, numbers = rows
+
+    def error(row: int, what: str) -> InputError:
+        return lines.error(what, int(numbers[row]))
+
     wrong = (lengths < n + 1) | (lengths > n + 2)
     if wrong.any():
         row = int(wrong.argmax())
-        raise lines.error(
-            f"expected a log10 probability, {n} word{'s' * (n > 1)} and perhaps a back-off weight, got "
-            f"{lengths[row]} fields",
-            rows.numbers[row],
+        words = f"{n} word{'s' * (n > 1)}"
+        raise error(
+            row, f"expected a log10 probability, {words} and perhaps a back-off weight, got {lengths[row]} fields"
         )
-    logs = _floats(lines, [row[0] for row in fields], numbers)
-    backoffs = _floats(lines, [row[n + 1] if len(row) > n + 1 else b"0" for row in fields], numbers)
+    logs = checked_probabilities([row[0] for row in fields], error)
+    if (lengths == n + 1).all():
+        backoffs = np.zeros(len(fields))
+    else:
+        backoffs = checked_backoffs([row[n + 1] if len(row) > n + 1 else b"0" for row in fields], error)
     return _Section(logs, backoffs, [[row[k] for row in fields] for k in range(1, n + 1)], numbers)
-
-
-def _floats(lines: ArpaLines, texts: list[bytes], numbers: Ints) -> Floats:
-    try:
-        values = np.array(list(map(float, texts)))
-    except ValueError:
-        values = np.array([_float(text) for text in texts])
-    wrong = np.isnan(values) | (values == np.inf)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise lines.error(f"expected a number, got {_shown(texts[row])}", int(numbers[row]))
-    return np.where(values == -np.inf, NEVER, values)
-
-
-def _float(text: bytes) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
-
-
-def _check_probabilities(lines: ArpaLines, logs: Floats, numbers: Ints) -> None:
-    if (logs > 0).any():
-        row = int((logs > 0).argmax())
-        raise lines.error(f"the log10 probability {logs[row]:g} is above 0", int(numbers[row]))
 
 
 def _words(lines: ArpaLines, count: int) -> tuple[dict[bytes, int], list[str], NGramTable]:
@@ -135,7 +116,6 @@ def _words(lines: ArpaLines, count: int) -> tuple[dict[bytes, int], list[str], N
     log10_backoffs = np.zeros(start_id + 1)
     log10_probabilities[places], log10_backoffs[places] = logs, backoffs
     log10_probabilities[start_id] = NEVER
-    _check_probabilities(lines, log10_probabilities[places], numbers)
     tokens = [UNK, EOS, *(word.decode("utf-8") for word in ordinary)]
     return ids, tokens, NGramTable(np.arange(start_id + 1), log10_probabilities, log10_backoffs)
 
@@ -144,7 +124,7 @@ def _check_words(lines: ArpaLines, words: Sequence[bytes], numbers: Ints) -> Non
     seen = set()
     for word, number in zip(words, numbers.tolist(), strict=True):
         if word in seen:
-            raise lines.error(f"the word {_shown(word)} is there twice", number)
+            raise lines.error(f"the word {quoted(word)} is there twice", number)
         if word == EOS.encode():
             raise lines.error(
                 f"the word {EOS} is how weft writes the line end, which the file writes {LINE_END}", number
@@ -152,7 +132,7 @@ def _check_words(lines: ArpaLines, words: Sequence[bytes], numbers: Ints) -> Non
         try:
             word.decode("utf-8")
         except UnicodeDecodeError:
-            raise lines.error(f"the word {_shown(word)} is not UTF-8; convert the file first", number) from None
+            raise lines.error(f"the word {quoted(word)} is not UTF-8; convert the file first", number) from None
         seen.add(word)
     if LINE_END.encode() not in seen:
         raise lines.error(f"the 1-grams have no {LINE_END}, the end of a line, which weft predicts")
@@ -163,7 +143,6 @@ def _table(lines: ArpaLines, n: int, count: int, ids: dict[bytes, int], below: S
     parts: list[tuple[Ints, Floats, Floats, Ints]] = []
     for rows in lines.section(n, count):
         section = _parsed(lines, n, rows)
-        _check_probabilities(lines, section.log10_probabilities, section.numbers)
         keys = _keys(lines, section, ids, below)
         parts.append((keys, section.log10_probabilities, section.log10_backoffs, section.numbers))
     empty = (np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
@@ -183,10 +162,10 @@ def _keys(lines: ArpaLines, section: _Section, ids: dict[bytes, int], below: Seq
     indices = np.zeros(len(section.numbers), dtype=np.int64)
     keys = indices
     for column, table in zip(section.columns, [*below, None], strict=True):
-        words = np.array(list(map(ids.get, column, repeat(-1))), dtype=np.int64)
+        words = np.fromiter(map(ids.get, column, repeat(-1)), np.int64, len(column))
         if (words < 0).any():
             row = int((words < 0).argmax())
-            raise lines.error(f"the word {_shown(column[row])} is not among the 1-grams", int(section.numbers[row]))
+            raise lines.error(f"the word {quoted(column[row])} is not among the 1-grams", int(section.numbers[row]))
         keys = indices * base + words
         if table is not None:
             indices = table.find(keys)
@@ -197,14 +176,9 @@ def _keys(lines: ArpaLines, section: _Section, ids: dict[bytes, int], below: Seq
 
 
 def _missing_prefix(lines: ArpaLines, section: _Section, row: int) -> InputError:
-    ngram = [column[row].decode("utf-8") for column in section.columns]
+    ngram = [column[row] for column in section.columns]
+    whole, prefix = (quoted(b" ".join(words), 60) for words in (ngram, ngram[:-1]))
     return lines.error(
-        f"the {len(ngram)}-gram '{' '.join(ngram)}' is there, but not all that it begins with, up to "
-        f"'{' '.join(ngram[:-1])}'",
+        f"the {len(ngram)}-gram {whole} is there, but not all that it begins with, up to {prefix}",
         int(section.numbers[row]),
     )
-
-
-def _shown(text: bytes) -> str:
-    shown = text.decode("utf-8", errors="backslashreplace")
-    return repr(shown if len(shown) <= 60 else f"{shown[:60]}…")

@@ -14,8 +14,9 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from weft.errors import InputError
+from weft.errors import InputError, quoted
 from weft.files import replace_atomically
+from weft.ngram.arpa_lines import WHITE_SPACE
 from weft.ngram.counts import Ints
 from weft.ngram.model import NGramModel
 
@@ -47,13 +48,13 @@ def write_arpa(path: Path, model: NGramModel, tokens: Sequence[str]) -> None:
 
 
 def check_words(tokens: Sequence[str], eos_id: int) -> None:
-    """Raise InputError for a token that cannot be a word of an ARPA file: one with white space, or a sentence mark."""
+    """Raise InputError for a token that cannot be a word of an ARPA file: one with blanks, or a sentence mark."""
     for mark in (LINE_START, LINE_END):
         if mark in tokens and tokens.index(mark) != eos_id:
             raise InputError(f"the text has the word {mark}, which is a sentence mark in ARPA files: remove it")
     for token in tokens:
-        if token.split() != [token]:
-            raise InputError(f"{token!r} cannot be a word of an ARPA file, which has white space between words")
+        if not token or any(blank in token for blank in WHITE_SPACE):
+            raise InputError(f"{quoted(token)} cannot be a word of an ARPA file, which has white space between words")
 
 
 def _rows(model: NGramModel, n: int, words: Sequence[str]) -> Iterator[str]:
