@@ -145,6 +145,11 @@ def test_lines_before_an_error_are_written(run_weft: RunWeft, trained: Path) -> 
         ("silent --format kaldi --references silence --tune w.toml", "needs references with words"),
         ("- --format kaldi --references -", "standard input can be read only once"),
         ("spaces --format jsonl", "the id 'u 1' has white space in it"),
+        ("huge --format jsonl --acoustic-key am", "huge, line 1: 'am' must be a finite number from -1e+15 to 1e+15"),
+        (
+            "nbest --format kaldi --acoustic-costs ac --acoustic-weight 1e308",
+            "the utterance 'utt2': the total of hypothesis 1 is not a finite number",
+        ),
         ("nbest --format kaldi --batch-size 0", "'--batch-size': expected at least 1, got 0"),
         ("nbest --format kaldi --nbest-weight 1", "no such option --nbest-weight"),
     ],
@@ -156,6 +161,7 @@ def test_unusable_options_and_lists_are_errors(run_weft: RunWeft, trained: Path,
     Path("empty").touch()
     Path("silent").write_text("utt-1 the\n")
     Path("silence").write_text("utt\n")
+    Path("huge").write_text('{"id": "u", "text": "a", "am": 1e308}\n')
     Path("spaces").write_text('{"id": "u 1", "text": "a"}\n')
     assert expected in run_weft("rescore", *line.split(), "--run", trained).refusal()
     assert not Path("w.toml").exists()

@@ -167,7 +167,7 @@ INVALID: list[tuple[Layout, bytes, str]] = [
     (JsonLayout(), b'{"id": "u", "text": ["a"]}', "line 1: the text 'text' must be a string"),
     (JsonLayout(acoustic="am"), b'{"id": "u", "text": "a"}', "line 1: there is no key 'am'"),
     (JsonLayout(acoustic="am"), b'{"id": "u", "text": "a", "am": "-1"}', "line 1: 'am' must be a number"),
-    (JsonLayout(acoustic="am"), b'{"id": "u", "text": "a", "am": NaN}', "line 1: 'am' must be a finite number"),
+    (JsonLayout(acoustic="am"), b'{"id": "u", "text": "a", "am": NaN}', "line 1: not a JSON object"),
     (JsonLayout(acoustic="am"), b'{"id": "u", "text": "a", "am": true}', "line 1: 'am' must be a finite number"),
     (JsonLayout(acoustic="am"), b'{"id": 1, "text": "", "am": 1%s}' % (b"0" * 400), "'am' must be a finite number"),
     (JsonLayout(), b'["u", "a"]', "line 1: expected a JSON object, got"),

@@ -69,6 +69,20 @@ def test_tuning_ends_in_a_coordinate_wise_minimum(seed: int) -> None:
     assert tune(development, Weights(), NAMES) == tuned
 
 
+EXTREMES = st.sampled_from([0.0, 1e15, -1e15, 1e-300, 5e-324, -5e-324, 1.0, 1.0 + 1e-15, 123.25, -1e-9])
+
+
+@given(st.lists(st.lists(st.tuples(*[EXTREMES] * 4), min_size=1, max_size=4), min_size=1, max_size=4), st.data())
+def test_tuning_on_extreme_scores_is_not_worse_than_the_start(
+    features: list[list[tuple[float, ...]]], data: st.DataObject
+) -> None:
+    errors = [data.draw(st.lists(st.integers(0, 5), min_size=len(rows), max_size=len(rows))) for rows in features]
+    development = DevelopmentSet([np.array(rows) for rows in features], errors, words=9)
+    start = Weights(*data.draw(st.tuples(*[st.sampled_from([0.0, 1.0, 0.5, 1e300])] * 4)))
+    tuned = tune(development, start, NAMES)
+    assert development.with_weights(tuned.vector()).errors <= development.with_weights(start.vector()).errors
+
+
 def test_a_list_with_a_known_best_weight() -> None:
     # Above 2 the model's score outweighs the acoustic one in the first utterance; above 5, wrongly, in the second.
     development = DevelopmentSet(

@@ -26,6 +26,11 @@ def test_written_weights_are_read_exactly(tmp_path: Path) -> None:
         ("lm_weight = true", "lm_weight must be a finite number, got True"),
         ('lm_weight = "1"', "lm_weight must be a finite number, got '1'"),
         ("lm_weight = nan", "lm_weight must be a finite number, got nan"),
+        ("lm_weight = -inf", "lm_weight must be a finite number, got -inf"),
+        (f"lm_weight = 1{'0' * 400}", "lm_weight must be a finite number, got a whole number of 1,329 bits"),
+        (f"lm_weight = 0x{'f' * 6000}", "lm_weight must be a finite number, got a whole number of 24,000 bits"),
+        (f"lm_weight = '{'x' * 6000}'", "lm_weight must be a finite number, got 'x{80}…'$"),
+        (f"'{'x' * 6000}' = 1", "unknown weight 'x{80}…'; known: acoustic_weight"),
         ("lm_weight", r"weights\.toml is not valid TOML"),
     ],
 )

@@ -14,7 +14,7 @@ from weft.commands.options.nbest import FormatOption, NBestOptions
 from weft.commands.options.run import RunOption, load_chosen
 from weft.commands.options.values import at_least_one
 from weft.commands.options.writable import check_writable
-from weft.errors import InputError
+from weft.errors import InputError, quoted
 from weft.presentation.records import decimal
 from weft.presentation.streams import note, write_rows, write_text
 from weft.presentation.streams import write as write_output
@@ -117,7 +117,9 @@ def _writer(layout: Layout, best: bool, scores: bool, jsonl: bool) -> Writer:
 def _best(rescored: RescoredUtterance) -> Iterator[str]:
     id = rescored.utterance.id
     if id.split() != [id]:
-        raise InputError(f"the id {id!r} has white space in it, which a line of 'id words' cannot have: use --jsonl")
+        raise InputError(
+            f"the id {quoted(id)} has white space in it, which a line of 'id words' cannot have: use --jsonl"
+        )
     yield f"{id} {rescored.utterance.hypotheses[rescored.best].text}".rstrip()
 
 

@@ -6,10 +6,11 @@ id is the file's name without `.gz` and `.score`, as in SRILM's scripts. With a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from weft.errors import InputError, nearest
+from weft.errors import InputError, nearest, quoted
 from weft.rescoring.hypotheses import DistinctIds, Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
@@ -60,7 +61,7 @@ class ColumnLayout:
             hypotheses = tuple(self._hypothesis(line) for line in lines_of(source))
             id = Path(source).name.removesuffix(".gz").removesuffix(".score")
             if not hypotheses:
-                raise InputError(f"{source}: the utterance {id!r} has no hypotheses")
+                raise InputError(f"{source}: the utterance {quoted(id)} has no hypotheses")
             ids.add(id, Line(source, 1, ""))
             yield Utterance(id, hypotheses)
 
@@ -101,6 +102,6 @@ class ColumnLayout:
 
 
 def _count(line: Line, field: str) -> int:
-    if not (field.isascii() and field.isdigit()):
-        raise line.error(f"nwords must be a number of words, got {field!r}")
+    if not re.fullmatch("[0-9]{1,9}", field):
+        raise line.error(f"nwords must be a number of words, got {quoted(field)}")
     return int(field)

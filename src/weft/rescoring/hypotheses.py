@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from weft.errors import quoted
 from weft.rescoring.list_lines import Line
 
 
@@ -49,7 +50,9 @@ class DistinctIds:
     def add(self, id: str, line: Line) -> None:
         """Add an id; raises InputError if it is in the set."""
         if id in self._seen:
-            raise line.error(f"the utterance {id!r} was there before: its hypotheses must be on consecutive lines")
+            raise line.error(
+                f"the utterance {quoted(id)} was there before: its hypotheses must be on consecutive lines"
+            )
         self._seen.add(id)
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from weft.errors import quoted, quoted_names
 from weft.presentation.records import json_text
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
-from weft.rescoring.list_lines import Line, files_of, lines_of
+from weft.rescoring.list_lines import A_SCORE, LARGEST_SCORE, Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
 from weft.scoring.units import NATS, Unit
+
+DEEPEST = 100
+"""Most levels of arrays and objects in a row, which is written again with further keys."""
+
+_Id = Annotated[str, msgspec.Meta(min_length=1)] | int
+_Score = Annotated[float, msgspec.Meta(ge=-LARGEST_SCORE, le=LARGEST_SCORE)]
 
 
 class JsonLayout:
@@ -38,12 +46,8 @@ class JsonLayout:
 
     def _hypothesis(self, line: Line) -> tuple[str, Hypothesis]:
         row = _object(line)
-        id = self._value(line, row, self._id)
-        if isinstance(id, bool) or not isinstance(id, str | int) or id == "":
-            raise line.error(f"the id {self._id!r} must be a string or a whole number, got {id!r}")
-        text = self._value(line, row, self._text)
-        if not isinstance(text, str):
-            raise line.error(f"the text {self._text!r} must be a string, got {text!r}")
+        id: str | int = self._value(line, row, self._id, _Id, f"the id {self._id!r} must be a string or a whole number")
+        text: str = self._value(line, row, self._text, str, f"the text {self._text!r} must be a string")
         text = one_space_between(text)
         acoustic, lm = (self._score(line, row, key) for key in (self._acoustic, self._lm))
         return str(id), Hypothesis(text, len(text.split()), acoustic, lm, row)
@@ -51,15 +55,19 @@ class JsonLayout:
     def _score(self, line: Line, row: dict[str, Any], key: str | None) -> float | None:
         if key is None:
             return None
-        value = self._value(line, row, key)
-        if isinstance(value, str):
-            raise line.error(f"{key!r} must be a number, got the string {value!r}")
-        return line.finite(repr(key), value) * self._nats
+        if isinstance(row.get(key), str):
+            raise line.error(f"{key!r} must be a number, got the string {quoted(row[key])}")
+        score: float = self._value(line, row, key, _Score, f"{key!r} must be {A_SCORE}")
+        return score * self._nats
 
-    def _value(self, line: Line, row: dict[str, Any], key: str) -> Any:
+    def _value(self, line: Line, row: dict[str, Any], key: str, type: Any, requirement: str) -> Any:
+        """The value of a key, of a type of msgspec; raises InputError with the requirement for any other value."""
         if key not in row:
-            raise line.error(f"there is no key {key!r}; it has {', '.join(map(repr, row)) or 'none'}")
-        return row[key]
+            raise line.error(f"there is no key {key!r}; it has {quoted_names(row) or 'none'}")
+        try:
+            return msgspec.convert(row[key], type)
+        except msgspec.ValidationError:
+            raise line.error(f"{requirement}, got {quoted(row[key])}") from None
 
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
         """The objects as read, with the keys of `added_keys`."""
@@ -90,9 +98,23 @@ def added_keys(rescored: RescoredUtterance) -> Iterator[dict[str, Any]]:
 
 def _object(line: Line) -> dict[str, Any]:
     try:
-        row = json.loads(line.text)
-    except (ValueError, RecursionError) as error:
+        row = msgspec.json.decode(line.text)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise line.error(f"not a JSON object: {error}") from None
     if not isinstance(row, dict):
-        raise line.error(f"expected a JSON object, got {line.text[:40]!r}")
+        raise line.error(f"expected a JSON object, got {quoted(line.text, 40)}")
+    if line.text.count("[") + line.text.count("{") > DEEPEST and _depth(row) > DEEPEST:
+        raise line.error(f"not a JSON object of a hypothesis: its values are nested more than {DEEPEST} deep")
     return row
+
+
+def _depth(value: Any) -> int:
+    """How deep arrays and objects are nested; 0 for a value that is neither."""
+    deepest, pending = 0, [(value, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict | list):
+            depth += 1
+            pending += [(item, depth) for item in (value.values() if isinstance(value, dict) else value)]
+        deepest = max(deepest, depth)
+    return deepest

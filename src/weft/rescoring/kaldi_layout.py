@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from weft.errors import InputError
+from weft.errors import InputError, quoted
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
@@ -35,11 +35,13 @@ class KaldiLayout:
                 id, text = id_and_text(line)
                 match = NBEST_ID.fullmatch(id)
                 if match is None:
-                    raise line.error(f"{id!r} is not the id of a hypothesis: expected UTTERANCE-NUMBER, as in utt1-1")
+                    raise line.error(
+                        f"{quoted(id)} is not the id of a hypothesis: expected UTTERANCE-NUMBER, as in utt1-1"
+                    )
                 if match[1] != utterance:
                     utterance, numbers = match[1], set()
                 if match[2] in numbers:
-                    raise line.error(f"the hypothesis {id!r} was there before")
+                    raise line.error(f"the hypothesis {quoted(id)} was there before")
                 numbers.add(match[2])
                 words = len(text.split())
                 yield line, utterance, Hypothesis(text, words, acoustic.nats(id), lm.nats(id), id)
@@ -73,10 +75,11 @@ class _Costs:
             return None
         line = next(self._lines, None)
         if line is None:
-            raise InputError(f"{self._source} ends before the cost of {id!r}")
+            raise InputError(f"{self._source} ends before the cost of {quoted(id)}")
         found, cost = id_and_text(line)
         if found != id:
-            raise line.error(f"expected the cost of {id!r}, got {found!r}: list the same ids in the same order")
+            what = f"expected the cost of {quoted(id)}, got {quoted(found)}"
+            raise line.error(f"{what}: list the same ids in the same order")
         return -line.finite("the cost", cost)
 
     def end(self) -> None:

@@ -7,8 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError, MissingFileError, quoted
+from weft.text.decimals import decimal
 from weft.text.lines import read_lines
+
+LARGEST_SCORE = 1e15
+"""Largest absolute value of a log score: among larger ones a float cannot hold a difference of one nat."""
+
+A_SCORE = f"a finite number from {-LARGEST_SCORE:g} to {LARGEST_SCORE:g}"
 
 
 @dataclass(frozen=True)
@@ -24,14 +30,13 @@ class Line:
         source = "standard input" if self.source == "-" else self.source
         return InputError(f"{source}, line {self.number}: {message}")
 
-    def finite(self, name: str, value: object) -> float:
-        """`value`, a string or a number, as a float; raises InputError unless it is a finite number."""
-        try:
-            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-        except (ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise self.error(f"{name} must be a finite number, got {value!r}")
+    def finite(self, name: str, text: str) -> float:
+        """The log score that `text` is; raises InputError unless it is a decimal number up to LARGEST_SCORE."""
+        number = decimal(text)
+        if math.isnan(number):
+            raise self.error(f"{name} must be a finite number, got {quoted(text)}")
+        if abs(number) > LARGEST_SCORE:
+            raise self.error(f"{name} must be {A_SCORE}, got {quoted(text)}")
         return number
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from weft.errors import InputError
+from weft.errors import InputError, quoted, quoted_names
 from weft.rescoring.kaldi_layout import id_and_text
 from weft.rescoring.list_lines import lines_of
-
-SHOWN = 3
 
 
 class References:
@@ -21,8 +19,8 @@ class References:
     def of(self, id: str) -> str:
         """The words of an utterance with one space between them; raises InputError if it has no reference."""
         if id not in self._texts:
-            there = f"there are references of {_named(self._texts)}" if self._texts else "there are no references"
-            raise InputError(f"the utterance {id!r} has no reference; {there}")
+            there = f"there are references of {quoted_names(self._texts)}" if self._texts else "there are no references"
+            raise InputError(f"the utterance {quoted(id)} has no reference; {there}")
         self._unused.pop(id, None)
         return self._texts[id]
 
@@ -31,7 +29,7 @@ class References:
         if self._unused:
             raise InputError(
                 f"{len(self._unused):,} of {len(self._texts):,} references are of utterances without hypotheses: "
-                f"{_named(self._unused)}"
+                f"{quoted_names(self._unused)}"
             )
 
 
@@ -44,11 +42,6 @@ def read_references(source: str) -> References:
     for line in lines_of(source):
         id, text = id_and_text(line)
         if id in texts:
-            raise line.error(f"the utterance {id!r} has a reference already")
+            raise line.error(f"the utterance {quoted(id)} has a reference already")
         texts[id] = text
     return References(texts)
-
-
-def _named(ids: Iterable[str]) -> str:
-    ids = list(ids)
-    return ", ".join(map(repr, ids[:SHOWN])) + (", …" if len(ids) > SHOWN else "")

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from weft.errors import InputError, quoted
 from weft.rescoring.hypotheses import Utterance
 from weft.rescoring.prefix_scorer import TextScore
 from weft.rescoring.weights import Weights
@@ -57,7 +58,7 @@ def rescore(
     """The utterances with new totals, in order.
 
     Whole utterances are scored together until they have `window` hypotheses, so memory does not grow with the list. The
-    totals do not depend on `window`.
+    totals do not depend on `window`. Raises InputError for a total that is not a finite number.
     """
     for batch in _windows(utterances, window):
         texts = [hypothesis.text for utterance in batch for hypothesis in utterance.hypotheses]
@@ -65,16 +66,28 @@ def rescore(
         for utterance in batch:
             own_scores = tuple(next(scores) for _ in utterance.hypotheses)
             features = _features(utterance, own_scores, weights.oov_penalty_nats)
-            yield RescoredUtterance(utterance, own_scores, features, totals(features, weights.vector()))
+            totals_nats = totals(features, weights.vector())
+            _check_finite(utterance, totals_nats)
+            yield RescoredUtterance(utterance, own_scores, features, totals_nats)
 
 
 def totals(features: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
     """features (R, K) times weights (K,) -> (R,)."""
     # Column by column, equal rows get equal totals, which a matrix product does not guarantee.
     result = np.zeros(len(features))
-    for column, weight in enumerate(weights):
-        result += weight * features[:, column]
+    with np.errstate(over="ignore", invalid="ignore"):  # `rescore` refuses totals that are not finite
+        for column, weight in enumerate(weights):
+            result += weight * features[:, column]
     return result
+
+
+def _check_finite(utterance: Utterance, totals_nats: NDArray[np.float64]) -> None:
+    finite = np.isfinite(totals_nats)
+    if not finite.all():
+        raise InputError(
+            f"the utterance {quoted(utterance.id)}: the total of hypothesis {int(finite.argmin()) + 1} is not a finite "
+            "number: its scores, or the weights, are too large"
+        )
 
 
 def _windows(utterances: Iterable[Utterance], window: int) -> Iterator[list[Utterance]]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import msgspec
+
 from weft.config.toml import read_toml
-from weft.errors import InputError, MissingFileError, nearest
+from weft.errors import InputError, MissingFileError, nearest, quoted
 from weft.files import write_text_atomically
 
 TUNED = ("acoustic_weight", "lm_weight", "old_lm_weight", "word_weight")
@@ -61,11 +63,21 @@ def read_weights(path: Path) -> dict[str, float]:
     weights: dict[str, float] = {}
     for name, value in read_toml(path).items():
         if name not in NAMES:
-            raise InputError(f"{path}: unknown weight {name!r}{nearest(name, NAMES)}; known: {', '.join(NAMES)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise InputError(f"{path}: {name} must be a finite number, got {value!r}")
-        weights[name] = float(value)
+            hint = nearest(name[:80], NAMES)
+            raise InputError(f"{path}: unknown weight {quoted(name)}{hint}; known: {', '.join(NAMES)}")
+        weights[name] = _finite(value)
+        if math.isnan(weights[name]):
+            raise InputError(f"{path}: {name} must be a finite number, got {quoted(value)}")
     return weights
+
+
+def _finite(value: object) -> float:
+    """A number of a TOML file as a float; NaN if it is none, or not finite."""
+    try:
+        number = msgspec.convert(value, float)
+    except msgspec.ValidationError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def write_weights(path: Path, weights: Mapping[str, float], comment: str) -> None:
