@@ -28,7 +28,7 @@ from weft.inference.sampling import Sampling, generate
 from weft.inference.text_state import TextState
 from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
-from weft.run_folder import CONFIG, TOKENIZER, check_run, trained_weights
+from weft.run_folder import CONFIG, TOKENIZER, read_whole, trained_weights
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
 from weft.text.tokenizers.base import Tokenizer
@@ -231,8 +231,11 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
 
     Raises MissingFileError if there is no run, CheckpointError if it is damaged or from a newer weft.
     """
-    run = Path(run)
-    check_run(run)
+    lm = read_whole(Path(run), _loaded)
+    return lm if weights is None else lm.frozen(weights, threads=threads)
+
+
+def _loaded(run: Path) -> LanguageModel:
     config = read_config(run / CONFIG)
     tokenizer = load_tokenizer(run / TOKENIZER)
 
@@ -241,8 +244,7 @@ def load(run: str | Path, *, weights: str | None = None, threads: int | None = N
 
     model = build_model(config.model, tokenizer.vocab_size, 0, tokenizer.counts, weights_of_run)
     check_unchanged(run / CONFIG)
-    lm = LanguageModel(model, tokenizer, config)
-    return lm if weights is None else lm.frozen(weights, threads=threads)
+    return LanguageModel(model, tokenizer, config)
 
 
 def build_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from weft.commands.cli import main
 from weft.config.toml import read_token_counts
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.run_folder import held_out_texts, text_of
+from weft.text import load_tokenizer
 from weft.training import newest_checkpoint
+from weft.training.safetensors_io import tensors_digest
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +195,43 @@ def test_metrics_that_are_not_those_of_an_epoch_are_refused(run: Path, capsys: p
         (run / "metrics.jsonl").write_text(wrong + "\n", "utf-8")
         assert command("info", run) == 2
         assert "metrics.jsonl, line 1: not the metrics of an epoch" in capsys.readouterr().err
+
+
+def test_info_states_the_digest_of_every_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("info", run) == 0
+    rows = dict(line.split("\t") for line in capsys.readouterr().out.splitlines() if "\t" in line)
+    newest = newest_checkpoint(run)
+    assert newest is not None
+    files = ["config.toml", *FILES, *(f"checkpoints/{newest.name}/{name}" for name in OF_CHECKPOINTS)]
+    for name in files:
+        assert re.fullmatch("[0-9a-f]{32}", rows[f"digest {name}"]), name
+    weights = load_file(run / "model.safetensors")
+    assert rows["digest model.safetensors"] == tensors_digest(weights)
+
+
+def test_info_names_all_damaged_files(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("model.safetensors", "data/test.safetensors"):
+        (run / name).write_bytes(flipped((run / name).read_bytes(), -2, 1))
+    assert command("info", run) == 2
+    err = capsys.readouterr().err
+    assert f"{run} has 2 damaged files, model.safetensors, data/test.safetensors: " in err.replace("\n", " ")
+
+
+def test_a_reader_never_sees_parts_of_two_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    text = write_text(tmp_path / "other.txt", 60)
+    weft.train(text, out=other, overwrite=True, epochs=1, tokenizer="char", **SIZES)
+    real, calls = load_tokenizer, 0
+
+    def replaced_before(path: Path) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:  # between the configuration and the tokenizer
+            shutil.rmtree(run)
+            other.rename(run)
+        return real(path)
+
+    monkeypatch.setattr("weft.language_model.load_tokenizer", replaced_before)
+    lm = weft.load(run)
+    assert calls == 2
+    assert (lm.config.text.tokenizer, lm.tokenizer.kind) == ("char", "char")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ from weft.evaluation.evaluate import Evaluation
 from weft.language_model import LanguageModel, load
 from weft.presentation.streams import write_rows
 from weft.presentation.tables import Column, Row, write_drawn
-from weft.run_folder import COMPARISON, CONFIG
+from weft.run_folder import COMPARISON, CONFIG, is_locked, locked
 from weft.runs.reporting import OnStream
 
 FORMATS = ("table", "tsv")
@@ -96,6 +97,8 @@ def compare(
     _check_one_vocabulary(models)
     picture = png or runs[0] / COMPARISON
     check_writable(picture, "the picture")
+    if png is None and is_locked(runs[0]):
+        raise InputError(f"{runs[0]} is being written by another process: name a --png file elsewhere, or wait")
     reporter = OnStream(sys.stderr)
     baselines = _by_default(runs[0], lm, reporter) if chosen is None else chosen
     with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
@@ -115,7 +118,8 @@ def compare(
     try:
         print_table(measured) if shown == "table" else print_tsv(measured)
     finally:  # the picture is drawn even if the reader of standard output has closed it
-        draw_context_curve(picture, measured)
+        with locked(runs[0]) if png is None else nullcontext():
+            draw_context_curve(picture, measured)
     reporter.note(f"the picture is in {picture}")
 
 

@@ -12,7 +12,7 @@ from weft.commands.options.run import RunOption, chosen_run
 from weft.config import effective
 from weft.language_model import load
 from weft.presentation.streams import write_rows, write_text
-from weft.run_folder import METRICS, SPLITS, tokens_path
+from weft.run_folder import METRICS, SPLITS, check_files, check_run, tokens_path
 from weft.text.tokens import open_tokens
 from weft.training import newest_checkpoint, read_metrics
 from weft.training.progress import epoch_line
@@ -27,7 +27,7 @@ def info(
     ] = None,
     run: RunOption = None,
 ) -> None:
-    """Show the settings, parameters and history of a run.
+    """Show the settings, parameters and history of a run, after a check of all its files.
 
     Settings that have no effect on this run are left out: those of other cells, output layers, optimizers, schedules.
 
@@ -36,6 +36,8 @@ def info(
       weft info runs/mine
     """
     folder = chosen_run(folder or run)
+    check_run(folder)
+    files = check_files(folder)
     lm = load(folder)
     rows = [("run", str(folder))]
     for section in (lm.config.text, lm.config.model, lm.config.training):
@@ -49,6 +51,7 @@ def info(
     rows.append(("parameters", str(sum(array.size for array in parameters.values()))))
     checkpoint = newest_checkpoint(folder)
     rows.append(("last_checkpoint", checkpoint.name if checkpoint else ""))
+    rows += [(f"digest {file.name}", file.digest or "none") for file in files]
     write_rows(*rows)
     write_text("".join(f"{epoch_line(metrics)}\n" for metrics in read_metrics(folder / METRICS)))
 

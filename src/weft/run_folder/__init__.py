@@ -21,6 +21,7 @@ The first three are enough to use the model. Names with a dot belong to a proces
 
 from __future__ import annotations
 
+from weft.run_folder.integrity import check_files
 from weft.run_folder.layout import (
     BASELINES,
     CHECKPOINTS,
@@ -38,8 +39,8 @@ from weft.run_folder.layout import (
     tokens_path,
     writing,
 )
-from weft.run_folder.lock import locked
-from weft.run_folder.replacement import check_run, new_run, recover, run_folders
+from weft.run_folder.lock import is_locked, locked
+from weft.run_folder.replacement import check_run, new_run, read_whole, recover, run_folders
 from weft.run_folder.texts import held_out_texts, text_of
 from weft.run_folder.weights import trained_weights
 
@@ -55,12 +56,15 @@ __all__ = [
     "SPLITS",
     "TOKENIZER",
     "WEIGHTS",
+    "check_files",
     "check_free",
     "check_run",
     "held_out_texts",
+    "is_locked",
     "locked",
     "new_run",
     "oov_path",
+    "read_whole",
     "recover",
     "run_folders",
     "text_of",

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
-from weft.errors import InputError, MissingFileError
+from weft.errors import InputError, MissingFileError, WeftError
 from weft.files import sync_folder
 from weft.run_folder.layout import (
     BASELINES,
@@ -50,6 +51,8 @@ OF_A_RUN = (CONFIG, TOKENIZER, WEIGHTS, METRICS, CURVE, DATA, CHECKPOINTS, BASEL
 """What a run consists of, in the order in which an old one is removed."""
 OF_A_NEW_RUN = (DATA, TOKENIZER, CONFIG)
 """What a prepared run consists of, in the order in which it is put in place."""
+Result = TypeVar("Result")
+
 SECONDS_TO_WAIT = 10.0
 """How long a reader waits for another process to put a run in place, which takes milliseconds."""
 
@@ -102,6 +105,33 @@ def check_run(run: Path) -> None:
     _recover_as_reader(run)
     if not (run / CONFIG).exists():
         raise MissingFileError(f"{run} is not a run folder: it has no {CONFIG}")
+
+
+def read_whole(run: Path, read: Callable[[Path], Result]) -> Result:
+    """`read(run)`, once more if another process has replaced the run in the meantime: never parts of two runs.
+
+    Raises MissingFileError as `check_run` does, and what `read` raises.
+    """
+    while True:
+        check_run(run)
+        before = _version(run)
+        try:
+            result = read(run)
+        except WeftError:
+            if _version(run) == before:
+                raise
+            continue
+        if _version(run) == before:
+            return result
+
+
+def _version(run: Path) -> tuple[int, int] | None:
+    """Differs after a new run has taken the place of another."""
+    try:
+        found = (run / TOKENIZER).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def run_folders(parent: Path) -> list[Path]:

@@ -89,13 +89,7 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
 
     Raises CheckpointError, naming the file, if a file is missing, damaged, from a newer version or of another model.
     """
-    try:
-        text = (path / STATE).read_text("utf-8")
-        training = TrainingState.from_json(parsed(text))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"{path / STATE} cannot be used: {reason}") from error
-    check_digest(text, str(path / STATE))
+    training = read_training_state(path / STATE)
     weights = load_weights(path / WEIGHTS, expected)
     arrays = read_tensors(path / ARRAYS)
     groups: dict[str, dict[str, Floats]] = {"optimizer": {}, "average": {}, "state": {}}
@@ -107,6 +101,18 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
     return Checkpoint(
         weights, groups["optimizer"], groups["average"], _hidden(path / ARRAYS, groups["state"]), training
     )
+
+
+def read_training_state(path: Path) -> TrainingState:
+    """The training state in the file `path`; raises CheckpointError if it is missing, damaged or of a newer version."""
+    try:
+        text = path.read_text("utf-8")
+        training = TrainingState.from_json(parsed(text))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{path} cannot be used: {reason}") from error
+    check_digest(text, str(path))
+    return training
 
 
 def check_same_run(
