@@ -95,6 +95,16 @@ def test_written_scores_can_be_read() -> None:
     assert [hypothesis.old_lm_nats for hypothesis in utterance.hypotheses] == pytest.approx([-2 * LN10, -3 * LN10])
 
 
+def test_a_score_of_zero_has_no_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Constant, "score", lambda _self, texts: [TextScore(0.0, 1, 0) for _ in texts])
+    Path("u1.score").write_text("-10 -1 1 a\n")
+    Path("words").write_text("u-1 a\n")
+    Path("u1.jsonl").write_text('{"id": 1, "text": "a"}\n')
+    assert scored(ColumnLayout(), "u1.score") == ["u1 -10 0.000000 1 a"]
+    assert scored(KaldiLayout(), "words") == ["u-1 0.000000"]
+    assert '"weft_logprob_nats": 0.0' in scored(JsonLayout(), "u1.jsonl")[0]
+
+
 def test_kaldi_lists_with_costs() -> None:
     Path("words").write_text("a-b-1 the cat\na-b-2\nc-10 dog \nc-2 dog\n")
     Path("ac").write_text("a-b-1 100.5\na-b-2 101\nc-10 7\nc-2 -3\n")

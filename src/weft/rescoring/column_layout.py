@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from weft.errors import InputError, nearest, quoted
+from weft.presentation.records import decimal
 from weft.rescoring.hypotheses import DistinctIds, Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
@@ -97,7 +98,7 @@ class ColumnLayout:
         ids = [] if "id" in self.columns else [rescored.utterance.id]
         for hypothesis, score in zip(rescored.utterance.hypotheses, rescored.scores, strict=True):
             row = [*ids, *hypothesis.row]
-            row[len(ids) + place] = f"{score.logprob_nats / self.nats:.6f}"
+            row[len(ids) + place] = decimal(score.logprob_nats / self.nats)
             yield " ".join(row).rstrip()
 
 

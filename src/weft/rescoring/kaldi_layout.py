@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from weft.errors import InputError, quoted
+from weft.presentation.records import decimal
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
@@ -51,7 +52,7 @@ class KaldiLayout:
     def scored(self, rescored: RescoredUtterance) -> Iterator[str]:
         """`utterance-N cost`, the cost of the language model, in the form of the file of `--lm-costs`."""
         for hypothesis, score in zip(rescored.utterance.hypotheses, rescored.scores, strict=True):
-            yield f"{hypothesis.row} {-score.logprob_nats:.6f}"
+            yield f"{hypothesis.row} {decimal(-score.logprob_nats)}"
 
 
 def id_and_text(line: Line) -> tuple[str, str]:
