@@ -177,9 +177,9 @@ class LanguageModel:
     ) -> Iterator[str]:
         """The continuation of `prompt`, yielded as it is sampled.
 
-        temperature: 0 takes the likeliest token. top_k, top_p: sample among the likeliest tokens. ban: tokens that are
-        never sampled. Raises InputError for a value out of its bounds, and for a banned token that is not in the
-        vocabulary.
+        temperature: 0 takes the likeliest token. top_k, top_p: sample among the likeliest tokens, of equally likely
+        ones first among those with lower ids, see `weft.inference.sampling`. ban: tokens that are never sampled. Raises
+        InputError for a value out of its bounds, and for a banned token that is not in the vocabulary.
         """
         if max_tokens < 1:
             raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
