@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.adaptation import AdaptingModel, Cache, Dynamic
-from weft.architecture import ParameterSource, Shapes
 from weft.backends import Array, random_generator
 from weft.config import Config, ModelConfig
 from weft.config.toml import check_unchanged, read_config
@@ -28,6 +27,7 @@ from weft.inference.sampling import Sampling, generate
 from weft.inference.text_state import TextState
 from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
+from weft.model.architecture import ParameterSource, Shapes
 from weft.run_folder import CONFIG, TOKENIZER, read_whole, trained_weights
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore

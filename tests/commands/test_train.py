@@ -190,7 +190,7 @@ def test_diverged_training_stops_with_the_step(run_weft: RunWeft, text: Path) ->
     last = answer.err.splitlines()[-1]
     assert last.startswith("weft: training diverged: ")
     assert "at step " in last
-    assert "try a lower --lr" in last
+    assert "start again with --overwrite and a lower --lr" in last
 
 
 def test_every_script_can_be_trained_and_generated(run_weft: RunWeft) -> None:

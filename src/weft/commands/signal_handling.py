@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from weft.training.signals import STOPPING, is_training
+from weft.signals import STOPPING, is_training
 
 SECONDS_TO_HANDLE = 1.5
 STOPPED = 130

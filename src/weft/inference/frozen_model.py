@@ -26,7 +26,7 @@ from weft.backends.quantization import check_weights, restored, rounded
 from weft.errors import InputError, nearest
 from weft.layers.layer import check_shape
 from weft.model import RNNLM
-from weft.steps import ModelState, check_state
+from weft.model.steps import ModelState, check_state
 
 if TYPE_CHECKING:
     from weft.backends.kernels.streaming.cell import StreamingCell

@@ -32,9 +32,9 @@ from weft.runs.prepare import prepare, training_blocks, untrained_model
 from weft.runs.reporting import Reporter, Silent, describe_model
 from weft.runs.settings import check_given, given_settings, resumed_config
 from weft.runs.text_sources import Fetch
+from weft.signals import check_stop
 from weft.text.download import fetch_corpus
 from weft.training import Trainer, TrainingResult, newest_checkpoint
-from weft.training.signals import check_stop
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from weft.errors import InputError
+from weft.signals import StopRequest
 from weft.training.checkpoint import Checkpoint, newest_checkpoint, save_best_weights, save_checkpoint
 from weft.training.interfaces import NamedArrays
 from weft.training.metrics import EpochMetrics, append_metrics, drop_metrics_after, read_metrics
 from weft.training.plots import draw_curve
-from weft.training.signals import StopRequest
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"

@@ -18,6 +18,7 @@ from weft.config import TrainingConfig
 from weft.errors import CheckpointError, TrainingDivergedError
 from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import NOTHING, Loss
+from weft.signals import StopRequest, WorkAbandoned, stop_on_signal
 from weft.training.averaging import make_averaging
 from weft.training.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from weft.training.gradients import global_norm
@@ -27,7 +28,6 @@ from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
 from weft.training.run_writer import NoWriter, RunFolderWriter, RunWriter
 from weft.training.schedule import make_schedule
-from weft.training.signals import StopRequest, WorkAbandoned, stop_on_signal
 from weft.training.step import Stepper, steps_per_epoch
 from weft.training.training_state import TrainingState
 

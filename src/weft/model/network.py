@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from weft.architecture import Architecture, ParameterSource, under
 from weft.backends import Array, DeduplicatedInputs, backend_of, random_generator, token_ids
 from weft.backends.captured_pass import CapturedPasses
 from weft.layers import EmbeddingDropout, Loss, OutputSettings, Regularization, RowGradient, Stack, TimeOutputWithLoss
@@ -26,9 +25,8 @@ from weft.layers.output.base import OutputLayer
 from weft.layers.output.frequency import frequency_order
 from weft.layers.output.sliced import SLICE_BYTES
 from weft.layers.sparse_gradient import Gradient
-from weft.steps import ModelState as ModelState
-from weft.steps import Steps as Steps
-from weft.steps import check_state, check_streams
+from weft.model.architecture import Architecture, ParameterSource, under
+from weft.model.steps import ModelState, check_state, check_streams
 
 
 class RNNLM:
