@@ -46,6 +46,13 @@ def test_a_mixture_is_the_weighted_mean_of_probabilities() -> None:
     assert np.exp(mixed(nats, np.array([0.2, 0.8]))) == pytest.approx([0.2 * 0.5 + 0.8 * 0.1, 0.2 * 0.25 + 0.8 * 0.75])
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9).filter(any))
+def test_a_mixture_of_certain_models_is_certain(shares: list[float]) -> None:
+    weights = np.array(shares) / np.sum(shares)
+    assert mixed(np.zeros((len(weights), 3)), weights).max() <= 0
+    assert mixed(np.zeros((len(weights), 3)), weights) == pytest.approx(0)
+
+
 def test_mixing_does_not_underflow() -> None:
     nats = np.array([[-2000.0, -np.inf], [-2000.0, -1.0]])
     assert mixed(nats, np.array([0.5, 0.5])) == pytest.approx([-2000, -1 + np.log(0.5)])

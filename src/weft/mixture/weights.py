@@ -32,11 +32,14 @@ class Weights:
 
 
 def mixed(log_probabilities: NDArray[Any], weights: NDArray[Any]) -> Floats:
-    """ln Σ_i λ_i p_i of every token (T,), at most 0, from ln p_i (M, T) and λ (M,)."""
+    """ln Σ_i λ_i p_i of every token (T,), from ln p_i (M, T) and λ (M,), which sum to 1.
+
+    It is at most the highest ln p_i, also where the sum of the λ is rounded to more than 1.
+    """
     highest, shares = _scaled(log_probabilities)
     with np.errstate(divide="ignore"):
-        nats: Floats = highest + np.log(weights @ shares)
-    return np.minimum(nats, 0) + 0.0  # the weights add up to 1 within rounding; + 0.0 makes -0.0 positive
+        nats: Floats = highest + np.minimum(np.log(weights @ shares), 0.0)
+    return np.minimum(nats, 0) + 0.0  # + 0.0 makes -0.0 positive
 
 
 def fit_weights(log_probabilities: NDArray[Any]) -> Weights:
