@@ -34,7 +34,7 @@ from weft.runs.settings import check_given, given_settings, resumed_config
 from weft.runs.text_sources import Fetch
 from weft.signals import check_stop
 from weft.text.download import fetch_corpus
-from weft.training import Trainer, TrainingResult, newest_checkpoint
+from weft.training import Callback, Trainer, TrainingResult, newest_checkpoint
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     reporter: Reporter | None = None,
+    callbacks: Sequence[Callback] = (),
     **settings: Any,
 ) -> LanguageModel:
     """Train a language model on a text and return the best one.
@@ -67,6 +68,7 @@ def train(
     overwrite  replace the run at `out`
     reporter   receives progress and notes, for instance `weft.reporting.OnStream(sys.stderr)`; without one nothing is
                printed
+    callbacks  called at steps, validations, checkpoints and the end, see `weft.training.Callback`
     settings   fields of `weft.config`; they override `config` and `recipe`, and unset ones are chosen for the text
 
     Raises InputError or MissingFileError for arguments that cannot be used, TrainingDivergedError if the loss is no
@@ -75,12 +77,15 @@ def train(
     reporter = reporter or Silent()
     given = given_settings(config, recipe, data, settings, resume=resume, note=reporter.note)
     if out is not None:
-        return train_run(Path(out), given, resume=resume, overwrite=overwrite, reporter=reporter).model
+        return train_run(
+            Path(out), given, resume=resume, overwrite=overwrite, reporter=reporter, callbacks=callbacks
+        ).model
     if resume or overwrite:
         raise InputError("resume and overwrite are about the run folder `out`, which is not given")
     with tempfile.TemporaryDirectory() as temporary:
+        run = Path(temporary) / "run"
         try:
-            return train_run(Path(temporary) / "run", given, resume=False, overwrite=False, reporter=reporter).model
+            return train_run(run, given, resume=False, overwrite=False, reporter=reporter, callbacks=callbacks).model
         except KeyboardInterrupt:
             raise KeyboardInterrupt("stopped; without a run folder, `out`, nothing is kept") from None
 
@@ -93,6 +98,7 @@ def train_run(
     overwrite: bool,
     reporter: Reporter,
     fetch: Fetch = fetch_corpus,
+    callbacks: Sequence[Callback] = (),
 ) -> Trained:
     """Prepare the run folder `run`, or resume the run in it, and train.
 
@@ -107,7 +113,7 @@ def train_run(
             recover(run)
             config = resumed_config(read_config(run / CONFIG), given, run)
             check_unchanged(run / CONFIG)
-            return train_model(run, untrained_model(run, config), reporter, data=run)
+            return train_model(run, untrained_model(run, config), reporter, data=run, callbacks=callbacks)
     if not given.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
@@ -118,10 +124,12 @@ def train_run(
         with new_run(run) as folder:
             config = prepare(folder, given, reporter, fetch)
             model = untrained_model(folder, config)
-        return train_model(run, model, reporter, data=run)
+        return train_model(run, model, reporter, data=run, callbacks=callbacks)
 
 
-def train_model(run: Path, untrained: LanguageModel, reporter: Reporter, *, data: Path) -> Trained:
+def train_model(
+    run: Path, untrained: LanguageModel, reporter: Reporter, *, data: Path, callbacks: Sequence[Callback] = ()
+) -> Trained:
     """Train a model in the run folder `run`, from its newest checkpoint if there is one; the caller holds the lock.
 
     run   run folder with the tokenizer of the model
@@ -137,6 +145,8 @@ def train_model(run: Path, untrained: LanguageModel, reporter: Reporter, *, data
         run=run,
         validate=_validation(data, untrained),
         progress=reporter.training(),
+        callbacks=callbacks,
+        settings=config.by_name(),
     )
     for line in describe_model(untrained.model, config.training, trainer.optimizer):
         reporter.note(line)

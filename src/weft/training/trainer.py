@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import NOTHING, Loss
 from weft.signals import StopRequest, WorkAbandoned, stop_on_signal
 from weft.training.averaging import make_averaging
-from weft.training.checkpoint import Checkpoint, check_same_run, load_checkpoint
+from weft.training.callbacks import Callback, Started, StopTraining
+from weft.training.checkpoint import Checkpoint, check_same_run, checkpoint_folder, load_checkpoint
 from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.metrics import EpochMetrics
@@ -42,7 +43,8 @@ class TrainingResult:
     """The result of a run."""
 
     outcome: str
-    """'finished', 'stopped early' (no improvement for `patience` epochs) or 'interrupted' (by a signal)."""
+    """'finished', 'stopped early' (no improvement for `patience` epochs), 'stopped by a callback' or 'interrupted' (by
+    a signal)."""
     step: int
     """Number of updates."""
     epoch: int
@@ -59,6 +61,7 @@ class Trainer:
     run       folder for checkpoints, metrics and the learning curve; None: nothing is written
     validate  returns the loss on held-out text without changing the model; called at the end of each epoch
     progress  receives every step and every epoch
+    callbacks, settings  see `weft.training.callbacks`; settings: all settings of the run by name, for callbacks
 
     The weights with the best validation loss are saved as `run/model.safetensors`; if no text is held out, the weights
     of the last epoch. Before the end of the first epoch, those of the last checkpoint are saved. If the weights are
@@ -75,9 +78,13 @@ class Trainer:
         run: Path | None = None,
         validate: Callable[[], Loss] | None = None,
         progress: Progress | None = None,
+        callbacks: Sequence[Callback] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
         self.progress: Progress = progress or NoProgress()
+        self.callbacks, self.settings, self.run = tuple(callbacks), settings or vars(config), run
+        self._stopped_by_callback = False
         self.writer: RunWriter = RunFolderWriter(run) if run else NoWriter()
         self.steps_per_epoch = steps_per_epoch(blocks, config)
         steps = config.epochs * self.steps_per_epoch
@@ -136,16 +143,22 @@ class Trainer:
         """
         # `_check_finite` detects overflow and raises an error of weft instead of a warning of NumPy.
         with stop_on_signal() as stop, np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            result = None
+            parameters = sum(array.size for array in self.model.named_parameters().values())
+            start = Started(self.settings, self.run, parameters, self.step, self.total_steps)
+            self._call(lambda callback: callback.started(start))
             try:
                 outcome = None if self.validation_due else self._outcome(stop)
                 if outcome is None:
                     outcome = self._train(stop)
                 else:
                     self.progress.note(f"nothing to do: the run {outcome} at step {self.step:,} (epoch {self.epoch})")
+                result = TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
             finally:
                 self.progress.close()
                 self.writer.close(stop)
-        return TrainingResult(outcome, self.step, self.epoch, self.best, self.train_loss)
+                self._call(lambda callback: callback.ended(result))
+        return result
 
     def _train(self, stop: StopRequest) -> str:
         self.writer.begin(self.step)
@@ -155,7 +168,7 @@ class Trainer:
         while outcome is None:
             lr = self._take_step()
             seconds_a_step = (time.perf_counter() - began) / (self.step - first)
-            self.progress.stepped(self._status(lr, seconds_a_step * (self.total_steps - self.step)))
+            self._report(self._status(lr, seconds_a_step * (self.total_steps - self.step)))
             outcome = self._end_steps(stop, lr)
         return outcome
 
@@ -190,7 +203,20 @@ class Trainer:
             return "finished"
         if self.config.patience is not None and self.epochs_without_improvement >= self.config.patience:
             return "stopped early"
+        if self._stopped_by_callback:
+            return "stopped by a callback"
         return "interrupted" if stop.made else None
+
+    def _report(self, status: Status) -> None:
+        self.progress.stepped(status)
+        self._call(lambda callback: callback.stepped(status))
+
+    def _call(self, event: Callable[[Callback], None]) -> None:
+        for callback in self.callbacks:
+            try:
+                event(callback)
+            except StopTraining:
+                self._stopped_by_callback = True
 
     def _take_step(self) -> float:
         """Take one step. Returns the learning rate of the schedule for it."""
@@ -231,6 +257,7 @@ class Trainer:
         metrics = EpochMetrics.of(self.step, self.steps_per_epoch, train, valid, lr, self.epoch_seconds)
         self.writer.epoch_ended(metrics)
         self.progress.epoch_ended(metrics)
+        self._call(lambda callback: callback.validated(metrics))
         return score, improved
 
     def _validation_is_long(self) -> bool:
@@ -242,6 +269,9 @@ class Trainer:
             with self.averaging.in_place():
                 self.writer.keep_best(self.model.named_parameters())
         self.writer.save(self._checkpoint())
+        if self.run is not None:
+            path = checkpoint_folder(self.run, self.step)
+            self._call(lambda callback: callback.saved(path, self.step))
         self._saved_at, self._saved_step = time.perf_counter(), self.step
 
     def _checkpoint(self) -> Checkpoint:
