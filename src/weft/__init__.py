@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weft.submodules import import_submodule
 from weft.version import __version__
 
-__all__ = ["LanguageModel", "__version__", "load", "train"]
+__all__ = ["LanguageModel", "__version__", "load", "load_state", "train"]
 
 MODULES = (
     "adaptation",
@@ -40,12 +40,12 @@ MODULES = (
 """Packages and modules that are attributes of `weft` without an import of their own."""
 
 if TYPE_CHECKING:
-    from weft.language_model import LanguageModel, load
+    from weft.language_model import LanguageModel, load, load_state
     from weft.runs.train import train
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LanguageModel", "load"):
+    if name in ("LanguageModel", "load", "load_state"):
         from weft import language_model
 
         return getattr(language_model, name)

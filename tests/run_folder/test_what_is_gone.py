@@ -18,10 +18,10 @@ from helpers.command_line import SIZES, write_text
 from weft.commands.cli import main
 from weft.config.toml import read_token_counts
 from weft.errors import CheckpointError, InputError, MissingFileError
+from weft.files.digests import tensors_digest
 from weft.run_folder import held_out_texts, text_of
 from weft.text import load_tokenizer
 from weft.training import newest_checkpoint
-from weft.training.safetensors_io import tensors_digest
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_a_reader_never_sees_parts_of_two_runs(run: Path, tmp_path: Path, monkey
             other.rename(run)
         return real(path)
 
-    monkeypatch.setattr("weft.language_model.load_tokenizer", replaced_before)
+    monkeypatch.setattr("weft.language_model.loading.load_tokenizer", replaced_before)
     lm = weft.load(run)
     assert calls == 2
     assert (lm.config.text.tokenizer, lm.tokenizer.kind) == ("char", "char")

@@ -11,7 +11,7 @@ damage; it does not protect against somebody who changes a file on purpose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import xxhash
@@ -35,6 +35,14 @@ def digest_of_all(parts: Iterable[Any]) -> str:
         if view.nbytes:  # an empty array cannot be cast
             hash.update(view.cast("B"))
     return hash.hexdigest()
+
+
+def tensors_digest(tensors: Mapping[str, Any]) -> str:
+    """The digest of arrays with their names, types and shapes; the order of the names does not matter."""
+    parts: list[Any] = []
+    for name, array in sorted(tensors.items()):
+        parts += [name, f"{array.dtype.str} {array.shape}", array]
+    return digest_of(*parts)
 
 
 class RunningDigest:

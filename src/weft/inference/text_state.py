@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from weft.backends import backend_of
 from weft.errors import InputError
+from weft.inference.saved_state import StoredState, read_state, write_state
 from weft.model import ModelState, Steps
 from weft.text.tokenizers.base import Tokenizer
 
@@ -29,13 +31,14 @@ class TextState:
     scores: Any = field(repr=False)
     surprisals: tuple[tuple[str, float], ...] = ()
     logprob_nats: float = 0.0
+    run: str | None = field(default=None, repr=False)
 
     @classmethod
-    def start(cls, model: Steps, tokenizer: Tokenizer) -> TextState:
-        """The state after `<eos>`, before the first token."""
+    def start(cls, model: Steps, tokenizer: Tokenizer, run: str | None = None) -> TextState:
+        """The state after `<eos>`, before the first token. run: the run folder of the model, for `save`."""
         state = model.zero_state(1)
         scores, state = model.step(_ids(state, tokenizer.eos_id), state)
-        return cls(model, tokenizer, state, scores)
+        return cls(model, tokenizer, state, scores, run=run)
 
     def push(self, text: str) -> TextState:
         """The state after this text and `text`, in which the end of a line is an `<eos>`."""
@@ -47,7 +50,7 @@ class TextState:
             surprisals.append((self.tokenizer.token(id), nats / math.log(2)))
             total -= nats
             scores, state = self.model.step(_ids(state, id), state)
-        return TextState(self.model, self.tokenizer, state, scores, tuple(surprisals), total)
+        return TextState(self.model, self.tokenizer, state, scores, tuple(surprisals), total, self.run)
 
     def next(self, k: int = 10) -> list[tuple[str, float]]:
         """The k most probable next tokens and their probabilities, in descending order; raises InputError for k < 1."""
@@ -65,6 +68,16 @@ class TextState:
             raise InputError(f"{token!r} is not a token of this model")
         row = self._numpy(self.scores)
         return math.exp(float(row[id]) - _log_sum_exp(row))
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a safetensors file, see `weft.inference.saved_state`; `weft.load_state` reads it."""
+        stored = StoredState(self.state, self.scores, self.surprisals, self.logprob_nats, self.run)
+        write_state(Path(path), stored, self.model, self.tokenizer)
+
+    @classmethod
+    def load(cls, path: str | Path, model: Steps, tokenizer: Tokenizer) -> TextState:
+        """The state in a file of `save`, to be continued with the same model. Raises as `read_state` does."""
+        return cls(model, tokenizer, **vars(read_state(Path(path), model, tokenizer)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TextState):

@@ -10,8 +10,9 @@ from weft.training.callbacks import Callback, Started, StopTraining
 from weft.training.checkpoint import load_checkpoint, newest_checkpoint
 from weft.training.metrics import EpochMetrics, read_metrics
 from weft.training.progress import NoProgress, PlainProgress, Progress, Status
+from weft.training.result import TrainingResult
 from weft.training.safetensors_io import load_weights
-from weft.training.trainer import Trainer, TrainingResult
+from weft.training.trainer import Trainer
 
 __all__ = [
     "Callback",

@@ -12,16 +12,14 @@ error of weft would: the last checkpoint stays valid. StopTraining ends it in or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weft.training.metrics import EpochMetrics
 from weft.training.progress import Status
-
-if TYPE_CHECKING:
-    from weft.training.trainer import TrainingResult
+from weft.training.result import TrainingResult
 
 
 class StopTraining(Exception):
@@ -60,3 +58,19 @@ class Callback:
 
     def ended(self, result: TrainingResult | None) -> None:
         """At the end; None if an error or a second signal has ended the training."""
+
+
+class Callbacks:
+    """Calls callbacks in order. `stopped`: whether one of them has raised StopTraining."""
+
+    def __init__(self, callbacks: Iterable[Callback]) -> None:
+        self._callbacks = tuple(callbacks)
+        self.stopped = False
+
+    def call(self, event: Callable[[Callback], None]) -> None:
+        """Call `event` with each callback."""
+        for callback in self._callbacks:
+            try:
+                event(callback)
+            except StopTraining:
+                self.stopped = True

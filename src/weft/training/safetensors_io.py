@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from weft.errors import CheckpointError, nearest
-from weft.files.digests import digest_of
+from weft.files.digests import tensors_digest
 from weft.training.interfaces import Floats, NamedArrays
 
 FORMAT = 1
@@ -70,14 +70,6 @@ def load_weights(path: Path, expected: Shapes) -> dict[str, Floats]:
             if name not in expected:
                 raise CheckpointError(f"{path} has weights {name!r} that the model does not{nearest(name, expected)}")
         return _checked_tensors(path, file, list(expected))
-
-
-def tensors_digest(tensors: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    """The digest of arrays with their names, types and shapes; the order of the names does not matter."""
-    parts: list[Any] = []
-    for name, array in sorted(tensors.items()):
-        parts += [name, f"{array.dtype.str} {array.shape}", array]
-    return digest_of(*parts)
 
 
 def stated_digest(path: Path) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from weft.evaluation.perplexity import mean_nats, perplexity
 from weft.loss import NOTHING, Loss
 from weft.signals import StopRequest, WorkAbandoned, stop_on_signal
 from weft.training.averaging import make_averaging
-from weft.training.callbacks import Callback, Started, StopTraining
+from weft.training.callbacks import Callback, Callbacks, Started
 from weft.training.checkpoint import Checkpoint, check_same_run, checkpoint_folder, load_checkpoint
 from weft.training.gradients import global_norm
 from weft.training.interfaces import BlockSource, Trainable
 from weft.training.metrics import EpochMetrics
 from weft.training.optimizer import make_optimizer
 from weft.training.progress import NoProgress, Progress, Status
+from weft.training.result import TrainingResult
 from weft.training.run_writer import NoWriter, RunFolderWriter, RunWriter
 from weft.training.schedule import make_schedule
 from weft.training.step import Stepper, steps_per_epoch
@@ -36,23 +36,6 @@ SECONDS_BETWEEN_EPOCH_SAVES = 1.0
 """Shorter epochs are not each followed by a checkpoint. Resuming from an earlier checkpoint gives the same weights."""
 SECONDS_OF_LONG_VALIDATION = 1.0
 """Before a validation that takes longer, the weights are saved; before the first one always."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a run."""
-
-    outcome: str
-    """'finished', 'stopped early' (no improvement for `patience` epochs), 'stopped by a callback' or 'interrupted' (by
-    a signal)."""
-    step: int
-    """Number of updates."""
-    epoch: int
-    """Number of whole passes through the text."""
-    best: Loss | None
-    """Best loss at the end of an epoch: validation, or training if no text is held out; None before the first."""
-    train: Loss | None
-    """Training loss of the last epoch that ended."""
 
 
 class Trainer:
@@ -83,8 +66,7 @@ class Trainer:
     ) -> None:
         self.model, self.blocks, self.config, self.validate = model, blocks, config, validate
         self.progress: Progress = progress or NoProgress()
-        self.callbacks, self.settings, self.run = tuple(callbacks), settings or vars(config), run
-        self._stopped_by_callback = False
+        self.callbacks, self.settings, self.run = Callbacks(callbacks), settings or vars(config), run
         self.writer: RunWriter = RunFolderWriter(run) if run else NoWriter()
         self.steps_per_epoch = steps_per_epoch(blocks, config)
         steps = config.epochs * self.steps_per_epoch
@@ -146,7 +128,7 @@ class Trainer:
             result = None
             parameters = sum(array.size for array in self.model.named_parameters().values())
             start = Started(self.settings, self.run, parameters, self.step, self.total_steps)
-            self._call(lambda callback: callback.started(start))
+            self.callbacks.call(lambda callback: callback.started(start))
             try:
                 outcome = None if self.validation_due else self._outcome(stop)
                 if outcome is None:
@@ -157,7 +139,7 @@ class Trainer:
             finally:
                 self.progress.close()
                 self.writer.close(stop)
-                self._call(lambda callback: callback.ended(result))
+                self.callbacks.call(lambda callback: callback.ended(result))
         return result
 
     def _train(self, stop: StopRequest) -> str:
@@ -203,20 +185,13 @@ class Trainer:
             return "finished"
         if self.config.patience is not None and self.epochs_without_improvement >= self.config.patience:
             return "stopped early"
-        if self._stopped_by_callback:
+        if self.callbacks.stopped:
             return "stopped by a callback"
         return "interrupted" if stop.made else None
 
     def _report(self, status: Status) -> None:
         self.progress.stepped(status)
-        self._call(lambda callback: callback.stepped(status))
-
-    def _call(self, event: Callable[[Callback], None]) -> None:
-        for callback in self.callbacks:
-            try:
-                event(callback)
-            except StopTraining:
-                self._stopped_by_callback = True
+        self.callbacks.call(lambda callback: callback.stepped(status))
 
     def _take_step(self) -> float:
         """Take one step. Returns the learning rate of the schedule for it."""
@@ -257,7 +232,7 @@ class Trainer:
         metrics = EpochMetrics.of(self.step, self.steps_per_epoch, train, valid, lr, self.epoch_seconds)
         self.writer.epoch_ended(metrics)
         self.progress.epoch_ended(metrics)
-        self._call(lambda callback: callback.validated(metrics))
+        self.callbacks.call(lambda callback: callback.validated(metrics))
         return score, improved
 
     def _validation_is_long(self) -> bool:
@@ -271,7 +246,7 @@ class Trainer:
         self.writer.save(self._checkpoint())
         if self.run is not None:
             path = checkpoint_folder(self.run, self.step)
-            self._call(lambda callback: callback.saved(path, self.step))
+            self.callbacks.call(lambda callback: callback.saved(path, self.step))
         self._saved_at, self._saved_step = time.perf_counter(), self.step
 
     def _checkpoint(self) -> Checkpoint:

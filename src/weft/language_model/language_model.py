@@ -7,7 +7,8 @@ in nats, surprisal in bits (1 bit = ln 2 nats).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,23 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.adaptation import AdaptingModel, Cache, Dynamic
-from weft.backends import Array, random_generator
-from weft.config import Config, ModelConfig
-from weft.config.toml import check_unchanged, read_config
-from weft.errors import CheckpointError, InputError
+from weft.backends import random_generator
+from weft.config import Config
+from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation, summed, with_marks
 from weft.evaluation.text_readers import ParallelReader, Reading
 from weft.inference.frozen_model import StreamingModel
 from weft.inference.sampling import Sampling, generate
 from weft.inference.text_state import TextState
-from weft.layers import OutputSettings, Regularization
 from weft.model import RNNLM, Steps
-from weft.model.architecture import ParameterSource, Shapes
-from weft.run_folder import CONFIG, TOKENIZER, read_whole, trained_weights
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
 from weft.text.tokenizers.base import Tokenizer
-from weft.text.tokenizers.registry import load_tokenizer
 
 
 class LanguageModel:
@@ -45,10 +41,12 @@ class LanguageModel:
         config: Config,
         steps: Steps | None = None,
         reading: Reading | None = None,
+        run: Path | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
+        self.run = run
         self.steps = model if steps is None else steps
         self.reading = ParallelReader.of(model) if reading is None else reading
 
@@ -64,7 +62,7 @@ class LanguageModel:
             raise InputError("a model that adapts while it reads cannot be frozen: freeze it first")
         steps = StreamingModel(self.model, weights, kernels=kernels, threads=threads)
         steps.warm_up()
-        return LanguageModel(steps.model, self.tokenizer, self.config, steps)
+        return LanguageModel(steps.model, self.tokenizer, self.config, steps, run=self.run)
 
     def adapting(self, dynamic: Dynamic | None = None, cache: Cache | None = None) -> LanguageModel:
         """The same model with dynamic evaluation, a cache, or both.
@@ -80,7 +78,7 @@ class LanguageModel:
         if rounded and dynamic is not None:
             raise InputError("rounded weights cannot change by dynamic evaluation: take float32, or the cache alone")
         steps = AdaptingModel(self.model, dynamic, cache)
-        return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading)
+        return LanguageModel(self.model, self.tokenizer, self.config, steps, steps.reading, self.run)
 
     def __repr__(self) -> str:
         parameters = sum(math.prod(parameter.shape) for parameter in self.model.params)
@@ -158,7 +156,16 @@ class LanguageModel:
 
     def start(self) -> TextState:
         """The state before the first token; `push` advances it token by token."""
-        return TextState.start(self.steps, self.tokenizer)
+        return TextState.start(self.steps, self.tokenizer, str(self.run) if self.run else None)
+
+    def load_state(self, path: str | Path) -> TextState:
+        """The state in a file of `TextState.save`, to be continued with this model.
+
+        Raises MissingFileError if there is no file, CheckpointError if it is damaged, and InputError if it is of
+        another model, or of other rounded weights.
+        """
+        state = TextState.load(path, self.steps, self.tokenizer)
+        return replace(state, run=str(self.run) if self.run else None)
 
     def generate(self, prompt: str = "", max_tokens: int = 100, **options: Any) -> str:
         """The continuation of `prompt` by `max_tokens` tokens; options: those of `generate_pieces`."""
@@ -221,76 +228,3 @@ class LanguageModel:
         for piece in pieces:
             ids, oov = self.tokenizer.encode_with_oov(piece)
             yield np.array(ids, dtype=int), np.array(oov, dtype=bool)
-
-
-def load(run: str | Path, *, weights: str | None = None, threads: int | None = None) -> LanguageModel:
-    """The best model of a run folder; without one, that of the newest checkpoint.
-
-    weights: "float32", "bfloat16" or "int8" freezes the model for inference on `threads` threads, see
-    `LanguageModel.frozen`; None: the model can be trained further.
-
-    Raises MissingFileError if there is no run, CheckpointError if it is damaged or from a newer weft.
-    """
-    lm = read_whole(Path(run), _loaded)
-    return lm if weights is None else lm.frozen(weights, threads=threads)
-
-
-def _loaded(run: Path) -> LanguageModel:
-    config = read_config(run / CONFIG)
-    tokenizer = load_tokenizer(run / TOKENIZER)
-
-    def weights_of_run(shapes: Shapes) -> Mapping[str, Array]:
-        return _finite_weights(run, shapes)
-
-    model = build_model(config.model, tokenizer.vocab_size, 0, tokenizer.counts, weights_of_run)
-    check_unchanged(run / CONFIG)
-    return LanguageModel(model, tokenizer, config)
-
-
-def build_model(
-    config: ModelConfig,
-    vocab_size: int,
-    seed: int,
-    counts: Sequence[int] | None = None,
-    source: ParameterSource | None = None,
-) -> RNNLM:
-    """A fresh model of the configured shape; raises InputError if it does not fit into memory.
-
-    counts: occurrences of every token in the training text; None: ids are in order of frequency. source: of the
-    parameters, see `RNNLM`.
-    """
-    try:
-        return RNNLM(
-            vocab_size,
-            config.embedding_size,
-            config.hidden_size,
-            config.layers,
-            config.cell,
-            config.dropout,
-            config.tied,
-            regularization=Regularization.among(vars(config)),
-            layer_norm=config.layer_norm,
-            residual=config.residual,
-            embedding_std=config.embedding_std,
-            window=config.window,
-            output=OutputSettings.among(vars(config)),
-            counts=counts,
-            seed=seed,
-            source=source,
-        )
-    except InputError:
-        raise
-    except (MemoryError, OverflowError, ValueError) as error:  # the last two for sizes beyond those of any array
-        raise InputError(
-            f"a model of embedding size {config.embedding_size:,} and hidden size {config.hidden_size:,} is too large "
-            f"for this machine: {error}"
-        ) from error
-
-
-def _finite_weights(run: Path, shapes: Shapes) -> Mapping[str, Array]:
-    """The weights of a run, whose shapes are compared with `shapes` before they are read."""
-    weights = trained_weights(run, shapes)
-    for name, values in weights.items():
-        if not np.isfinite(values).all():
-            raise CheckpointError(f"{run}: {name} holds values that are not finite numbers")
-    return weights
