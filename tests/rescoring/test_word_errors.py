@@ -31,6 +31,8 @@ SENTENCE = st.lists(st.sampled_from(["a", "b", "c", "你"]), max_size=7).map(" "
         ("a b c d", "b c d e", 2),  # one deleted and one inserted, not four substituted
         ("我 喜欢 你", "我 喜 欢 你", 2),
         ("The cat", "the cat", 1),  # the case counts
+        ("10\xa0\xa0km away", "10 away", 1),  # one word with no-break spaces
+        ("\u2003 a", "a", 1),
     ],
 )
 def test_edits_by_hand(reference: str, hypothesis: str, errors: int) -> None:

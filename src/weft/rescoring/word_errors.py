@@ -42,7 +42,9 @@ def word_errors(reference: str, hypotheses: Sequence[str]) -> list[int]:
         return [len(hypothesis.split()) for hypothesis in hypotheses]
     # Equal hypotheses are aligned once.
     distinct = list(dict.fromkeys(hypotheses))
-    output = jiwer_package().process_words([reference] * len(distinct), distinct)
+    jiwer = jiwer_package()
+    at_blanks = jiwer.ReduceToListOfListOfWords()  # the default also strips other white space, which is part of a word
+    output = jiwer.process_words([reference] * len(distinct), distinct, at_blanks, at_blanks)
     edits = {text: _edits(chunks) for text, chunks in zip(distinct, output.alignments, strict=True)}
     return [edits[hypothesis] for hypothesis in hypotheses]
 
