@@ -168,6 +168,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         r"model\.safetensors has format version 2, this weft reads up to 1",
     ),
+    "an average that is not finite": (
+        lambda folder: save_file({"average.W": np.full(3, np.nan)}, folder / "training.safetensors"),
+        "is damaged: average.W has values that are not finite numbers",
+    ),
     "truncated arrays": (lambda folder: _truncate(folder / "training.safetensors"), r"training\.safetensors is trunc"),
     "strange array": (
         lambda folder: save_file({"other": np.zeros(1)}, folder / "training.safetensors"),

@@ -92,6 +92,9 @@ def load_checkpoint(path: Path, expected: Shapes) -> Checkpoint:
     training = read_training_state(path / STATE)
     weights = load_weights(path / WEIGHTS, expected)
     arrays = read_tensors(path / ARRAYS)
+    for name, array in {**weights, **arrays}.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"{path} is damaged: {name} has values that are not finite numbers")
     groups: dict[str, dict[str, Floats]] = {"optimizer": {}, "average": {}, "state": {}}
     for name, array in arrays.items():
         group, _, own_name = name.partition(".")
