@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from weft.errors import CheckpointError
+from weft.errors import CheckpointError, quoted
 from weft.files.digests import is_damaged
 
 
@@ -23,7 +23,7 @@ class JSONFields:
 
     def __init__(self, values: Any, whose: str = "its") -> None:
         if not isinstance(values, dict):
-            raise CheckpointError(f"{whose} content should be an object, got {_shown(values)}")
+            raise CheckpointError(f"{whose} content should be an object, got {quoted(values)}")
         self.values: Mapping[str, Any] = values
         self.whose = whose
 
@@ -72,7 +72,7 @@ class JSONFields:
         return value
 
     def _refuse(self, name: str, expected: str) -> NoReturn:
-        raise CheckpointError(f"{self.whose} {name!r} should be {expected}, got {_shown(self.values.get(name))}")
+        raise CheckpointError(f"{self.whose} {name!r} should be {expected}, got {quoted(self.values.get(name))}")
 
 
 def parsed(text: str) -> Any:
@@ -94,8 +94,3 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an int beyond the range of a float
         return False
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"
