@@ -123,6 +123,11 @@ def test_windows_line_ends_and_a_byte_order_mark_are_accepted(file: Path) -> Non
         (b"[training]\nlr = nan", "lr must be a finite number, got nan"),
         (b"[training]\nbatch_size = 0", "batch_size must be at least 1, got 0"),
         (b"[text]\ntokenizer = 3", "tokenizer must be a string, got 3"),
+        (
+            b'[text]\ndata = "C:\\Users\\new.txt"',
+            r"Invalid hex value .*in single quotes, as in 'C:\\Users'",
+        ),
+        (b'[text]\ndata = "C:\\data\\new.txt"', "Unescaped .*write paths in single quotes"),
     ],
 )
 def test_a_wrong_file_is_refused_with_path_and_reason(file: Path, content: bytes, message: str) -> None:

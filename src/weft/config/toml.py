@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
@@ -173,7 +174,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from None
+        raise InputError(f"{path} is not valid TOML: {error}{_about_backslashes(error)}") from None
+
+
+def _about_backslashes(error: Exception) -> str:
+    """What to do if `error` is about an escape sequence, as in "C:\\Users"; otherwise ""."""
+    if not re.search(r"hex value|Unescaped '\\'|Unicode scalar", str(error)):
+        return ""
+    return "; a backslash in double quotes begins an escape sequence: write paths in single quotes, as in 'C:\\Users'"
 
 
 def _toml(value: Any) -> str:
