@@ -12,6 +12,7 @@ from weft.ngram.arpa_reader import read_arpa
 from weft.ngram.arpa_writer import write_arpa
 from weft.ngram.model import NGramModel
 from weft.text.decoding import batches_of
+from weft.text.given import Text, given_pieces
 from weft.text.tokenizers.base import Tokenizer
 from weft.text.tokenizers.word import WordTokenizer
 
@@ -43,13 +44,13 @@ class WordNGram:
             yield self.model.score(np.array(ids, dtype=np.int64), state).nats, np.array(oov, dtype=np.bool_)
             state = self.model.state_after(state, ids)
 
-    def evaluate(self, pieces: Iterable[str]) -> Evaluation:
-        """The loss of a text."""
-        return summed(self.token_nats(pieces))
+    def evaluate(self, text: Text) -> Evaluation:
+        """The loss of a text: a string, lines with or without their line ends, or the pieces of a corpus."""
+        return summed(self.token_nats(given_pieces(text)))
 
-    def perplexity(self, text: str) -> float:
+    def perplexity(self, text: Text) -> float:
         """exp(mean nats per token) of the text with its last line end."""
-        return self.evaluate([text if text.endswith("\n") else f"{text}\n"]).perplexity
+        return self.evaluate(text).perplexity
 
     def save(self, path: str | Path) -> None:
         """Write an ARPA file, compressed if the name ends in .gz; raises InputError as `write_arpa` does."""
@@ -65,6 +66,15 @@ def load_arpa(path: str | Path) -> WordNGram:
     model, tokens = read_arpa(Path(path))
     unk_in_text = any(_has_word(model, WordTokenizer.unk_id))
     return WordNGram(model, WordTokenizer(tokens, [0] * len(tokens), lowercase=False, unk_in_text=unk_in_text))
+
+
+def unreachable_words(path: str | Path, tokenizer: Tokenizer) -> list[str]:
+    """A note, if there are any, on the words of an ARPA file that no text contains: those with a separator in them."""
+    found = [word for word in tokenizer.tokens if tokenizer.words.words(word) != [word]]
+    if not found:
+        return []
+    some = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
+    return [f"{len(found):,} words of {path} cannot occur in a text, in which a word ends at NUL: {some}"]
 
 
 def _has_word(model: NGramModel, word: int) -> Iterator[bool]:

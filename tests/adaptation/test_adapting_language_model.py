@@ -31,7 +31,7 @@ def test_evaluation_scores_and_pushes_agree() -> None:
     for line in LINES:
         state = state.push(f"{line}\n")
     assert state.logprob_nats == pytest.approx(nats, rel=1e-5)
-    assert lm.perplexity(TEXT, eos=False) == pytest.approx(np.exp(-nats / (len(TEXT.split()) + 4)), rel=1e-5)
+    assert lm.perplexity(TEXT) == pytest.approx(np.exp(-nats / (len(TEXT.split()) + 4)), rel=1e-5)
     static = -untrained().evaluate([TEXT]).loss.nats
     assert abs(nats - static) > 0.1
 

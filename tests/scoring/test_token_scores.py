@@ -99,7 +99,7 @@ def test_alternatives_are_limited_by_the_vocabulary(lm: LanguageModel) -> None:
 def test_running_text_carries_the_state_over_line_ends(lm: LanguageModel, batch_size: int, wanted: Wanted) -> None:
     lines = [line.rstrip("\n") for line in TEXT] * 3 + [""]
     running = logprobs(lm.score_running(lines, batch_size, wanted=wanted))
-    assert running == pytest.approx(logprobs([lm.scores("\n".join(lines))]), rel=1e-4)
+    assert running == pytest.approx(logprobs([lm.scores("\n".join(lines) + "\n")]), rel=1e-4)
     apart = logprobs(lm.score_lines(lines, batch_size))
     assert len(apart) == len(running)
     assert apart != pytest.approx(running, rel=1e-2)

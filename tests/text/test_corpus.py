@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
+import socket
 import sys
 import threading
 import tracemalloc
@@ -15,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.errors import InputError, MissingFileError
-from weft.text import open_corpus
+from weft.text import fit_tokenizer, open_corpus
 from weft.text.byte_sources import BLOCK_BYTES
-from weft.text.decoding import LONGEST_PIECE
+from weft.text.decoding import LONGEST_PIECE, cut_anywhere
+from weft.text.rules import LONGEST_WORD
 
 
 def read(*sources: str | Path) -> list[str]:
@@ -46,16 +49,15 @@ def test_blank_lines_around_text_are_kept(tmp_path: Path) -> None:
 
 def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     text = "a\r\nb\rc\x0bd\x0ce\x85f\u2028g\r\r\nh\r"
-    assert read(write(tmp_path / "a.txt", text)) == ["a\n", "b\rc\x0bd\x0ce\x85f\u2028g\r\n", "h\n"]
+    assert read(write(tmp_path / "a.txt", text)) == ["a\n", "b\rc\x0bd\x0ce\x85f\u2028g\n", "h\n"]
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
 def test_the_pieces_join_to_the_text_in_any_script(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     text = "x" + text
     path = write(tmp_path_factory.mktemp("text") / "a.txt", text)
-    expected = (
-        text.replace("\r\n", "\n").removesuffix("\n").removesuffix("\r" if not text.endswith("\n") else "") + "\n"
-    )
+    expected = re.sub("^\ufeff+", "", re.sub("\r*(\n|\\Z)", r"\1", text), flags=re.MULTILINE)
+    expected = expected if expected.endswith("\n") else f"{expected}\n"
     assert "".join(read(path)) == expected
 
 
@@ -80,18 +82,53 @@ def test_a_long_line_is_cut_before_white_space(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [LONGEST_PIECE - 1, LONGEST_PIECE, LONGEST_PIECE + 1, 3 * LONGEST_PIECE])
 @pytest.mark.parametrize("character", ["x", "好"])
-def test_a_line_without_white_space_is_cut_at_the_limit(tmp_path: Path, length: int, character: str) -> None:
+def test_a_line_without_white_space_is_cut_at_the_limit_for_characters(
+    tmp_path: Path, length: int, character: str
+) -> None:
     pieces = read(write(tmp_path / "a.txt", character * length + "\n"))
-    assert "".join(pieces) == character * length + "\n"
-    assert len(pieces) == -(-length // LONGEST_PIECE)
+    assert pieces == [character * length + "\n"]
+    cut = list(cut_anywhere(pieces))
+    assert "".join(cut) == pieces[0]
+    assert len(cut) == -(-length // LONGEST_PIECE)
+    assert max(map(len, cut)) <= LONGEST_PIECE + 1
 
 
+LENGTHS = [LONGEST_PIECE - 1, LONGEST_PIECE, 5000, 2 * BLOCK_BYTES + 7]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("space", [0, 1, 5, LONGEST_PIECE - 1, LONGEST_PIECE, LONGEST_PIECE + 1])
-def test_a_word_that_fits_in_a_piece_is_never_cut(tmp_path: Path, space: int) -> None:
-    text = "x" * space + " " + "y" * (LONGEST_PIECE - 1) + " z"
+@pytest.mark.parametrize("letter", ["y", "y\xa0", "\u3000é"])
+def test_a_word_is_never_cut(tmp_path: Path, space: int, length: int, letter: str) -> None:
+    word = (letter * length)[:length]
+    text = "x" * space + " " + word + "\tz \n" + "z " * BLOCK_BYTES + word
     pieces = read(write(tmp_path / "a.txt", text))
     assert "".join(pieces) == text + "\n"
-    assert [word for piece in pieces for word in piece.split() if "y" in word] == ["y" * (LONGEST_PIECE - 1)]
+    assert [found for piece in pieces for found in re.split("[ \t\n]", piece) if letter[0] in found] == [word] * 2
+    assert max(len(piece) for piece in pieces if word not in piece) <= LONGEST_PIECE + 2
+
+
+def test_pieces_do_not_end_within_white_space(tmp_path: Path) -> None:
+    text = "x   \t" * LONGEST_PIECE + " \u3000 " * LONGEST_PIECE + "\n"
+    pieces = read(write(tmp_path / "a.txt", text))
+    assert "".join(pieces) == text
+    assert not any(piece[-1].isspace() for piece in pieces[:-1])
+
+
+@pytest.mark.parametrize("before", ["", "x ", " " * 2 * LONGEST_PIECE])
+def test_a_word_above_the_limit_is_refused_in_constant_memory(tmp_path: Path, before: str) -> None:
+    path = write(tmp_path / "a.txt", before + "y" * (3 * LONGEST_WORD) + " z\n")
+    pieces = read(path)
+    assert "".join(pieces) == path.read_text("utf-8")
+    assert max(map(len, pieces)) <= LONGEST_WORD + 2 * LONGEST_PIECE
+    for kind in ("word", "bpe"):
+        with pytest.raises(InputError, match="a word of 1,048,576 characters or more, which begins 'yyyyyyyyyy"):
+            fit_tokenizer(kind, pieces)
+        with pytest.raises(InputError, match="a word of 1,048,576 characters or more"):
+            fit_tokenizer(kind, ["you say y\n"]).encode(before + "y" * LONGEST_WORD)
+    assert fit_tokenizer("char", pieces).counts[2] == 3 * LONGEST_WORD
+    longest = "y" * (LONGEST_WORD - 1)
+    assert fit_tokenizer("word", read(write(tmp_path / "a.txt", f"{before}{longest} z"))).id(longest) is not None
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
@@ -109,6 +146,41 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_removed(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.txt", b"\xef\xbb\xbfone\n")) == ["one\n"]
+
+
+@pytest.mark.parametrize("before", [0, BLOCK_BYTES - 3, BLOCK_BYTES - 4, BLOCK_BYTES - 1, BLOCK_BYTES])
+def test_the_marks_of_joined_files_are_removed_and_others_are_characters(tmp_path: Path, before: int) -> None:
+    corpus = open_corpus([write(tmp_path / "a.txt", "x" * before + "\n\ufeffone \ufefftwo\r\n\ufeff\ufeff\n")])
+    assert list(corpus.pieces()) == ["x" * before + "\n", "one \ufefftwo\n", "\n"]
+    assert "byte-order marks (U+FEFF) within lines" in corpus.notes()[0]
+
+
+def test_a_text_whose_lines_end_in_carriage_returns_gets_a_note(tmp_path: Path) -> None:
+    old = open_corpus([write(tmp_path / "old.txt", "one\rtwo\r" * 50_000)])
+    assert sum(map(len, old.pieces())) == 400_000
+    assert [note for note in old.notes() if "old.txt has 100,000 carriage returns and no line feed" in note]
+    mixed = open_corpus([write(tmp_path / "a.txt", "one\rtwo\r\nthree")])
+    assert list(mixed.pieces()) == ["one\rtwo\n", "three\n"]
+    assert mixed.notes() == []
+
+
+def test_lines_that_end_in_a_marker_get_a_note_unless_it_is_the_line_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "one <eos>\n <eos> two\r\nthree <eos> \t\r\n<eos>\nx<eos>\nfour <eos>")
+    corpus = open_corpus([path])
+    assert "".join(corpus.pieces()).count("<eos>") == 6
+    assert ["4 lines of" in note and "--line-end-marker '<eos>'" in note for note in corpus.notes()] == [True]
+    marked = open_corpus([path], "<eos>")
+    assert list(marked.pieces()) == ["one\n", "\n", "two\n", "three\n", "\n", "x<eos>\n", "four\n"]
+    assert marked.notes() == []
+
+
+@pytest.mark.parametrize("blanks", [0, 1, LONGEST_PIECE, 3 * LONGEST_PIECE])
+def test_a_marker_and_the_line_end_after_it_may_be_in_two_pieces(tmp_path: Path, blanks: int) -> None:
+    line = "x" * (LONGEST_PIECE - 5) + " </s>" + " " * blanks
+    path = write(tmp_path / "a.txt", f"{line}\n{line}\n\n{line}y\n")
+    found = "".join(open_corpus([path], "</s>").pieces())
+    x = "x" * (LONGEST_PIECE - 5)
+    assert found == f"{x}\n{x}\n\n{x}\ny\n" if blanks else f"{x}\n{x}\n\n{x} </s>y\n"
 
 
 def test_a_folder_is_its_text_files_sorted_without_hidden_ones(tmp_path: Path) -> None:
@@ -275,3 +347,60 @@ def test_a_file_that_disappears_or_cannot_be_read_is_named(tmp_path: Path, monke
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match=r"cannot read .*a\.txt: Permission denied"):
         list(corpus.pieces())
+
+
+def test_a_file_that_changes_between_two_readings_or_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    for name, pack in (("a.txt", bytes), ("a.txt.gz", gzip.compress)):
+        path = write(tmp_path / name, pack(b"one two\n" * 10_000))
+        corpus = open_corpus([path])
+        first = list(corpus.pieces())
+        assert list(corpus.pieces()) == first
+        path.write_bytes(pack(b"one\n" * 10_000))
+        with pytest.raises(InputError, match=rf"{name} changed while it was read"):
+            list(corpus.pieces())
+        replacement = write(tmp_path / "other", pack(b"one two\n" * 10_000))
+        os.utime(replacement, ns=(1, 1))
+        replacement.replace(path)
+        with pytest.raises(InputError, match="changed while it was read"):
+            list(corpus.pieces())
+        pieces = open_corpus([path]).pieces()
+        next(pieces)
+        with path.open("ab") as file:
+            file.write(pack(b"three\n"))
+        with pytest.raises(InputError, match="changed while it was read"):
+            list(pieces)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_pipes_sockets_and_links_among_the_matches_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("texts/a.txt"), "one\n")
+    os.mkfifo("texts/pipe.txt")
+    Path("texts/circle.txt").symlink_to("circle.txt")
+    Path("texts/nowhere.txt").symlink_to("nothing")
+    Path("texts/again.txt").symlink_to("a.txt")
+    Path("texts/up").symlink_to("..")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("texts/socket.txt")
+        passed_over = {f"texts/{name}.txt" for name in ("pipe", "circle", "nowhere", "socket")}
+        for source in ("texts", "texts/*.txt", "texts/**"):
+            corpus = open_corpus(source)
+            assert list(corpus.pieces()) == ["one\n"]
+            assert {*passed_over, "texts/again.txt"} <= {*corpus.others, *corpus.names}
+            assert corpus.skip_notes()[0].startswith("not read, because they are pipes, devices, broken links, or")
+        with pytest.raises(InputError, match=r"texts/socket\.txt is a socket, not a text"):
+            open_corpus("texts/socket.txt")
+    with pytest.raises(MissingFileError, match=r"circle\.txt is a symbolic link that leads in a circle"):
+        open_corpus("texts/circle.txt")
+    with pytest.raises(MissingFileError, match=r"nowhere\.txt is a symbolic link to nothing, where there is nothing"):
+        open_corpus("texts/nowhere.txt")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the system has no such device")
+def test_an_endless_device_is_refused_and_the_null_device_is_empty() -> None:
+    with pytest.raises(InputError, match="/dev/zero is a device, not a text"):
+        open_corpus("/dev/zero")
+    with pytest.raises(InputError, match="/dev/null is empty"):
+        read("/dev/null")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ from weft.text.decoding import BATCH_CHARACTERS
 def test_the_counts_equal_naive_counting(lines: list[str]) -> None:
     text = "".join(line + "\n" for line in lines)
     found = text_statistics(line + "\n" for line in lines)
-    words = text.split()
+    words = [word for word in re.split("[\0\t\n\r ]+", text) if word]
     assert found.characters == len(text)
     assert found.lines == text.count("\n")
     assert found.words == len(words)

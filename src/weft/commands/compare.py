@@ -16,7 +16,7 @@ from weft.commands.options.completion import completing, runs_here
 from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.run import chosen_run
 from weft.commands.options.speed import kernels_of
-from weft.commands.options.text import SplitOption, check_split
+from weft.commands.options.text import MarkerOption, SplitOption, check_split, with_marker
 from weft.commands.options.text_chunks import text_chunks
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.writable import check_writable
@@ -64,6 +64,7 @@ def compare(
         ),
     ] = None,
     split: SplitOption = None,
+    line_end_marker: MarkerOption = None,
     format: Annotated[
         str | None, choice_option(FORMATS, "The output format.", default="table on a terminal, tsv elsewhere")
     ] = None,
@@ -101,7 +102,8 @@ def compare(
         raise InputError(f"{runs[0]} is being written by another process: name a --png file elsewhere, or wait")
     reporter = OnStream(sys.stderr)
     baselines = _by_default(runs[0], lm, reporter) if chosen is None else chosen
-    with text_chunks(lm, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
+    reads = with_marker(lm, line_end_marker)
+    with text_chunks(reads, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
         tokens = TextSample.drawn(ids, oov, lm.tokenizer.eos_id, sample, longest)
         scorers: list[Scorer] = [
             RecurrentScorer(str(run), model.model, model.tokenizer.eos_id) for run, model in models.items()

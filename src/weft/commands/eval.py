@@ -16,7 +16,7 @@ from weft.commands.options.speed import (
     ThreadsOption,
     kernels_of,
 )
-from weft.commands.options.text import OptionalText, SplitOption, check_split
+from weft.commands.options.text import MarkerOption, OptionalText, SplitOption, check_split, with_marker
 from weft.commands.options.text_chunks import Chunks, text_chunks
 from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
@@ -32,6 +32,7 @@ def evaluate_text(
     text: OptionalText = None,
     run: RunOption = None,
     split: SplitOption = None,
+    line_end_marker: MarkerOption = None,
     batch_size: OptionalBatchSize = None,
     bptt: Annotated[
         int | None,
@@ -57,7 +58,7 @@ def evaluate_text(
     at_least_one(batch_size=batch_size, bptt=bptt)
     adaptation.check(weights, batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = with_weights(load(folder), weights)
+    lm = with_weights(with_marker(load(folder), line_end_marker), weights)
     unigram = _Unigram(lm)
     with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = adaptation.adapted(lm, folder).evaluate_chunks(unigram.counting(chunks), batch_size, bptt)

@@ -12,6 +12,7 @@ from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
 from weft.presentation.streams import write_text
 from weft.text.lines import read_lines
+from weft.text.rules import normalized
 
 SAMPLING = "Sampling"
 
@@ -51,6 +52,7 @@ def generate(
     lm = load_chosen(run)
     if prompt == "-":
         prompt = "\n".join(read_lines("-"))
+    prompt = normalized(prompt, lm.config.text.line_end_marker)
     note_prompt(lm.tokenizer, prompt)
     lm = with_weights(lm, weights, num_samples * (len(lm.tokenizer.encode(prompt)) + max_tokens))
     for index, rng in enumerate([first, *first.spawn(num_samples - 1)]):

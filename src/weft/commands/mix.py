@@ -13,15 +13,16 @@ from weft.commands.evaluation_rows import evaluation_rows
 from weft.commands.options.completion import completing, runs_here, texts
 from weft.commands.options.declaration import option
 from weft.commands.options.speed import BatchSize, kernels_of
-from weft.commands.options.text import open_text
+from weft.commands.options.text import MarkerOption, open_text
 from weft.commands.options.values import at_least_one
 from weft.errors import InputError
-from weft.mixture.members import ArpaMember, RunMember, check_same_tokens, open_member
+from weft.mixture.members import ArpaMember, RunMember, check_same_tokens, common_marker, open_member
 from weft.mixture.reading import MixtureEvaluation, evaluate_mixture, fit
 from weft.mixture.weights import Floats
 from weft.presentation.records import decimal
 from weft.presentation.streams import write_rows
 from weft.runs.reporting import OnStream
+from weft.word_ngram import unreachable_words
 
 NUMBERS = ("tokens", "oov_tokens", "perplexity_including_oov", "perplexity_excluding_oov")
 """The rows of `weft eval` that are columns here."""
@@ -55,6 +56,7 @@ def mix(
             "The text to measure; of a corpus its test text. May be repeated.", metavar="TEXT", autocompletion=texts
         ),
     ] = None,
+    line_end_marker: MarkerOption = None,
     batch_size: BatchSize = 16,
 ) -> None:
     """Fit the weights of a mixture of models and measure it.
@@ -73,11 +75,15 @@ def mix(
     if "-" in held_out and "-" in (text or []):
         raise InputError("standard input ('-') is given for --fit and for --text, but can be read only once")
     reporter = OnStream(sys.stderr)
-    texts = {"fit": open_text(held_out, "valid", reporter)}
-    if text:
-        texts["text"] = open_text(text, "test", reporter)
     members = [open_member(model, batch_size) for model in models]
     check_same_tokens(members)
+    marker = common_marker(members) if line_end_marker is None else line_end_marker
+    texts = {"fit": open_text(held_out, "valid", reporter, marker)}
+    if text:
+        texts["text"] = open_text(text, "test", reporter, marker)
+    for member in members:
+        for note in unreachable_words(member.name, member.tokenizer):
+            reporter.note(note)
     with _kernels(members):
         with reporter.reading("fitting", texts["fit"].size_in_bytes) as on_bytes:
             weights = fit(members, texts["fit"], on_bytes).values
@@ -86,6 +92,8 @@ def mix(
             with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
                 result = evaluate_mixture(members, weights, corpus, on_bytes)
             _note_vocabularies(reporter, name, result)
+            for note in corpus.notes():
+                reporter.note(note)
             write_rows(*_rows(name, members, weights, result))
 
 

@@ -14,6 +14,7 @@ from weft.commands.options.weights import WeightsOption, with_weights
 from weft.presentation.escapes import visible
 from weft.presentation.records import decimal
 from weft.presentation.streams import write_rows
+from weft.text.rules import normalized
 
 
 def next_tokens(
@@ -30,6 +31,7 @@ def next_tokens(
     """
     at_least_one(top=top)
     lm = load_chosen(run)
+    text = normalized(text, lm.config.text.line_end_marker)
     note_prompt(lm.tokenizer, text)
     likeliest = with_weights(lm, weights, len(lm.tokenizer.encode(text))).next(text, top)
     write_rows(("token", "probability"), *((visible(token), decimal(p)) for token, p in likeliest))

@@ -12,7 +12,7 @@ import typer
 from weft.commands.evaluation_rows import evaluation_rows
 from weft.commands.options.completion import texts
 from weft.commands.options.declaration import choice_option, option, whole_number_option
-from weft.commands.options.text import TEXT_HELP, check_split, open_text
+from weft.commands.options.text import TEXT_HELP, check_split, open_text, text_pieces
 from weft.commands.options.writable import check_writable
 from weft.errors import InputError
 from weft.ngram.arpa_writer import check_words
@@ -26,8 +26,11 @@ from weft.runs.reporting import OnStream
 from weft.text.corpus import Corpus
 from weft.text.tokenizers.base import Tokenizer, encode_pieces
 from weft.text.tokenizers.registry import fit_tokenizer
-from weft.word_ngram import WordNGram, load_arpa
+from weft.word_ngram import WordNGram, load_arpa, unreachable_words
 
+NGramMarker = Annotated[
+    str, option("A word of the text that ends a line, such as <eos>: it and the line end after it are one line end.")
+]
 TextArgument = Annotated[
     list[str], typer.Argument(metavar="TEXT", help=TEXT_HELP, show_default=False, autocompletion=texts)
 ]
@@ -39,6 +42,7 @@ def train_ngram(
     order: Annotated[int, whole_number_option(f"Length of the longest n-grams, 1 to {HIGHEST_ORDER}.")] = 5,
     vocab_size: Annotated[int | None, whole_number_option("Most words to keep.", default="all")] = None,
     min_count: Annotated[int, whole_number_option("Words that occur less often become <unk>.")] = 1,
+    line_end_marker: NGramMarker = "",
     discount_fallback: Annotated[
         bool,
         option(
@@ -62,9 +66,9 @@ def train_ngram(
         raise InputError(f"--order must be from 1 to {HIGHEST_ORDER}, got {order}")
     _check_free(out, overwrite)
     reporter = OnStream(sys.stderr)
-    corpus = open_text(text, "train", reporter)
-    with reporter.reading("reading words", corpus.size_in_bytes) as on_bytes:
-        tokenizer = fit_tokenizer("word", corpus.pieces(on_bytes), vocab_size=vocab_size, min_count=min_count)
+    corpus = open_text(text, "train", reporter, line_end_marker)
+    with text_pieces(corpus, "reading words", reporter) as pieces:
+        tokenizer = fit_tokenizer("word", pieces, vocab_size=vocab_size, min_count=min_count)
     check_words(tokenizer.tokens, tokenizer.eos_id)
     ids = _read(corpus, tokenizer, reporter)
     reporter.note(f"{len(ids):,} tokens, {tokenizer.vocab_size:,} different")
@@ -89,6 +93,7 @@ def eval_ngram(
     arpa: Annotated[Path, typer.Argument(metavar="FILE", help="An ARPA file, plain or .gz.", show_default=False)],
     text: TextArgument,
     split: Annotated[str | None, choice_option(HELD_OUT, "Which text of a named corpus.", default="test")] = None,
+    line_end_marker: NGramMarker = "",
 ) -> None:
     """Compute the perplexity of a text under an ARPA file.
 
@@ -102,10 +107,12 @@ def eval_ngram(
     if arpa.is_dir():
         raise InputError(f"{arpa} is a folder, not an ARPA file; a run is measured with `weft eval --run {arpa}`")
     reporter = OnStream(sys.stderr)
-    corpus = open_text(text, split or "test", reporter)
+    corpus = open_text(text, split or "test", reporter, line_end_marker)
     lm = load_arpa(arpa)
-    with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
-        result = lm.evaluate(corpus.pieces(on_bytes))
+    for note in unreachable_words(arpa, lm.tokenizer):
+        reporter.note(note)
+    with text_pieces(corpus, "reading", reporter) as pieces:
+        result = lm.evaluate(pieces)
     write_rows(*evaluation_rows(result))
 
 
@@ -116,5 +123,5 @@ def _check_free(out: Path, overwrite: bool) -> None:
 
 
 def _read(corpus: Corpus, tokenizer: Tokenizer, reporter: OnStream) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    with reporter.reading("reading tokens", corpus.size_in_bytes) as on_bytes:
-        return np.concatenate(list(encode_pieces(tokenizer, corpus.pieces(on_bytes))))
+    with text_pieces(corpus, "reading tokens", reporter) as pieces:
+        return np.concatenate(list(encode_pieces(tokenizer, pieces)))

@@ -12,6 +12,7 @@ from weft.commands.help import OUTPUT, SPEED
 from weft.commands.options.declaration import number_option, option, whole_number_option, with_options
 from weft.commands.options.nbest import FormatOption, NBestOptions
 from weft.commands.options.run import RunOption, load_chosen
+from weft.commands.options.text import MarkerOption
 from weft.commands.options.values import at_least_one
 from weft.commands.options.writable import check_writable
 from weft.errors import InputError, quoted
@@ -19,6 +20,7 @@ from weft.presentation.records import decimal
 from weft.presentation.streams import note, write_rows, write_text
 from weft.presentation.streams import write as write_output
 from weft.rescoring.counts import Counts, ErrorCounts
+from weft.rescoring.hypotheses import with_line_ends
 from weft.rescoring.json_layout import JsonLayout, plain_objects
 from weft.rescoring.layout import Layout
 from weft.rescoring.prefix_scorer import PrefixScorer
@@ -28,6 +30,7 @@ from weft.rescoring.tuning import DevelopmentSet
 from weft.rescoring.tuning import tune as tune_weights
 from weft.rescoring.weights import NAMES, TUNED, Weights, read_weights, write_weights
 from weft.rescoring.word_errors import jiwer_package
+from weft.text.rules import AT_SEPARATORS
 
 WEIGHTS, ERRORS = "Weights of the scores", "Word errors"
 Writer = Callable[[RescoredUtterance], Iterator[str]]
@@ -68,6 +71,7 @@ def rescore_lists(
     tune: Annotated[
         Path | None, option("Fit the weights to the references, and write them here.", metavar="FILE", group=ERRORS)
     ] = None,
+    line_end_marker: MarkerOption = None,
     batch_size: Annotated[
         int, whole_number_option("Hypotheses scored together; the numbers do not depend on it.", group=SPEED)
     ] = 1000,
@@ -98,7 +102,9 @@ def rescore_lists(
         jiwer_package()
     spoken = None if references is None else read_references(references)
     lm = load_chosen(run)
-    rescored = rescore(layout.read(sources), PrefixScorer(lm.model, lm.tokenizer), start, batch_size)
+    marker = lm.config.text.line_end_marker if line_end_marker is None else line_end_marker
+    utterances = with_line_ends(layout.read(sources), marker) if marker else layout.read(sources)
+    rescored = rescore(utterances, PrefixScorer(lm.model, lm.tokenizer), start, batch_size)
     if tune is not None and spoken is not None:
         _tune(layout, rescored, start, spoken, tune)
     else:
@@ -116,7 +122,7 @@ def _writer(layout: Layout, best: bool, scores: bool, jsonl: bool) -> Writer:
 
 def _best(rescored: RescoredUtterance) -> Iterator[str]:
     id = rescored.utterance.id
-    if id.split() != [id]:
+    if AT_SEPARATORS.words(id) != [id]:
         raise InputError(
             f"the id {quoted(id)} has white space in it, which a line of 'id words' cannot have: use --jsonl"
         )

@@ -17,6 +17,7 @@ from weft.commands.options.run import RunOption, chosen_run
 from weft.commands.options.score_options import ON_ERROR, ScoreOptions
 from weft.commands.options.score_pictures import HtmlOption, PngOption, score_pictures, wanted_for_page
 from weft.commands.options.speed import KernelsOption, OptionalBatchSize, ThreadsOption, kernels_for_lines
+from weft.commands.options.text import MarkerOption, with_marker
 from weft.commands.options.unknown import UnknownWords
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.weights import WeightsOption, with_weights
@@ -25,7 +26,9 @@ from weft.language_model import LanguageModel, load
 from weft.presentation.streams import error, note, write
 from weft.scoring import TokenScore, Wanted
 from weft.scoring.formats import FORMATS, Layout
-from weft.text.lines import lines_or_faults, read_lines
+from weft.text.facts import TextFacts
+from weft.text.lines import lines_or_faults, name_of, read_lines
+from weft.text.rules import lines_of
 
 
 @with_options
@@ -38,6 +41,7 @@ def score(
     ] = None,
     run: RunOption = None,
     file: Annotated[str, option("A file of lines; '-' is standard input.", "--file", "-f", metavar="FILE")] = "-",
+    line_end_marker: MarkerOption = None,
     eos: Annotated[bool, option("Score the end of every line too.", group=TEXT)] = True,
     on_error: Annotated[
         str, choice_option(ON_ERROR, "Stop at a line that is not UTF-8, or skip it.", group=TEXT)
@@ -70,7 +74,7 @@ def score(
     at_least_one(batch_size=batch_size)
     adaptation.check(weights, batch_size=batch_size)
     folder = chosen_run(run)
-    lm = with_weights(load(folder), weights)
+    lm = with_weights(with_marker(load(folder), line_end_marker), weights)
     wanted = output.wanted(tokens_are_words=not lm.tokenizer.splits_words)
     if html is not None:
         wanted = wanted_for_page(wanted)
@@ -78,7 +82,11 @@ def score(
     if not lines and file == "-" and sys.stdin is not None and sys.stdin.isatty():
         note("type lines of text; Ctrl-D ends")
         batch_size = 1
-    context, source = kernels_for_lines(lm, _lines(lines, file, skip), batch_size, kernels, threads)
+    facts, marker = TextFacts(), lm.config.text.line_end_marker
+    given = _lines(lines, file, skip, facts)
+    if marker:
+        given = _at_markers(given, marker)
+    context, source = kernels_for_lines(lm, given, batch_size, kernels, threads)
     with context, score_pictures(html, png) as pictures:
         lm = adaptation.adapted(lm, folder)
         scored = pictures.scores(_scored(lm, pictures.lines(source), layout, Reading(batch_size, eos, wanted)))
@@ -90,13 +98,20 @@ def score(
             unknown.report()  # on the lines before the error, whose scores are written
             raise
         unknown.report()
+    for fact in facts.notes(name_of(file), marker):
+        note(fact)
 
 
-def _lines(given: list[str] | None, file: str, skip: bool) -> Iterator[str | None]:
+def _lines(given: list[str] | None, file: str, skip: bool, facts: TextFacts) -> Iterator[str | None]:
     """The lines of text; with `skip`, None for a line that cannot be read."""
     if given:
-        return (line for argument in given for line in argument.split("\n"))
-    return _reporting_errors(lines_or_faults(file)) if skip else read_lines(file)
+        return (line for argument in given for line in lines_of(argument))
+    return _reporting_errors(lines_or_faults(file, facts)) if skip else read_lines(file, facts)
+
+
+def _at_markers(lines: Iterator[str | None], marker: str) -> Iterator[str | None]:
+    for line in lines:
+        yield from [None] if line is None else lines_of(line, marker)
 
 
 def _reporting_errors(lines: Iterator[str | InputError]) -> Iterator[str | None]:

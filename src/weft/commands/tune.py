@@ -23,7 +23,7 @@ from weft.commands.options.adaptation import (
 from weft.commands.options.declaration import choice_option, whole_number_option
 from weft.commands.options.run import RunOption, chosen_run
 from weft.commands.options.speed import KernelsOption, ThreadsOption, kernels_of
-from weft.commands.options.text import OptionalText, check_split
+from weft.commands.options.text import MarkerOption, OptionalText, check_split, with_marker
 from weft.commands.options.text_chunks import Chunks, text_chunks
 from weft.commands.options.values import at_least_one
 from weft.errors import InputError, TrainingDivergedError
@@ -49,6 +49,7 @@ def tune(
     run: RunOption = None,
     split: Annotated[str, choice_option(HELD_OUT, "Which text of the run, or of a named corpus.")] = "valid",
     tokens: Annotated[int, whole_number_option("Tokens to read, from the beginning of the text.")] = 5000,
+    line_end_marker: MarkerOption = None,
     dynamic: DynamicOption = False,
     dynamic_rule: DynamicRuleOption = None,
     dynamic_block: DynamicBlockOption = None,
@@ -71,7 +72,7 @@ def tune(
     if not dynamic and cache is None:
         raise InputError("say what is to be tuned: --dynamic, --cache N, or both")
     folder = chosen_run(run)
-    lm = load(folder)
+    lm = with_marker(load(folder), line_end_marker)
     reporter = OnStream(sys.stderr)
     with text_chunks(lm, folder, text or [], split) as chunks:
         ids = _first(chunks, tokens)

@@ -14,6 +14,7 @@ from typing import Any
 
 from weft.config.checks import check_bounds, converted, has_effect
 from weft.errors import InputError, nearest
+from weft.text.rules import check_marker
 from weft.text.tokenizers.registry import tokenizer_kinds
 
 Settings = Mapping[str, Any]
@@ -74,6 +75,10 @@ class TextConfig(_Checked):
     test_fraction: float = _setting("Share of the training text held out for testing", at_least=0, below=1)
     tokenizer: str = _setting("Kind of the tokenizer: what one token is", choices=tokenizer_kinds)
     lowercase: bool = _setting("Lower-case the text first", default=False)
+    line_end_marker: str = _setting(
+        "A word of the text that ends a line, such as <eos> or </s>: it and the line end after it are one line end",
+        default="",
+    )
     vocab_size: int | None = _setting(
         "Largest vocabulary: the most frequent token types are kept (default: no limit)", default=None, at_least=3
     )
@@ -83,6 +88,7 @@ class TextConfig(_Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_marker(self.line_end_marker)
         for part in ("valid", "test"):
             if getattr(self, part) and getattr(self, f"{part}_fraction"):
                 raise InputError(

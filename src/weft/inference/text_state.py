@@ -14,6 +14,7 @@ from weft.backends import backend_of
 from weft.errors import InputError
 from weft.inference.saved_state import StoredState, read_state, write_state
 from weft.model import ModelState, Steps
+from weft.text.rules import normalized
 from weft.text.tokenizers.base import Tokenizer
 
 
@@ -41,10 +42,10 @@ class TextState:
         return cls(model, tokenizer, state, scores, run=run)
 
     def push(self, text: str) -> TextState:
-        """The state after this text and `text`, in which the end of a line is an `<eos>`."""
+        """The state after this text and `text`, in which the end of a line is an `<eos>`; the last line stays open."""
         state, scores, total = self.state, self.scores, self.logprob_nats
         surprisals = []
-        for id in self.tokenizer.encode(text.replace("\r\n", "\n")):
+        for id in self.tokenizer.encode(normalized(text)):
             row = self._numpy(scores)
             nats = _log_sum_exp(row) - float(row[id])  # at least 0: the logarithm is at least the largest score
             surprisals.append((self.tokenizer.token(id), nats / math.log(2)))

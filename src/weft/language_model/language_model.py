@@ -2,6 +2,9 @@
 
 Every text is read after an explicit start, the `<eos>` token, so the first word is predicted too. Log-probabilities are
 in nats, surprisal in bits (1 bit = ln 2 nats).
+
+A text is a string of any number of lines, or an iterable of lines: a list, a generator, an array, a column of a data
+frame. What a line and a word are is said in `weft.text.rules`, and is the same for the command line.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from weft.inference.text_state import TextState
 from weft.model import RNNLM, Steps
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
+from weft.text.given import Text, given_lines, given_pieces, given_text
+from weft.text.rules import normalized
 from weft.text.tokenizers.base import Tokenizer
 
 
@@ -90,17 +95,21 @@ class LanguageModel:
             facts += ["adapting"] if isinstance(self.steps, AdaptingModel) else []
         return f"LanguageModel({', '.join(map(str, facts))})"
 
-    def logprob(self, text: str, eos: bool = True) -> float:
-        """ln P(text) in nats, including the line end unless `eos` is False."""
+    def logprob(self, text: Text, eos: bool = True) -> float:
+        """ln P(text) in nats, including the end of the last line unless `eos` is False."""
         return math.fsum(score.logprob_nats for score in self.scores(text, eos))
 
-    def surprisal(self, text: str, eos: bool = True) -> list[tuple[str, float]]:
+    def surprisal(self, text: Text, eos: bool = True) -> list[tuple[str, float]]:
         """Every token of the text with its surprisal in bits."""
         return [(score.token, score.surprisal_bits) for score in self.scores(text, eos)]
 
-    def scores(self, text: str, eos: bool = True, wanted: Wanted = LOGPROB_ALONE) -> list[TokenScore]:
-        """The score of every token of the text, or of every word; wanted: what to compute besides ln P."""
-        return next(self.score_lines([text], eos=eos, wanted=wanted))
+    def scores(self, text: Text, eos: bool = True, wanted: Wanted = LOGPROB_ALONE) -> list[TokenScore]:
+        """The score of every token of the text, or of every word; wanted: what to compute besides ln P.
+
+        eos: include the end of the last line, which a text has whether or not it is written.
+        """
+        whole = text if isinstance(text, str) else given_text(text, self._marker) + "\n"
+        return next(self.score_lines([whole], eos=eos, wanted=wanted))
 
     def score_lines(
         self,
@@ -111,10 +120,13 @@ class LanguageModel:
     ) -> Iterator[list[TokenScore]]:
         """The scores of each line, each read from a fresh start; in order and in constant memory.
 
-        batch_size: lines read in parallel; the numbers do not depend on it. None among the lines marks one that could
-        not be read; it has no scores. See `weft.scoring.text_scores`.
+        lines: an iterable of lines, with or without their line ends, or a string, whose lines are taken. batch_size:
+        lines read in parallel; the numbers do not depend on it. None among the elements of a list or generator marks a
+        line that could not be read; it has no scores. Raises InputError for an element that is no string, and for a
+        missing value in an array or column. See `weft.scoring.text_scores`.
         """
-        return score_lines(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
+        given = given_lines(lines, gaps=True)
+        return score_lines(self.reading, self.tokenizer, given, batch_size, eos, wanted, self._marker)
 
     def score_running(
         self,
@@ -124,19 +136,24 @@ class LanguageModel:
         wanted: Wanted = LOGPROB_ALONE,
     ) -> Iterator[list[TokenScore]]:
         """As `score_lines`, with the lines read as one running text in which every line end is an `<eos>`."""
-        return score_running(self.reading, self.tokenizer, lines, batch_size, eos, wanted)
+        given = given_lines(lines, gaps=True)
+        return score_running(self.reading, self.tokenizer, given, batch_size, eos, wanted, self._marker)
 
-    def perplexity(self, text: str, eos: bool = True) -> float:
-        """exp(mean nats per token) of the text, read as one running text; raises InputError if it has no token."""
-        ids, oov = (np.array(values) for values in self._encode(text, eos))
-        return self.evaluate_chunks([(ids, oov.astype(bool))], batch_size=1).perplexity
+    def perplexity(self, text: Text, eos: bool = True) -> float:
+        """exp(mean nats per token) of the text, read as one running text; raises InputError if it has no token.
 
-    def evaluate(self, pieces: Iterable[str], batch_size: int | None = None, bptt: int | None = None) -> Evaluation:
-        """The loss of a running text given in pieces, in which every "\\n" is an <eos>.
-
-        The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow with the text.
+        eos: include the end of the last line, which a text has whether or not it is written.
         """
-        return self.evaluate_chunks(self.chunks(pieces), batch_size, bptt)
+        ids, oov = self.tokenizer.encode_with_oov(given_text(text, self._marker) + "\n" * eos)
+        return self.evaluate_chunks([(np.array(ids), np.array(oov, dtype=bool))], batch_size=1).perplexity
+
+    def evaluate(self, text: Text, batch_size: int | None = None, bptt: int | None = None) -> Evaluation:
+        """The loss of a running text: a string, lines with or without their line ends, or the pieces of a corpus.
+
+        Every line end is an `<eos>`. The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow
+        with the text.
+        """
+        return self.evaluate_chunks(self.chunks(given_pieces(text, self._marker)), batch_size, bptt)
 
     def evaluate_chunks(
         self,
@@ -152,7 +169,7 @@ class LanguageModel:
 
     def next(self, text: str = "", k: int = 10) -> list[tuple[str, float]]:
         """The k likeliest tokens after `text` with their probabilities, the likeliest first."""
-        return self.start().push(text).next(k)
+        return self.start().push(normalized(text, self._marker)).next(k)
 
     def start(self) -> TextState:
         """The state before the first token; `push` advances it token by token."""
@@ -192,6 +209,7 @@ class LanguageModel:
             raise InputError(f"max_tokens must be at least 1, got {max_tokens}")
         sampling = Sampling(temperature, top_k, top_p, self._banned([ban] if isinstance(ban, str) else ban))
         rng = seed if isinstance(seed, np.random.Generator) else random_generator(seed)
+        prompt = normalized(prompt, self._marker)
         start = self.start().push(prompt)
         decoder = self.tokenizer.decoder()
         for id in self.tokenizer.encode(prompt):
@@ -219,12 +237,16 @@ class LanguageModel:
                 raise InputError(f"cannot ban {token!r}: it is not a token of this model")
         return frozenset(banned)
 
-    def _encode(self, text: str, eos: bool) -> tuple[list[int], list[bool]]:
-        ids, oov = self.tokenizer.encode_with_oov(text.replace("\r\n", "\n"))
-        return ([*ids, self.tokenizer.eos_id], [*oov, False]) if eos else (ids, oov)
+    @property
+    def _marker(self) -> str:
+        """The word of a text that ends a line, as the run was trained; "" for none."""
+        return self.config.text.line_end_marker
 
     def chunks(self, pieces: Iterable[str]) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
-        """Pieces of text -> token ids and marks of words outside the vocabulary, both 1-D."""
+        """Pieces of text, as those of a corpus -> token ids and marks of words outside the vocabulary, both 1-D.
+
+        Only a "\\n" ends a line. A word ends at the end of a piece.
+        """
         for piece in pieces:
             ids, oov = self.tokenizer.encode_with_oov(piece)
             yield np.array(ids, dtype=int), np.array(oov, dtype=bool)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from weft.errors import InputError, MissingFileError, nearest
+from weft.errors import InputError
 from weft.evaluation.evaluate import Scored, token_nats
 from weft.language_model import LanguageModel, load
+from weft.text.paths import missing
+from weft.text.rules import AT_SEPARATORS, AT_WHITE_SPACE
 from weft.text.tokenizers.base import Tokenizer
 from weft.word_ngram import WordNGram, load_arpa
 
@@ -53,8 +55,7 @@ def open_member(path: Path, batch_size: int = 16) -> RunMember | ArpaMember:
         return RunMember(str(path), load(path), batch_size)
     if path.exists():
         return ArpaMember(str(path), load_arpa(path))
-    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise MissingFileError(f"there is no run folder or ARPA file {path}{nearest(path.name, siblings)}")
+    raise missing(path, "run folder or ARPA file")
 
 
 def check_same_tokens(members: Sequence[Member]) -> None:
@@ -71,7 +72,44 @@ def check_same_tokens(members: Sequence[Member]) -> None:
             raise InputError(f"{first.name} and {other.name} cut words into different pieces, so they cannot be mixed")
 
 
-def check_case(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str]:
+def common_marker(members: Sequence[Member]) -> str:
+    """The word that ends lines for all runs among `members`; raises InputError if they differ."""
+    markers = {
+        member.lm.config.text.line_end_marker: member.name for member in members if isinstance(member, RunMember)
+    }
+    if len(markers) > 1:
+        (one, first), (other, second), *_ = markers.items()
+        raise InputError(
+            f"{first} was trained with the line-end marker {one!r} and {second} with {other!r}, so they read other "
+            "lines: give the one of this text with --line-end-marker"
+        )
+    return next(iter(markers), "")
+
+
+def check_pieces(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str]:
+    """The same pieces; raises InputError for a piece that the models split into different words, see `_check_words`
+    and `_check_case`."""
+    return _check_words(members, _check_case(members, pieces))
+
+
+def _check_words(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str]:
+    """The same pieces; raises InputError for a word that only some models cut, at white space other than blanks."""
+    rules = {member.tokenizer.words: member.name for member in members if not member.tokenizer.splits_words}
+    if len(rules) < 2:
+        yield from pieces
+        return
+    for piece in pieces:
+        cut, whole = AT_WHITE_SPACE.words(piece), AT_SEPARATORS.words(piece)
+        if cut != whole:
+            word = next(word for word in whole if AT_WHITE_SPACE.words(word) != [word])
+            raise InputError(
+                f"the text has the word {word!r}, which {rules[AT_WHITE_SPACE]} cuts at white space and "
+                f"{rules[AT_SEPARATORS]} does not: replace that white space by blanks, or train the older run again"
+            )
+        yield piece
+
+
+def _check_case(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str]:
     """The same pieces; raises InputError for a piece with capital letters if only some models lower-case the text."""
     lower = [member.name for member in members if member.tokenizer.lowercase]
     if len(lower) in (0, len(members)):
@@ -79,7 +117,7 @@ def check_case(members: Sequence[Member], pieces: Iterable[str]) -> Iterator[str
         return
     for piece in pieces:
         if piece != piece.lower():
-            word = next(word for word in piece.split() if word != word.lower())
+            word = next(word for word in AT_SEPARATORS.words(piece) if word != word.lower())
             raise InputError(
                 f"the text has capital letters ({word!r}), which {lower[0]} reads as small ones and the others do not: "
                 "they would predict different words; lower-case the text first"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from weft.errors import InputError
 from weft.evaluation.evaluate import Evaluation, Scored, summed
-from weft.mixture.members import Member, check_case
+from weft.mixture.members import Member, check_pieces
 from weft.mixture.weights import Floats, Weights, fit_weights, mixed
 from weft.text.corpus import OnBytes
 from weft.text.split import PieceSource
@@ -64,7 +64,7 @@ def member_nats(
     The text is read once for each model. Raises InputError if the models split it into different tokens.
     """
     readings = [
-        member.token_nats(check_case(members, text.pieces(on_bytes if number == 0 else None)))
+        member.token_nats(check_pieces(members, text.pieces(on_bytes if number == 0 else None)))
         for number, member in enumerate(members)
     ]
     pending: list[Scored] = [(np.zeros(0), np.zeros(0, dtype=np.bool_)) for _ in members]

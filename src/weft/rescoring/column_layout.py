@@ -16,6 +16,7 @@ from weft.rescoring.hypotheses import DistinctIds, Hypothesis, Utterance, gather
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
 from weft.scoring.units import BANS, Unit
+from weft.text.rules import AT_SEPARATORS, SEPARATORS
 
 SRILM_COLUMNS = ("ascore", "lscore", "nwords", "text")
 KNOWN = ("id", *SRILM_COLUMNS, "-")
@@ -69,10 +70,10 @@ class ColumnLayout:
     def _hypothesis(self, line: Line) -> Hypothesis:
         if line.text.startswith("NBestList"):
             raise line.error("this is Decipher's format: SRILM's `rescore-decipher -norescore` makes columns of it")
-        if self.columns[0] == "id" and (not line.text or line.text[0].isspace()):
+        if self.columns[0] == "id" and (not line.text or line.text[0] in SEPARATORS):
             raise line.error("there is no id at its beginning")
         before = len(self.columns) - 1
-        row = line.text.split(None, before)
+        row = AT_SEPARATORS.fields(line.text, before)
         if len(row) < before:
             expected = " ".join(self.columns)
             raise line.error(f"expected the columns {expected}, got {len(row)} of {before} before the text")
@@ -81,7 +82,7 @@ class ColumnLayout:
         text = one_space_between(row[-1])
         return Hypothesis(
             text,
-            _count(line, fields["nwords"]) if "nwords" in fields else len(text.split()),
+            _count(line, fields["nwords"]) if "nwords" in fields else len(AT_SEPARATORS.words(text)),
             line.finite("ascore", fields["ascore"]) * self.nats if self.has_acoustic else None,
             line.finite("lscore", fields["lscore"]) * self.nats if self.has_old_lm else None,
             row,

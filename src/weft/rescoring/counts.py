@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from weft.rescoring.references import References
 from weft.rescoring.rescore import RescoredUtterance
 from weft.rescoring.word_errors import WordErrors, word_errors
+from weft.text.rules import AT_SEPARATORS
 
 
 class Counts:
@@ -39,7 +40,7 @@ class ErrorCounts:
         """The same utterances, counted."""
         for utterance in rescored:
             reference = self._references.of(utterance.utterance.id)
-            words = len(reference.split())
+            words = len(AT_SEPARATORS.words(reference))
             errors = word_errors(reference, [hypothesis.text for hypothesis in utterance.utterance.hypotheses])
             self.best = self.best.plus(errors[utterance.best], words)
             self.first = self.first.plus(errors[0], words)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weft.errors import quoted
 from weft.rescoring.list_lines import Line
+from weft.text.rules import AT_SEPARATORS, text_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,23 @@ class Utterance:
 
 
 def one_space_between(text: str) -> str:
-    """The words of a text with one space between them: hypotheses that differ only in white space become equal."""
-    return " ".join(text.split())
+    """The words of a text with one blank between them: hypotheses that differ only in blanks become equal."""
+    return " ".join(AT_SEPARATORS.words(text))
+
+
+def with_line_ends(utterances: Iterable[Utterance], marker: str) -> Iterator[Utterance]:
+    """The same utterances with a line end in place of every word `marker`; a line end at the end of a text is left out.
+
+    marker: see `weft.text.rules`.
+    """
+    for utterance in utterances:
+        yield replace(utterance, hypotheses=tuple(_with_line_ends(each, marker) for each in utterance.hypotheses))
+
+
+def _with_line_ends(hypothesis: Hypothesis, marker: str) -> Hypothesis:
+    text = text_of(hypothesis.text, marker)
+    removed = AT_SEPARATORS.words(hypothesis.text).count(marker)
+    return replace(hypothesis, text=text, words=hypothesis.words - removed)
 
 
 class DistinctIds:

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from weft.errors import quoted, quoted_names
+from weft.errors import InputError, quoted, quoted_names
 from weft.presentation.records import json_text
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import A_SCORE, LARGEST_SCORE, Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
 from weft.scoring.units import NATS, Unit
+from weft.text.rules import AT_SEPARATORS, normalized
 
 DEEPEST = 100
 """Most levels of arrays and objects in a row, which is written again with further keys."""
@@ -48,9 +49,12 @@ class JsonLayout:
         row = _object(line)
         id: str | int = self._value(line, row, self._id, _Id, f"the id {self._id!r} must be a string or a whole number")
         text: str = self._value(line, row, self._text, str, f"the text {self._text!r} must be a string")
-        text = one_space_between(text)
+        try:
+            text = one_space_between(normalized(text))
+        except InputError as error:
+            raise line.error(str(error)) from None
         acoustic, lm = (self._score(line, row, key) for key in (self._acoustic, self._lm))
-        return str(id), Hypothesis(text, len(text.split()), acoustic, lm, row)
+        return str(id), Hypothesis(text, len(AT_SEPARATORS.words(text)), acoustic, lm, row)
 
     def _score(self, line: Line, row: dict[str, Any], key: str | None) -> float | None:
         if key is None:

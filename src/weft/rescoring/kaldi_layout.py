@@ -14,6 +14,7 @@ from weft.presentation.records import decimal
 from weft.rescoring.hypotheses import Hypothesis, Utterance, gathered, one_space_between
 from weft.rescoring.list_lines import Line, files_of, lines_of
 from weft.rescoring.rescore import RescoredUtterance
+from weft.text.rules import AT_SEPARATORS, SEPARATORS
 
 NBEST_ID = re.compile(r"(\S+)-([0-9]+)")
 
@@ -44,7 +45,7 @@ class KaldiLayout:
                 if match[2] in numbers:
                     raise line.error(f"the hypothesis {quoted(id)} was there before")
                 numbers.add(match[2])
-                words = len(text.split())
+                words = len(AT_SEPARATORS.words(text))
                 yield line, utterance, Hypothesis(text, words, acoustic.nats(id), lm.nats(id), id)
         acoustic.end()
         lm.end()
@@ -57,9 +58,9 @@ class KaldiLayout:
 
 def id_and_text(line: Line) -> tuple[str, str]:
     """The two parts of the line `id words …`; raises InputError for a line that does not begin with an id."""
-    if not line.text or line.text[0].isspace():
+    if not line.text or line.text[0] in SEPARATORS:
         raise line.error("there is no id at its beginning")
-    id, *text = line.text.split(None, 1)
+    id, *text = AT_SEPARATORS.fields(line.text, 1)
     return id, one_space_between(text[0]) if text else ""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from weft.errors import InputError, MissingFileError, quoted
+from weft.errors import InputError, quoted
 from weft.text.decimals import decimal
 from weft.text.lines import read_lines
+from weft.text.paths import exists, missing, user_path
 
 LARGEST_SCORE = 1e15
 """Largest absolute value of a log score: among larger ones a float cannot hold a difference of one nat."""
@@ -55,9 +55,9 @@ def files_of(sources: Sequence[str]) -> Iterator[str]:
     Raises InputError for a folder without files, MissingFileError for a missing file.
     """
     for source in sources:
-        path = Path(source)
-        if source != "-" and not path.exists():
-            raise MissingFileError(f"there is no file {source}")
+        path = user_path(source)
+        if source != "-" and not exists(path):
+            raise missing(path, "file")
         if source == "-" or not path.is_dir():
             yield source
             continue

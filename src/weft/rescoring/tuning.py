@@ -13,6 +13,7 @@ from weft.rescoring.line_search import Interval, best_interval, error_intervals,
 from weft.rescoring.rescore import RescoredUtterance, totals
 from weft.rescoring.weights import TUNED, Weights
 from weft.rescoring.word_errors import WordErrors, word_errors
+from weft.text.rules import AT_SEPARATORS
 
 UNBOUNDED = ("word_weight",)
 """Weights that may be negative; the weight of a model's score may not."""
@@ -35,7 +36,7 @@ class DevelopmentSet:
         """Add an utterance with the word errors of its hypotheses."""
         self.features.append(rescored.features)
         self.errors.append(word_errors(reference, [hypothesis.text for hypothesis in rescored.utterance.hypotheses]))
-        self.words += len(reference.split())
+        self.words += len(AT_SEPARATORS.words(reference))
 
     def with_weights(self, vector: Sequence[float]) -> WordErrors:
         """The word errors of the hypotheses with the highest totals under these weights."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weft.errors import InputError
+from weft.text.rules import AT_SEPARATORS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def word_errors(reference: str, hypotheses: Sequence[str]) -> list[int]:
     Raises InputError when `jiwer` is not installed.
     """
     if not reference:  # older versions of jiwer raise an error
-        return [len(hypothesis.split()) for hypothesis in hypotheses]
+        return [len(AT_SEPARATORS.words(hypothesis)) for hypothesis in hypotheses]
     # Equal hypotheses are aligned once.
     distinct = list(dict.fromkeys(hypotheses))
     jiwer = jiwer_package()

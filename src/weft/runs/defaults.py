@@ -108,6 +108,8 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
 def _choose_split(choices: Choices, text: TextStatistics, valid_given: bool, test_given: bool) -> None:
     length = text.characters if choices.token_unit == "character" else text.words
     pieces = text.lines + text.characters // LONGEST_PIECE
+    if choices.token_unit != "character":
+        pieces = text.pieces or pieces  # a long word is one piece, where a tokenizer of characters can cut it
     if test_given:
         choices.choose("test text is given", test_fraction=0.0)
     if valid_given:

@@ -15,7 +15,7 @@ from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, build_model
 from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, oov_path, text_of, tokens_path
 from weft.runs.defaults import choose_text, choose_training
-from weft.runs.reporting import Reporter, note_skipped
+from weft.runs.reporting import Reporter
 from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
 from weft.text.batches import Blocks
 from weft.text.random_blocks import RandomBlocks
@@ -35,8 +35,11 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
 
     Raises InputError and MissingFileError for texts that cannot be used.
     """
-    texts = open_texts(given["data"], given.get("valid", ()), given.get("test", ()), fetch)
-    note_skipped(reporter, texts.skipped)
+    texts = open_texts(
+        given["data"], given.get("valid", ()), given.get("test", ()), fetch, given.get("line_end_marker", "")
+    )
+    for note in texts.skip_notes():
+        reporter.note(note)
     # A given share, even 0, replaces the validation or test text that a named corpus has.
     replaced: dict[str, Any] = {
         split: None for split in HELD_OUT if f"{split}_fraction" in given and not given.get(split)
@@ -46,10 +49,12 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
         statistics = text_statistics(texts.train.pieces(on_bytes))
     choices = choose_text(given, statistics, texts.valid is not None, texts.test is not None)
     text_config = choices.text_config()
-    texts = split_texts(texts, text_config, statistics.characters)
+    texts = split_texts(texts, text_config, statistics)
     tokenizer = _fitted(texts, text_config, reporter)
     tokenizer.save(folder / TOKENIZER)
     tokens = _write_splits(folder, texts, tokenizer, reporter)
+    for note in texts.notes():
+        reporter.note(note)
     config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
     steps_per_epoch(training_blocks(folder, config.training), config.training)  # raises if the text is too short
     for reason in choices.reasons:

@@ -5,7 +5,7 @@ The command line reports to standard error, since standard output is for results
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -37,13 +37,6 @@ class Reporter(Protocol):
 
     def training(self) -> Progress:
         """The receiver of every training step."""
-
-
-def note_skipped(reporter: Reporter, skipped: Sequence[str]) -> None:
-    """A note with the names of files that were found and not read, if any."""
-    if skipped:
-        more = f" and {len(skipped) - 3:,} more" if len(skipped) > 3 else ""
-        reporter.note(f"not read, because they are empty or binary: {', '.join(skipped[:3])}{more}")
 
 
 def describe_model(model: RNNLM, config: TrainingConfig, optimizer: Optimizer) -> list[str]:

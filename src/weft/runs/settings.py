@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from weft.layers import OutputSettings, Regularization, layer_normalized, time_l
 from weft.layers.output import check_tied
 from weft.layers.stack import layer_sizes, residual_layers
 from weft.runs.recipes import find_recipe
+from weft.text.paths import check_name
 from weft.text.tokenizers.registry import tokenizer_class
 
 ONLY_FUSED = ("threads", "precision")
@@ -56,6 +58,8 @@ def given_settings(
     given.update(overriding)
     if data is not None:
         given.update(check_settings({"data": data}))
+    for name in chain.from_iterable(given.get(text, ()) for text in ("data", "valid", "test")):
+        check_name(name)
     return given
 
 

@@ -97,13 +97,20 @@ class WordAssembler:
             start, end = spans[-1]
             token = self.tokenizer.tokens[self.tokenizer.eos_id]
         else:
-            start, end = _without_white_space(line.text, spans[0][0], spans[-1][1])
+            start, end = self._without_white_space(line.text, spans[0][0], spans[-1][1])
             token = self._word(line.text[start:end], oov)
         text = line.text[start:end]
         return TokenScore(number, position, token, text, start, end, segment.logprob_nats, None, None, oov)
 
     def _word(self, written: str, oov: bool) -> str:
         return UNK if oov else written.lower() if self.tokenizer.lowercase else written
+
+    def _without_white_space(self, text: str, start: int, end: int) -> tuple[int, int]:
+        """The span without white space at its ends; unchanged if it is all white space (unknown to the vocabulary)."""
+        within, separators = text[start:end], self.tokenizer.words.separators
+        if not within.strip(separators):
+            return start, end
+        return start + len(within) - len(within.lstrip(separators)), end - len(within) + len(within.rstrip(separators))
 
 
 def whole_characters(scores: list[TokenScore]) -> list[TokenScore]:
@@ -123,11 +130,3 @@ def whole_characters(scores: list[TokenScore]) -> list[TokenScore]:
                 entropy_reduction_nats=None,
             )
     return joined
-
-
-def _without_white_space(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its ends; unchanged if it is all white space (unknown to the vocabulary)."""
-    within = text[start:end]
-    if not within.strip():
-        return start, end
-    return start + len(within) - len(within.lstrip()), end - len(within) + len(within.rstrip())

@@ -21,6 +21,7 @@ from weft.evaluation.text_readers import Reading
 from weft.scoring.assembling import Line, Numbers, TokenAssembler, WordAssembler
 from weft.scoring.token_score import TokenScore
 from weft.scoring.words import word_pieces
+from weft.text.rules import check_characters, ends_line
 from weft.text.tokenizers.base import Tokenizer
 from weft.text.tokenizers.encoded import Encoded, encode_with_spans
 
@@ -56,14 +57,15 @@ def score_lines(
     batch_size: int | None = None,
     eos: bool = True,
     wanted: Wanted = LOGPROB_ALONE,
+    marker: str = "",
 ) -> Iterator[list[TokenScore]]:
     """The scores of each line, read from a fresh start by the reader that `reading` makes.
 
     batch_size: lines read in parallel, which changes the speed, not the numbers; with 1, the scores of a line are
-    yielded before the next line is read. eos: include the line end. Raises InputError for a size below 1, and for
-    fewer alternatives than 0.
+    yielded before the next line is read. eos: include the line end. marker: a word that ends lines, see
+    `weft.text.rules`. Raises InputError for a size below 1, and for fewer alternatives than 0.
     """
-    scorer = _Scorer(reading, tokenizer, eos, wanted)
+    scorer = _Scorer(reading, tokenizer, eos, wanted, marker)
     encoded = _UntilError(map(scorer.encode, lines))
     taken, kept = tee(encoded)
     rows = scorer.reader.separate((line.encoded.ids for line in taken), tokenizer.eos_id, batch_size)
@@ -79,12 +81,13 @@ def score_running(
     batch_size: int | None = None,
     eos: bool = True,
     wanted: Wanted = LOGPROB_ALONE,
+    marker: str = "",
 ) -> Iterator[list[TokenScore]]:
     """The scores of each line, the lines read as one running text; otherwise as `score_lines`.
 
     Line ends are read even if `eos` excludes them from the scores.
     """
-    scorer = _Scorer(reading, tokenizer, eos, wanted)
+    scorer = _Scorer(reading, tokenizer, eos, wanted, marker)
     encoded = _UntilError(map(scorer.encode, lines))
     taken, kept = tee(encoded)
     ids = (np.array(line.encoded.ids, dtype=np.int64) for line in taken)
@@ -97,10 +100,10 @@ def score_running(
 class _Scorer:
     """Encodes lines and builds their scores, for both ways of reading."""
 
-    def __init__(self, reading: Reading, tokenizer: Tokenizer, eos: bool, wanted: Wanted) -> None:
+    def __init__(self, reading: Reading, tokenizer: Tokenizer, eos: bool, wanted: Wanted, marker: str) -> None:
         if wanted.alternatives < 0:
             raise InputError(f"alternatives must be at least 0, got {wanted.alternatives}")
-        self.tokenizer, self.eos = tokenizer, eos
+        self.tokenizer, self.eos, self.marker = tokenizer, eos, marker
         self.assembler: TokenAssembler | WordAssembler
         pieces = word_pieces(tokenizer) if wanted.words else None
         if pieces is not None:
@@ -116,10 +119,13 @@ class _Scorer:
     def encode(self, text: str | None) -> Line:
         if text is None:
             return NOT_READ
-        encoded = encode_with_spans(self.tokenizer, text)
-        encoded.ids.append(self.tokenizer.eos_id)
-        encoded.oov.append(False)
-        encoded.spans.append((len(text), len(text)))
+        check_characters(text)
+        text = text.rstrip("\r")  # of a line end whose "\n" was taken away
+        encoded = encode_with_spans(self.tokenizer, text, self.marker)
+        if not ends_line(text, self.marker):
+            encoded.ids.append(self.tokenizer.eos_id)
+            encoded.oov.append(False)
+            encoded.spans.append((len(text), len(text)))
         return Line(text, encoded)
 
     def scores(self, number: int, line: Line, numbers: Numbers) -> list[TokenScore]:

@@ -50,4 +50,4 @@ class TokenScore:
     @property
     def is_line_end(self) -> bool:
         """Whether the token is a line end: its text is a line break, or "" at the end of the text."""
-        return self.text in ("", "\n", "\r\n")
+        return not self.text or self.text.endswith("\n")

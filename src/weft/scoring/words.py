@@ -1,8 +1,8 @@
 """Words from tokens: the probability of a word under a model of characters or of byte pairs.
 
-A word ends where white space or the line end follows. That the word ends there is part of the event; otherwise the
-probability of "the" would include that of "then". With B the set of the tokens that begin with white space and of the
-line end,
+A word ends where white space or the line end follows; `weft.text.rules` says which characters that is. That the word
+ends there is part of the event; otherwise the probability of "the" would include that of "then". With B the set of the
+tokens that begin with white space and of the line end,
 
     P(word | before) = P(tokens of the word | before) · P(B | before, tokens of the word) / P(B | before)
 
@@ -72,9 +72,9 @@ class WordPieces:
         self._begin = {self.eos_id}
         self._blank = set()
         for id, token in enumerate(tokenizer.tokens):
-            if id not in special and token[:1].isspace():
+            if id not in special and tokenizer.words.separates(token[:1]):
                 self._begin.add(id)
-                if token.isspace():
+                if tokenizer.words.separates(token):
                     self._blank.add(id)
         self.boundary: NDArray[np.int64] = np.array(sorted(self._begin))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from weft.errors import InputError
 from weft.files import opened, reading
@@ -39,16 +40,21 @@ class ByteSource(Protocol):
 
 def file_source(path: Path) -> ByteSource:
     """The source for a path: `.gz` files are decompressed, and pipes and the like are spooled."""
-    if path.suffix == ".gz":
-        return GzipSource(path)
-    return FileSource(path) if path.is_file() else SpooledSource(str(path), lambda: path.open("rb"))
+    if not path.is_file():
+        return SpooledSource(str(path), lambda: opened(path))
+    return GzipSource(path) if path.suffix == ".gz" else FileSource(path)
 
 
 class FileSource:
-    """A file."""
+    """A file, which must not change between its readings.
+
+    Raises InputError if the file that is read has another identity, size or time of change than at its first reading,
+    or if these change while it is read.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._version: _Version | None = None
         self.name = str(path)
 
     @property
@@ -58,8 +64,28 @@ class FileSource:
 
     def blocks(self) -> Iterator[bytes]:
         with opened(self._path) as file:
+            self._check_version(file)
             while block := file.read(BLOCK_BYTES):
                 yield block
+            self._check_version(file)
+
+    def _check_version(self, file: BinaryIO) -> None:
+        status = os.fstat(file.fileno())
+        version = _Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._version not in (None, version):
+            raise InputError(
+                f"{self.name} changed while it was read: start again when no program writes to it, or read a copy"
+            )
+        self._version = version
+
+
+class _Version(NamedTuple):
+    """What tells a file from the same file after a change."""
+
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
 
 
 class GzipSource(FileSource):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 
 from weft.errors import InputError
 from weft.text.byte_sources import ByteSource, GzipSource
+from weft.text.facts import TextFacts
+from weft.text.rules import BYTE_ORDER_MARK, LONGEST_WORD
 
 LONGEST_PIECE = 1 << 12
-"""Most characters in a piece, not counting its "\\n"."""
+"""Most characters in a piece, not counting its "\\n", unless a word is longer."""
 
 BATCH_CHARACTERS = 1 << 18
 """Approximate number of characters in a batch of pieces."""
@@ -26,8 +29,6 @@ def decoded(source: ByteSource, blocks: Iterator[bytes]) -> Iterator[str]:
     for number, block in enumerate(blocks):
         if number == 0:
             _refuse_other_encodings(name, block)
-            start = len(codecs.BOM_UTF8) if block.startswith(codecs.BOM_UTF8) else 0
-            block = block[start:]
         data += block
         if (zero := data.find(0)) >= 0:
             raise InputError(f"{name} looks binary: there is a zero byte at byte {start + zero} {where}".rstrip())
@@ -61,22 +62,52 @@ def _refuse_other_encodings(name: str, first: bytes) -> None:
             )
 
 
-def pieces_of(texts: Iterator[str]) -> Iterator[str]:
-    """Blocks of text as pieces: lines with their "\\n", and parts of lines longer than LONGEST_PIECE."""
+class Pieces(Iterator[str]):
+    """The pieces of a text: lines with their "\\n", and parts of long lines, which end between two words.
+
+    A reader of lines tells by this type that an element without "\\n" is no line of its own.
+    """
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces  # a loop over the pieces then takes no call of this class for each
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+
+def pieces_of(texts: Iterable[str], facts: TextFacts | None = None) -> Iterator[str]:
+    """Blocks of text as pieces: lines with their "\\n", and parts of lines longer than LONGEST_PIECE.
+
+    facts  receives what is worth a note about the text
+    """
     rest = ""
+    is_line_start = True
+    facts = facts or TextFacts()
     for text in texts:
-        # A "\r" at the end stays in `rest` until the next block shows whether a "\n" follows.
-        *lines, rest = (rest + text).replace("\r\n", "\n").split("\n")
+        facts.add_block(text)
+        text = rest + text
+        *lines, rest = text.split("\n")
+        if "\r" in text:  # in `rest` it stays until the next block shows whether a "\n" follows
+            lines = [line.rstrip("\r") for line in lines]
+        if BYTE_ORDER_MARK in text:
+            *lines, rest = _without_marks([*lines, rest], is_line_start)
+        facts.add_lines(text, len(lines))
         for line in lines:
             if len(line) <= LONGEST_PIECE:
                 yield line + "\n"
             else:
                 yield from _cut(line + "\n")
+        is_line_start = is_line_start or bool(lines)
         if len(rest) > LONGEST_PIECE:
             *parts, rest = _cut(rest)
             yield from parts
-    if rest:
-        yield from _cut(rest.removesuffix("\r") + "\n")
+            is_line_start = is_line_start and not parts
+    if rest := rest.rstrip("\r"):
+        facts.add_lines(rest + "\n", 0)
+        yield from _cut(rest + "\n")
 
 
 def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
@@ -93,16 +124,48 @@ def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
+def cut_anywhere(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces in parts of at most LONGEST_PIECE characters, not counting a "\\n": longer words are cut."""
+    for piece in pieces:
+        if len(piece) <= LONGEST_PIECE:
+            yield piece
+            continue
+        last = (len(piece) - 1 - piece.endswith("\n")) // LONGEST_PIECE * LONGEST_PIECE
+        yield from (piece[start : start + LONGEST_PIECE] for start in range(0, last, LONGEST_PIECE))
+        yield piece[last:]
+
+
+def _without_marks(lines: list[str], is_line_start: bool) -> list[str]:
+    """`lines` without byte-order marks at their beginnings; is_line_start: whether the first one has its beginning."""
+    return [line.lstrip(BYTE_ORDER_MARK) if index or is_line_start else line for index, line in enumerate(lines)]
+
+
 def _cut(line: str) -> Iterator[str]:
-    """A line in parts of at most LONGEST_PIECE characters, not counting its "\\n". Only longer words are cut."""
+    """A line in parts of at most LONGEST_PIECE characters, not counting its "\\n". A longer word is in one part."""
     length = len(line.removesuffix("\n"))
     start = 0
     while length - start > LONGEST_PIECE:
-        window = line[start : start + LONGEST_PIECE + 1]
-        cut = LONGEST_PIECE
-        if not window[-1].isspace():
-            before_last_word = len(window) - len(window.rsplit(None, 1)[-1]) - 1
-            cut = before_last_word if before_last_word > 0 else LONGEST_PIECE
-        yield line[start : start + cut]
-        start += cut
+        end = _last_place(line, start, start + LONGEST_PIECE)
+        if end == start:
+            found, word = _PLACE.search(line, start + LONGEST_PIECE), _NO_BLANK.search(line, start)
+            blanks = word.start() - start if word else length - start
+            end = min(found.start() if found else length, start + LONGEST_WORD + blanks * (blanks < LONGEST_WORD))
+        if end >= length:
+            break
+        yield line[start:end]
+        start = end
     yield line[start:]
+
+
+_NO_BLANK = re.compile(r"[^ \t]")
+_PLACE = re.compile(r"(?<=\S)[ \t]")
+"""Where a line can be cut: white space that ends a word by every rule and for every tokenizer, the first of a run."""
+
+
+def _last_place(line: str, start: int, end: int) -> int:
+    """The last place from `start` + 1 to `end` where the line can be cut, otherwise `start`."""
+    place = end + 1
+    while (place := max(line.rfind(" ", start + 1, place), line.rfind("\t", start + 1, place))) > 0:
+        if not line[place - 1].isspace():
+            return place
+    return start

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from weft.errors import InputError
 from weft.text.corpus import OnBytes
 from weft.text.decoding import LONGEST_PIECE
+from weft.text.rules import LONGEST_WORD
 
 
 class PieceSource(Protocol):
@@ -46,11 +47,17 @@ class Split(NamedTuple):
 
 
 def split_corpus(
-    corpus: PieceSource, total_characters: int, valid_fraction: float, test_fraction: float = 0.0
+    corpus: PieceSource,
+    total_characters: int,
+    valid_fraction: float,
+    test_fraction: float = 0.0,
+    longest_piece: int = LONGEST_PIECE + LONGEST_WORD,
 ) -> Split:
     """Hold out the shares `valid_fraction` and `test_fraction` of the text's characters, at the end of the text.
 
     Each cut is at the first piece that begins at or after the exact share. It is moved if a part would be empty.
+    longest_piece: characters of the longest piece, or an upper bound; near the size of a part, the text is read once
+    more.
 
     Raises InputError if the fractions are out of range or the text has fewer pieces than parts.
     """
@@ -62,7 +69,7 @@ def split_corpus(
     shares = [1 - valid_fraction - test_fraction, *(share for share in (valid_fraction, test_fraction) if share > 0)]
     cuts = [round(total_characters * sum(shares[:number])) for number in range(1, len(shares))]
     # In a part that is longer than any piece, a piece begins. Only for shorter parts must the text be read.
-    if min(shares) * total_characters <= LONGEST_PIECE + 2:
+    if min(shares) * total_characters <= longest_piece + 1:
         cuts = _without_empty_parts(corpus, cuts, total_characters)
     limits = [0, *cuts, total_characters]
     train, *held_out = (Part(corpus, start, stop) for start, stop in pairwise(limits))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weft.text.decoding import batches_of
+from weft.text.rules import AT_SEPARATORS
 from weft.text.tokenizers.base import UNK
 
 MOST_DISTINCT_WORDS = 1 << 18
@@ -18,10 +19,12 @@ class TextStatistics:
 
     characters      Unicode code points, line ends included
     lines           line ends
-    words           sequences of characters between white space
-    letters         characters that are not white space
+    words           number of words, by the rule of new tokenizers
+    letters         characters in words
     distinct_words  different words, at most about MOST_DISTINCT_WORDS
     has_unk         whether some word is a literal `<unk>`
+    pieces          pieces in which the text was read: lines and parts of long lines
+    longest_piece   characters of the longest
     """
 
     characters: int
@@ -30,6 +33,8 @@ class TextStatistics:
     letters: int
     distinct_words: int
     has_unk: bool = False
+    pieces: int = 0
+    longest_piece: int = 0
 
     @property
     def mean_word_length(self) -> float:
@@ -39,12 +44,14 @@ class TextStatistics:
 
 def text_statistics(pieces: Iterable[str]) -> TextStatistics:
     """The statistics of a text, which is read once, in constant memory."""
-    characters = lines = words = letters = 0
+    characters = lines = words = letters = number = longest = 0
     distinct_words: set[str] = set()
     has_unk = False
     for batch in batches_of(pieces):
         text = "".join(batch)
-        found = text.split()
+        found = AT_SEPARATORS.words(text)
+        number += len(batch)
+        longest = max(longest, max(map(len, batch)))
         characters += len(text)
         lines += text.count("\n")
         words += len(found)
@@ -52,4 +59,4 @@ def text_statistics(pieces: Iterable[str]) -> TextStatistics:
         has_unk = has_unk or UNK in found
         if len(distinct_words) < MOST_DISTINCT_WORDS:
             distinct_words.update(found)
-    return TextStatistics(characters, lines, words, letters, len(distinct_words), has_unk)
+    return TextStatistics(characters, lines, words, letters, len(distinct_words), has_unk, number, longest)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.commands.options.text import open_text
+from weft.commands.options.text import open_text, text_pieces
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel
 from weft.run_folder import held_out_texts, oov_path, text_of
@@ -36,9 +36,9 @@ def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None
         with reporter.counting("reading", len(ids)) as on_tokens:
             yield _chunks(ids, oov, on_tokens)
         return
-    corpus = open_text(text, split or "test", reporter)
-    with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
-        yield lm.chunks(corpus.pieces(on_bytes))
+    corpus = open_text(text, split or "test", reporter, lm.config.text.line_end_marker)
+    with text_pieces(corpus, "reading", reporter) as pieces:
+        yield lm.chunks(pieces)
 
 
 def _first_held_out(run: Path) -> str:

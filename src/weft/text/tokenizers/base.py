@@ -21,6 +21,7 @@ from weft.errors import InputError
 from weft.files import write_text_atomically
 from weft.files.digests import PLACE, with_digest
 from weft.text.decoding import batches_of
+from weft.text.rules import AT_SEPARATORS
 from weft.text.tokenizers.encoded import Encoded
 
 UNK = "<unk>"
@@ -29,7 +30,7 @@ FORMAT = 1
 """Version of `tokenizer.json`."""
 
 Unit = Literal["word", "character", "subword"]
-"""What one token is: a word between white space, one Unicode code point, or a part of a word that depends on the
+"""What one token is: a word (see `weft.text.rules`), one Unicode code point, or a part of a word that depends on the
 training text."""
 
 
@@ -62,6 +63,7 @@ class Tokenizer(ABC):
     tokens     display form of every token: `tokens[id]`
     counts     occurrences of every token in the training text: `counts[id]`
     lowercase  whether text is lower-cased before it is split
+    words      the rule by which the words of a text end
     """
 
     kind: ClassVar[str]
@@ -71,6 +73,7 @@ class Tokenizer(ABC):
     eos_id: int
 
     def __init__(self, tokens: Sequence[str], counts: Sequence[int], *, lowercase: bool) -> None:
+        self.words = AT_SEPARATORS
         self.tokens = list(tokens)
         self.counts = list(counts)
         self.lowercase = lowercase
@@ -153,6 +156,8 @@ class Tokenizer(ABC):
             "lowercase": self.lowercase,
             **self._settings(),
         }
+        if self.words.separators is not None:
+            settings["separators"] = self.words.separators
         lines = [f"{_json(key)}: {_json(value)},\n" for key, value in settings.items()]
         rows = ",\n".join(_json(row) for row in zip(self.tokens, self.counts, strict=True))
         write_text_atomically(Path(path), with_digest("{\n" + "".join(lines) + f'"tokens": [\n{rows}\n]\n}}\n'))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from weft.errors import InputError
+from weft.text.rules import check_word_lengths
 from weft.text.tokenizers.base import EOS, Extra, Tokenizer, encode_pieces
 from weft.text.tokenizers.encoded import Encoded, original_spans
 from weft.text.tokenizers.registry import register_tokenizer
@@ -109,6 +110,7 @@ class BpeTokenizer(Tokenizer):
         return ids
 
     def _encoding(self, line: str) -> tokenizers.Encoding:
+        check_word_lengths(line, self.words)
         try:
             return self._pairs.encode(line)
         except TypeError:  # the package raises it for a lone surrogate
@@ -152,6 +154,7 @@ def _write_pieces(pieces: Iterable[str], file: BinaryIO, lowercase: bool) -> int
     """Write every piece after its length in bytes. Returns the number of characters, line ends not counted."""
     characters = 0
     for piece in pieces:
+        check_word_lengths(piece)
         text = piece.lower() if lowercase else piece
         characters += len(text) - text.count("\n")
         data = text.encode("utf-8")

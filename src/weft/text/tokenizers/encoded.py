@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from weft.text.rules import BYTE_ORDER_MARK, line_spans
+
 Span = tuple[int, int]
 """Index of the first character, and of the one after the last."""
 
@@ -30,20 +32,18 @@ class LineEncoder(Protocol):
     def encode_line_with_spans(self, line: str, /) -> Encoded: ...
 
 
-def encode_with_spans(tokenizer: LineEncoder, text: str) -> Encoded:
-    """The tokens of `text` with their spans. Every "\\n" and "\\r\\n" is one `<eos>`, and none is added at the end."""
-    if "\n" not in text:
+def encode_with_spans(tokenizer: LineEncoder, text: str, marker: str = "") -> Encoded:
+    """The tokens of `text` with their spans. Every line end is one `<eos>`, and none is added at the end.
+
+    marker: a word that ends lines, see `weft.text.rules`; its span is empty.
+    """
+    if "\n" not in text and BYTE_ORDER_MARK not in text and not (marker and marker in text):
         return tokenizer.encode_line_with_spans(text)
     whole = Encoded([], [], [])
-    start = 0
-    *ended, last = text.split("\n")
-    for part in ended:
-        line = part.removesuffix("\r")
-        _add(whole, tokenizer.encode_line_with_spans(line), start)
-        end = start + len(part) + 1
-        _add(whole, Encoded([tokenizer.eos_id], [False], [(len(line), len(part) + 1)]), start)
-        start = end
-    _add(whole, tokenizer.encode_line_with_spans(last), start)
+    for start, end, stop, ended in line_spans(text, marker):
+        _add(whole, tokenizer.encode_line_with_spans(text[start:end]), start)
+        if ended:
+            _add(whole, Encoded([tokenizer.eos_id], [False], [(0, stop - end)]), end)
     return whole
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files.json_fields import check_digest, parsed
+from weft.text.rules import AT_SEPARATORS, AT_WHITE_SPACE, WordRule
 from weft.text.tokenizers.base import FORMAT, Tokenizer
 
 Registered = TypeVar("Registered", bound=type[Tokenizer])
@@ -108,9 +109,19 @@ def _tokenizer_from(saved: dict[str, Any]) -> Tokenizer:
     kind = saved["kind"]
     if not isinstance(kind, str) or kind not in TOKENIZERS:
         raise ValueError(_unknown(kind))
-    tokenizer = TOKENIZERS[kind]
-    tokenizer.check_installed()
-    return tokenizer.from_saved(tokens, counts, lowercase, saved)
+    TOKENIZERS[kind].check_installed()
+    tokenizer = TOKENIZERS[kind].from_saved(tokens, counts, lowercase, saved)
+    tokenizer.words = _word_rule(saved)
+    return tokenizer
+
+
+def _word_rule(saved: dict[str, Any]) -> WordRule:
+    """The rule that a saved tokenizer states. Those without one cut at every white space of Unicode."""
+    if "separators" not in saved:
+        return AT_WHITE_SPACE
+    if saved["separators"] != AT_SEPARATORS.separators:
+        raise ValueError(f"its words end at {saved['separators']!r}, which this weft does not know")
+    return AT_SEPARATORS
 
 
 def _unknown(kind: object) -> str:

@@ -1,21 +1,24 @@
-"""The word tokenizer: splits at white space. Ids 0 and 1 are `<unk>` and `<eos>`, then types by descending count."""
+"""The word tokenizer. Ids 0 and 1 are `<unk>` and `<eos>`, then the words of the training text by descending count."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from weft.errors import InputError
+from weft.text.decoding import batches_of
+from weft.text.rules import AT_SEPARATORS, check_word_lengths
 from weft.text.tokenizers.base import EOS, UNK, Tokenizer
 from weft.text.tokenizers.encoded import Encoded
 from weft.text.tokenizers.registry import register_tokenizer
 from weft.text.tokenizers.vocabulary import check_vocab_size, check_vocabulary, most_frequent
 
 MOST_TYPES_COUNTED = 2_000_000
-WORD = re.compile(r"\S+")  # the same words as those of `str.split`
 
 
 @register_tokenizer
@@ -54,20 +57,22 @@ class WordTokenizer(Tokenizer):
         counts = [unknown, lines + literal_eos, *(count for _, count in kept)]
         return cls(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
 
+    def encode(self, text: str) -> list[int]:
+        return list(map(self._ids.get, self._units(text), repeat(self.unk_id)))
+
     def encode_with_oov(self, text: str) -> tuple[list[int], list[bool]]:
-        ids: list[int] = []
-        oov: list[bool] = []
-        for number, line in enumerate(self._normalised(text).split("\n")):
-            if number:
-                ids.append(self.eos_id)
-                oov.append(False)
-            words = line.split()
-            ids += map(self._ids.get, words, repeat(self.unk_id))
-            oov += (word not in self._ids or (word == UNK and not self.unk_in_text) for word in words)
-        return ids, oov
+        units = self._units(text)
+        ids = list(map(self._ids.get, units, repeat(self.unk_id)))
+        if self.unk_in_text:
+            return ids, [id == self.unk_id and unit != UNK for id, unit in zip(ids, units, strict=True)]
+        return ids, [id == self.unk_id for id in ids]
 
     def encode_line_with_spans(self, line: str, /) -> Encoded:
-        return Encoded(*self.encode_with_oov(line), [word.span() for word in WORD.finditer(line)])
+        return Encoded(*self.encode_with_oov(line), self.words.spans(line))
+
+    def encode_many(self, pieces: Sequence[str]) -> NDArray[np.int32]:
+        units = self._units(" ".join(pieces))
+        return np.fromiter(map(self._ids.get, units, repeat(self.unk_id)), dtype=np.int32, count=len(units))
 
     def decoder(self) -> WordDecoder:
         return WordDecoder(self)
@@ -86,7 +91,14 @@ class WordTokenizer(Tokenizer):
         return {"unk_in_text": self.unk_in_text}
 
     def _encode_line(self, line: str) -> list[int]:
-        return list(map(self._ids.get, line.split(), repeat(self.unk_id)))
+        return self.encode(line)
+
+    def _units(self, text: str) -> list[str]:
+        """The words of a text and an `<eos>` for every line end. Raises InputError as `check_word_lengths` does."""
+        text = self._normalised(text)
+        units = self.words.words(text.replace("\n", f" {EOS} "))
+        check_word_lengths(text, self.words)
+        return units
 
 
 class WordDecoder:
@@ -112,11 +124,13 @@ def _count_words(pieces: Iterable[str], lowercase: bool) -> tuple[Counter[str], 
     """Occurrences of every word, the number of words, and the number of line ends."""
     words: Counter[str] = Counter()
     total = lines = rarest = 0
-    for piece in pieces:
-        found = (piece.lower() if lowercase else piece).split()
+    for batch in batches_of(pieces):
+        text = " ".join(batch)
+        found = AT_SEPARATORS.words(text.lower() if lowercase else text)
+        check_word_lengths(text)
         words.update(found)
         total += len(found)
-        lines += piece.count("\n")
+        lines += text.count("\n")
         while len(words) > MOST_TYPES_COUNTED:
             rarest += 1
             words = Counter({word: count for word, count in words.items() if count > rarest})
