@@ -25,7 +25,7 @@ from weft.runs.recipes import find_recipe, recipe_names
 NAVIGATION: dict[str, dict[str, list[str]]] = {
     "index": {
         "Use": [
-            "tutorial", "training", "run-folder", "evaluation", "adaptation", "ngrams", "rescoring",
+            "tutorial", "training", "run-folder", "text", "evaluation", "adaptation", "ngrams", "rescoring",
             "large-vocabularies", "python", "deployment",
         ],
         "Understand": ["layers", "architecture", "kernels"],

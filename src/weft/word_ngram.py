@@ -74,7 +74,7 @@ def unreachable_words(path: str | Path, tokenizer: Tokenizer) -> list[str]:
     if not found:
         return []
     some = ", ".join(map(repr, found[:3])) + (", …" if len(found) > 3 else "")
-    return [f"{len(found):,} words of {path} cannot occur in a text, in which a word ends at NUL: {some}"]
+    return [f"{path}: words that cannot occur in a text, in which a word ends at NUL: {len(found):,} ({some})"]
 
 
 def _has_word(model: NGramModel, word: int) -> Iterator[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import pytest
 from helpers.untrained import TEXT, untrained
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import Scored
-from weft.mixture.members import ArpaMember, Member, RunMember, check_same_tokens, open_member
+from weft.language_model import LanguageModel
+from weft.mixture.members import ArpaMember, Member, RunMember, check_same_tokens, common_marker, open_member
 from weft.mixture.reading import evaluate_mixture, fit, member_nats
 from weft.ngram.discounts import FALLBACK
 from weft.ngram.kneser_ney import estimate
 from weft.text import fit_tokenizer, open_corpus
 from weft.text.corpus import Corpus
+from weft.text.rules import AT_WHITE_SPACE
 from weft.word_ngram import WordNGram
 
 
@@ -125,3 +128,24 @@ def test_a_model_is_a_run_folder_or_an_arpa_file(tmp_path: Path) -> None:
         open_member(tmp_path / "km.arpa")
     with pytest.raises(MissingFileError, match=r"is not a run folder: it has no config\.toml"):
         open_member(tmp_path)
+
+
+def test_models_that_cut_words_differently_refuse_a_text_where_it_matters(tmp_path: Path) -> None:
+    older = ngram(TEXT, "older")
+    older.tokenizer.words = AT_WHITE_SPACE
+    members: list[Member] = [RUN, older]
+    assert evaluate_mixture(members, np.array([0.5, 0.5]), corpus(tmp_path, READ)).disagreeing == 0
+    with pytest.raises(InputError, match=r"the word '10\\xa0km', which older cuts at white space and run does not"):
+        list(member_nats(members, corpus(tmp_path, READ + "you say 10\xa0km\n")))
+    alike: list[Member] = [older, older]
+    assert sum(nats.shape[1] for nats, _ in member_nats(alike, corpus(tmp_path, "10\xa0km\n"))) == 3
+
+
+def test_runs_with_different_markers_need_the_marker_of_the_text() -> None:
+    text = replace(RUN.lm.config.text, line_end_marker="<eos>")
+    lm = LanguageModel(RUN.lm.model, RUN.tokenizer, replace(RUN.lm.config, text=text))
+    marked = RunMember("marked", lm)
+    assert common_marker([marked, NGRAM]) == "<eos>"
+    assert common_marker([NGRAM, NGRAM]) == ""
+    with pytest.raises(InputError, match="give the one of this text with --line-end-marker"):
+        common_marker([RUN, marked])

@@ -168,7 +168,7 @@ def test_lines_that_end_in_a_marker_get_a_note_unless_it_is_the_line_end(tmp_pat
     path = write(tmp_path / "a.txt", "one <eos>\n <eos> two\r\nthree <eos> \t\r\n<eos>\nx<eos>\nfour <eos>")
     corpus = open_corpus([path])
     assert "".join(corpus.pieces()).count("<eos>") == 6
-    assert ["4 lines of" in note and "--line-end-marker '<eos>'" in note for note in corpus.notes()] == [True]
+    assert ["after it: 4;" in note and "--line-end-marker '<eos>'" in note for note in corpus.notes()] == [True]
     marked = open_corpus([path], "<eos>")
     assert list(marked.pieces()) == ["one\n", "\n", "two\n", "three\n", "\n", "x<eos>\n", "four\n"]
     assert marked.notes() == []

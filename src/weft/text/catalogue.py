@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weft.errors import InputError, nearest
+from weft.text.paths import user_path
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def known_corpus(name: str) -> NamedCorpus:
 def data_folders() -> list[Path]:
     """The folders that can contain corpora, in order of search: WEFT_DATA, if it is set, then the cache folder."""
     given = os.environ.get("WEFT_DATA")
-    return ([Path(given).expanduser().absolute()] if given else []) + [_cache_folder()]
+    return ([user_path(given).absolute()] if given else []) + [_cache_folder()]
 
 
 def locate(name: str) -> dict[str, Path] | None:

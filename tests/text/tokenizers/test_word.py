@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.text import encode_pieces, fit_tokenizer, open_corpus
+from weft.errors import CheckpointError
+from weft.text import encode_pieces, fit_tokenizer, load_tokenizer, open_corpus, tokenizer_kinds
 from weft.text.tokenizers import word as word_tokenizer
 
 PTB = Path(os.environ.get("WEFT_DATA", "")) / "ptb"
@@ -68,6 +70,43 @@ def test_rare_types_are_dropped_while_there_are_too_many(monkeypatch: pytest.Mon
     assert tokenizer.vocab_size <= 52
     assert sum(tokenizer.counts) == 5000
     assert tokenizer.counts[2] == 2000
+
+
+def test_words_end_at_blanks_and_a_tokenizer_states_it(tmp_path: Path) -> None:
+    tokenizer = fit_tokenizer("word", ["10\xa0km\u3000c d\x0ce\n"])
+    assert tokenizer.tokens == ["<unk>", "<eos>", "10\xa0km\u3000c", "d\x0ce"]
+    tokenizer.save(tmp_path / "tokenizer.json")
+    saved = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    assert saved["separators"] == "\0\t\n\r "
+    assert load_tokenizer(tmp_path / "tokenizer.json").encode("d\x0ce 10\xa0km") == [3, 0]
+
+
+@pytest.mark.parametrize("kind", tokenizer_kinds())
+def test_a_tokenizer_that_states_no_rule_cuts_at_every_white_space(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "tokenizer.json"
+    new = fit_tokenizer(kind, ["10 km c\n", "10\xa0km\n"], lowercase=True)
+    new.save(path)
+    lines = path.read_text("utf-8").split("\n")
+    path.write_text("\n".join(line for line in lines if not line.startswith(('"separators"', '"digest"'))), "utf-8")
+    old = load_tokenizer(path)
+    assert old.words.words("10\xa0km\x0cc") == ["10", "km", "c"]
+    assert new.words.words("10\xa0km\x0cc") == ["10\xa0km\x0cc"]
+    if kind == "word":
+        ids = [old.id(word) for word in ("10", "km", "c")]
+        assert old.encode("10\xa0KM\u3000c") == old.encode_many(["10\xa0KM", "c"]).tolist() == ids
+        assert old.encode_line_with_spans("10\xa0KM\u3000c").spans == [(0, 2), (3, 5), (6, 7)]
+    old.save(tmp_path / "again.json")
+    assert "separators" not in json.loads((tmp_path / "again.json").read_text("utf-8"))
+
+
+def test_an_unknown_rule_of_words_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    fit_tokenizer("word", ["a\n"]).save(path)
+    saved = json.loads(path.read_text("utf-8"))
+    del saved["digest"]
+    path.write_text(json.dumps({**saved, "separators": " |"}))
+    with pytest.raises(CheckpointError, match=r"its words end at ' \|', which this weft does not know"):
+        load_tokenizer(path)
 
 
 @pytest.mark.skipif(not PTB.is_dir(), reason="WEFT_DATA has no folder ptb")
