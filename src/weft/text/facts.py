@@ -49,7 +49,7 @@ class TextFacts:
         for word, count in self._markers.items():
             if word != marker:
                 notes.append(
-                    f"{name}: lines that end in the word {word}, which is read besides the line end after it: {count:,}; "
-                    f"--line-end-marker '{word}' takes both as one line end"
+                    f"{name}: lines that end in the word {word}, which is read besides the line end after it: "
+                    f"{count:,}; --line-end-marker '{word}' takes both as one line end"
                 )
         return notes
