@@ -39,6 +39,7 @@ PAGES = (
             "weft.scoring.token_score": None,
             "weft.scoring.text_scores": ("Wanted",),
             "weft.evaluation.evaluate": ("Evaluation",),
+            "weft.exporting": None,
         },
     ),
     Page(

@@ -16,6 +16,8 @@ import pytest
 import weft
 
 PACKAGE = Path(weft.__file__).parent
+MODEL_FILE = PACKAGE / "exporting" / "hugging_face" / "modeling_weft.py"
+"""Copied into exported folders, where it must be a single file."""
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 300
 HEAVY = {"jiwer", "matplotlib", "torch", "numba", "rich", "typer", "tokenizers", "numpy"}
@@ -56,7 +58,8 @@ def test_no_command_imports_plotting_or_kernels_before_it_runs() -> None:
 def test_no_module_needs_more_than_the_run_time_dependencies() -> None:
     names = [module.name for module in pkgutil.walk_packages(weft.__path__, "weft.")]
     assert "weft.training.trainer" in names
-    blocked = ["torch", "tokenizers", "jiwer", "pytest", "hypothesis", "array_api_strict", "torch.nn"]
+    blocked = ["torch", "torch.nn", "transformers", "tokenizers", "onnx", "onnxruntime", "jiwer"]
+    blocked += ["pytest", "hypothesis", "array_api_strict"]
     packages_loaded_by(
         f"import importlib\nsys.modules.update(dict.fromkeys({blocked}))\n"
         f"for name in {names}: importlib.import_module(name)"
@@ -114,4 +117,4 @@ def test_the_package_is_marked_as_typed() -> None:
 def test_every_module_has_a_docstring_and_is_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), "no docstring"
-    assert text.count("\n") <= MOST_LINES, "too long: does the module do two things?"
+    assert text.count("\n") <= MOST_LINES or path == MODEL_FILE, "too long: does the module do two things?"

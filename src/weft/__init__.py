@@ -20,6 +20,7 @@ MODULES = (
     "config",
     "errors",
     "evaluation",
+    "exporting",
     "inference",
     "language_model",
     "layers",
