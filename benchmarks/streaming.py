@@ -114,7 +114,7 @@ def onnx_reader_of(session: Any, workload: Workload) -> Reader:
 
     def read(ids: NDArray[np.int64]) -> Any:
         nonlocal state
-        scores, *after = session.run(None, {"ids": ids[None], **state})
+        scores, *after = session.run(None, {"ids": ids, **state})
         state = dict(zip(names, after, strict=True))
         return scores
 
