@@ -26,7 +26,7 @@ NAVIGATION: dict[str, dict[str, list[str]]] = {
     "index": {
         "Use": [
             "tutorial", "training", "run-folder", "text", "evaluation", "adaptation", "ngrams", "rescoring",
-            "large-vocabularies", "python", "deployment",
+            "large-vocabularies", "python", "deployment", "export",
         ],
         "Understand": ["layers", "architecture", "kernels"],
         "Results": ["benchmarks", "recipes"],

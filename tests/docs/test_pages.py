@@ -28,8 +28,10 @@ OTHER_PROGRAMS = {
     "--with",
     "--no-verify",
     "--fail-on-warning",
+    "--model",
+    "--tasks",
 }
-"""Options of the project's scripts and of git that the pages mention."""
+"""Options of the project's scripts, of git and of lm-eval that the pages mention."""
 
 PAGE_IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 

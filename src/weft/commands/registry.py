@@ -42,6 +42,8 @@ COMMANDS = {
     "next": Entry(USE, "next:next_tokens", "Show the likeliest next tokens with their probabilities."),
     "generate": Entry(USE, "generate:generate", "Generate text, token by token."),
     "rescore": Entry(USE, "rescore:rescore_lists", "Rescore n-best lists with a language model."),
+    "export hf": Entry(USE, "export:export_to_hf", "Write a folder that Hugging Face transformers loads."),
+    "export onnx": Entry(USE, "export:export_to_onnx", "Write a graph that ONNX Runtime runs."),
     "ngram train": Entry(NGRAM, "ngram:train_ngram", "Count n-grams of words and write them as an ARPA file."),
     "ngram eval": Entry(NGRAM, "ngram:eval_ngram", "Compute the perplexity of a text under an ARPA file."),
     "mix": Entry(NGRAM, "mix:mix", "Fit the weights of a mixture of models and measure it."),
@@ -49,5 +51,8 @@ COMMANDS = {
     "version": Entry(HELP, "show_help:show_version", "Print the version."),
 }
 
-GROUPS = {"ngram": Entry(NGRAM, "", "Train an n-gram model, or measure a text with one.")}
+GROUPS = {
+    "export": Entry(USE, "", "Write a model in the format of another program."),
+    "ngram": Entry(NGRAM, "", "Train an n-gram model, or measure a text with one."),
+}
 """Commands that only hold other commands."""
