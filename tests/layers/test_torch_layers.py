@@ -12,9 +12,11 @@ from weft.layers import (
     TimeAffine,
     TimeEmbedding,
     TimeGRU,
+    TimeGRUAfter,
     TimeLSTM,
     TimeOutputWithLoss,
     TimeRecurrent,
+    TimeReluRNN,
     TimeRNN,
     TimeSoftmaxWithLoss,
 )
@@ -35,12 +37,14 @@ def check_against(layer: TimeRecurrent, module: Any, blocks: tuple[int, ...], si
     For the GRU torch applies the reset gate after the product, which is the same only where the candidate's matrix is
     diagonal: there the diagonal of its gradient is compared.
     """
-    Wx, Wh, b = layer.params
+    Wx, Wh, b, *vectors = layer.params
     with torch.no_grad():
         module.weight_ih_l0.copy_(torch.tensor(reorder(Wx, blocks, signs).T))
         module.weight_hh_l0.copy_(torch.tensor(reorder(Wh, blocks, signs).T))
         module.bias_ih_l0.copy_(torch.tensor(reorder(b, blocks, signs)))
         module.bias_hh_l0.zero_()
+        for b_h in vectors:  # the last gate's own bias of the product with W_h
+            module.bias_hh_l0[-H:] = torch.tensor(b_h)
     rng = np.random.default_rng(1)
     xs, dhs = rng.normal(size=(N, T, D)), rng.normal(size=(N, T, H))
     state = tuple(rng.normal(size=(N, H)) for _ in layer.cell.state_names)
@@ -57,7 +61,9 @@ def check_against(layer: TimeRecurrent, module: Any, blocks: tuple[int, ...], si
     np.testing.assert_allclose(dxs, torch_xs.grad.numpy(), **close)
     for name, part in zip(layer.cell.state_names, torch_state, strict=True):
         np.testing.assert_allclose(getattr(layer, f"d{name}"), part.grad.numpy()[0], **close)
-    dWx, dWh, db = layer.grads
+    dWx, dWh, db, *dvectors = layer.grads
+    for db_h in dvectors:
+        np.testing.assert_allclose(db_h, module.bias_hh_l0.grad.numpy()[-H:], **close)
     np.testing.assert_allclose(reorder(dWx, blocks, signs).T, module.weight_ih_l0.grad.numpy(), **close)
     np.testing.assert_allclose(reorder(db, blocks, signs), module.bias_ih_l0.grad.numpy(), **close)
     ours, theirs = reorder(dWh, blocks, signs).T, module.weight_hh_l0.grad.numpy()
@@ -89,6 +95,17 @@ def test_time_gru_equals_torch_where_the_reset_gate_commutes() -> None:
     Wh[:, 2 * H :] = np.diag(np.diag(Wh[:, 2 * H :]))
     module = torch.nn.GRU(D, H, batch_first=True).double()
     check_against(TimeGRU(Wx, Wh, b, stateful=True), module, (1, 0, 2), (1, -1, 1))
+
+
+def test_time_relu_rnn_equals_torch() -> None:
+    module = torch.nn.RNN(D, H, nonlinearity="relu", batch_first=True).double()
+    check_against(TimeReluRNN(*parameters(1), stateful=True), module, (0,), (1,))
+
+
+def test_time_gru_after_equals_torch_with_both_biases() -> None:
+    b_h = np.random.default_rng(2).normal(size=H)
+    module = torch.nn.GRU(D, H, batch_first=True).double()
+    check_against(TimeGRUAfter(*parameters(3), stateful=True, b_h=b_h), module, (1, 0, 2), (1, -1, 1))
 
 
 def test_time_embedding_equals_torch() -> None:

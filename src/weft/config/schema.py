@@ -100,7 +100,10 @@ class TextConfig(_Checked):
 class ModelConfig(_Checked):
     """The architecture and regularization of the language model."""
 
-    cell: str = _setting("Recurrent cell: rnn, lstm or gru; or window, a baseline that sees only the last few tokens")
+    cell: str = _setting(
+        "Recurrent cell: rnn, lstm or gru; rnn-relu or gru-after, forms of other libraries; or window, a baseline that "
+        "sees only the last few tokens"
+    )
     window: int = _setting(
         "Number of tokens that the cell 'window' sees", default=4, at_least=1, only_with=("cell", "window")
     )

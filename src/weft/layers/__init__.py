@@ -16,6 +16,7 @@ from weft.layers.cell import Cell
 from weft.layers.dropout import EmbeddingDropout, LockedDropout, TimeDropout, WeightDropout
 from weft.layers.embedding import Embedding, TimeEmbedding, TimeRowEmbedding
 from weft.layers.gru import GRU, TimeGRU
+from weft.layers.gru_after import GRUAfter, TimeGRUAfter
 from weft.layers.layer import Layer
 from weft.layers.layer_norm_cell import LayerNormCell
 from weft.layers.layer_norm_gru import LayerNormGRU, TimeLayerNormGRU
@@ -31,6 +32,7 @@ from weft.layers.output.settings import OutputSettings
 from weft.layers.recurrent import TimeRecurrent
 from weft.layers.regularization import Regularization
 from weft.layers.rnn import RNN, TimeRNN
+from weft.layers.rnn_relu import ReluRNN, TimeReluRNN
 from weft.layers.softmax import SoftmaxWithLoss, TimeSoftmaxWithLoss
 from weft.layers.sparse_gradient import RowGradient
 from weft.layers.stack import Stack
@@ -46,6 +48,7 @@ __all__ = [
     "Cell",
     "Embedding",
     "EmbeddingDropout",
+    "GRUAfter",
     "Layer",
     "LayerNormGRU",
     "LayerNormLSTM",
@@ -55,6 +58,7 @@ __all__ = [
     "OutputLayer",
     "OutputSettings",
     "Regularization",
+    "ReluRNN",
     "RowGradient",
     "SoftmaxWithLoss",
     "Stack",
@@ -64,6 +68,7 @@ __all__ = [
     "TimeDropout",
     "TimeEmbedding",
     "TimeGRU",
+    "TimeGRUAfter",
     "TimeLSTM",
     "TimeLayerNormGRU",
     "TimeLayerNormLSTM",
@@ -71,6 +76,7 @@ __all__ = [
     "TimeOutputWithLoss",
     "TimeRNN",
     "TimeRecurrent",
+    "TimeReluRNN",
     "TimeRowEmbedding",
     "TimeSampledOutputWithLoss",
     "TimeSoftmaxWithLoss",

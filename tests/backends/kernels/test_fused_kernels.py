@@ -25,7 +25,7 @@ from weft.training.running_mean import move_towards
 Floats = Any
 ROUNDING: Any = {"rtol": 1e-4, "atol": 3e-6}
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no fused kernels: {why_not_fused()}")
-every_fused_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+every_fused_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "rnn-relu"])
 SIZES = [(1, 1, 1, 1), (3, 2, 5, 7), (11, 4, 33, 16), (13, 3, 8, 40), (2, 6, 70, 33)]
 
 

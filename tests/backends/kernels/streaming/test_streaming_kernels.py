@@ -21,7 +21,7 @@ from weft.model import RNNLM, ModelState
 
 pytestmark = pytest.mark.skipif(why_not_fused() is not None, reason=f"no kernels: {why_not_fused()}")
 every_format = pytest.mark.parametrize("weights", WEIGHTS)
-every_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+every_cell = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "rnn-relu"])
 ROUNDING: Any = {"rtol": 1e-4, "atol": 2e-5}
 BYTE_ROUNDING: Any = {"rtol": 1e-3, "atol": 3e-4}
 """int8 weights are multiplied with hidden states of 16 bits."""
