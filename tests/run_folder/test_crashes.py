@@ -30,8 +30,10 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 NOT_OF_A_RUN = {"notes.txt": b"mine"}
 
 
-def prepare(folder: Path, content: str) -> None:
+def prepare(folder: Path, content: str, weights: bool = False) -> None:
     write_text_atomically(folder / TOKENIZER, f"the tokenizer of the {content} run\n")
+    if weights:  # those of an imported model
+        write_text_atomically(folder / WEIGHTS, f"the weights of the {content} run\n")
     write_tokens(folder / DATA / "train.safetensors", [], 10, content)
     write_text_atomically(folder / CONFIG, f"weft = '{content}'\n")
 
@@ -71,16 +73,21 @@ def repaired(run: Path) -> Tree:
     return {name: content for name, content in tree_of(run).items() if name.partition("/")[0] not in OF_WRITERS}
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["first run", "over an old run"])
+@pytest.mark.parametrize(
+    ("old", "weights"),
+    [(False, False), (True, False), (True, True)],
+    ids=["first run", "over an old run", "imported over an old run"],
+)
 def test_a_crash_while_a_run_is_replaced_leaves_one_whole(
-    tmp_path: Path, fresh: Callable[[Tree], Path], old: bool
+    tmp_path: Path, fresh: Callable[[Tree], Path], old: bool, weights: bool
 ) -> None:
     run = tmp_path / "run"
     run.mkdir()
     before = whole_run(run, "old") if old else {}
     with recorded(run) as recording, new_run(run) as preparing:
-        prepare(preparing, "new")
+        prepare(preparing, "new", weights)
     after = tree_of(run)
+    assert (WEIGHTS in after) == weights
     kinds = {operation.kind for operation in recording.operations}
     assert kinds >= {"mkdir", "create", "write", "sync", "rename", "rmdir"}
     assert not any(name.partition("/")[0] in OF_WRITERS for name in after)
@@ -98,7 +105,7 @@ def test_a_crash_during_a_recovery_leaves_a_whole_run_too(tmp_path: Path, fresh:
     run.mkdir()
     before = whole_run(run, "old")
     with recorded(run) as recording, new_run(run) as preparing:
-        prepare(preparing, "new")
+        prepare(preparing, "new", weights=True)
     after, again = tree_of(run), 0
     for state in prefix_states(before, recording.operations):
         folder = fresh(state)

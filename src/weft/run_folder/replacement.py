@@ -5,13 +5,15 @@ With the lock of the folder held:
 1. The new run is written into `.preparing/`, every file synced to disk.
 2. `.preparing/` is renamed to `.prepared/`. From this moment on the new run exists, and no longer the old one.
 3. The files of the old run are removed, the configuration first.
-4. The files in `.prepared/` are moved to their places, the configuration last, and the empty folder is removed.
+4. The files in `.prepared/` are moved to their places, the folder of texts first and the configuration last, and the
+   empty folder is removed.
 
-The folder is synced after each of the steps, so a crash of the machine keeps their order. What is found later means:
+The folder is synced after each of the steps and after the first move, so a crash of the machine keeps their order. What
+is found later means:
 
     .preparing/     steps 1 or 2 did not end: it is removed, and the old run is there unchanged
-    .prepared/      steps 3 or 4 did not end: both are done again. A file of the run is of the old one exactly if it is
-                    not one of those in step 4, or if `.prepared/` still contains a new one
+    .prepared/      steps 3 or 4 did not end: they are done again, step 3 only if step 4 has not begun, that is while
+                    `.prepared/` still contains the folder of texts, which is moved first
     .replaced/      left by an earlier version, which moved the old run here: it is moved back if the new one was not
                     complete
 
@@ -49,8 +51,8 @@ from weft.training.checkpoint import remove_temporaries
 
 OF_A_RUN = (CONFIG, TOKENIZER, WEIGHTS, METRICS, CURVE, DATA, CHECKPOINTS, BASELINES, COMPARISON)
 """What a run consists of, in the order in which an old one is removed."""
-OF_A_NEW_RUN = (DATA, TOKENIZER, CONFIG)
-"""What a prepared run consists of, in the order in which it is put in place."""
+OF_A_NEW_RUN = (DATA, TOKENIZER, WEIGHTS, CONFIG)
+"""What a prepared run consists of, in the order in which it is put in place; an imported one has weights."""
 Result = TypeVar("Result")
 
 SECONDS_TO_WAIT = 10.0
@@ -164,15 +166,17 @@ def _recover_as_reader(run: Path) -> None:
 def _put_in_place(run: Path) -> None:
     """Steps 3 and 4, from the beginning or from any point at which they were interrupted."""
     prepared = run / PREPARED
-    for name in OF_A_RUN:
-        if name not in OF_A_NEW_RUN or (prepared / name).exists():
+    if (prepared / OF_A_NEW_RUN[0]).exists():
+        for name in OF_A_RUN:
             _remove(run / name)
-    sync_folder(run)
-    for name in OF_A_NEW_RUN:
-        if (prepared / name).exists():
-            (prepared / name).rename(run / name)
-    for folder in (prepared, run):
-        sync_folder(folder)
+        sync_folder(run)
+    first, *others = OF_A_NEW_RUN
+    for names in ([first], others):
+        for name in names:
+            if (prepared / name).exists():
+                (prepared / name).rename(run / name)
+        for folder in (prepared, run):
+            sync_folder(folder)
     shutil.rmtree(prepared)
     sync_folder(run)
 
