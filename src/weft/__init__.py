@@ -21,6 +21,7 @@ MODULES = (
     "errors",
     "evaluation",
     "exporting",
+    "importing",
     "inference",
     "language_model",
     "layers",

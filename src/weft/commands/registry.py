@@ -31,6 +31,9 @@ class Entry:
 COMMANDS = {
     "demo": Entry(TRAIN, "demo:demo", "Train on a text that comes with Python, and show the result."),
     "train": Entry(TRAIN, "train:train_command", "Train a language model on a text."),
+    "import": Entry(
+        TRAIN, "import_model:import_command", "Import a trained model of PyTorch, of the textbook or of ONNX."
+    ),
     "find-lr": Entry(TRAIN, "find_lr:find_lr", "Suggest a learning rate for a text."),
     "data": Entry(TRAIN, "data:data", "List the named corpora, or fetch one."),
     "recipes": Entry(TRAIN, "recipes:recipes", "List the training recipes, or print one."),

@@ -62,12 +62,16 @@ def _place_of(key: str) -> str:
     return f"; it belongs in [{place}]" if place else ""
 
 
-def write_config(path: Path, config: Config, token_counts: Mapping[str, int] | None = None) -> None:
+def write_config(
+    path: Path, config: Config, token_counts: Mapping[str, int] | None = None, origin: str | None = None
+) -> None:
     """Write every setting of `config` to a TOML file, replacing it atomically.
 
     token_counts  the number of tokens of each text of the run
+    origin        a sentence on what the run was made from, for a comment
     """
-    lines = ["# The resolved configuration of this run.", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
+    about = f"The resolved configuration of this run. {origin or ''}".rstrip()
+    lines = [f"# {about}", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
     written = {section: vars(getattr(config, section)) for section in SECTIONS} | {"tokens": token_counts}
     lines.append(f'digest = "{_settings_digest(written)}"  # of the settings that a resumed run cannot change')
     for section in SECTIONS:

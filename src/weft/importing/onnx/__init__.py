@@ -1,0 +1,1 @@
+"""Files of ONNX: their encoding, their graph, and the language models in them."""

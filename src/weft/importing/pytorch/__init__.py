@@ -1,0 +1,1 @@
+"""Files of PyTorch: their containers, and the models and parameters in them."""
