@@ -33,6 +33,7 @@ MODULES = (
     "run_folder",
     "runs",
     "scoring",
+    "stimuli",
     "streaming_model",
     "text",
     "training",
