@@ -17,7 +17,7 @@ from helpers.command_line import FLAGS, SIZES, OnTerminal, RunWeft, WriteIn, wri
 
 ENCODINGS = ("utf-8", "ascii", "cp1252")
 LINES = 'he said " hi " and é 我 NA \u2028 \x1b[31m \u202e zebra\nNA "\n'
-FORMATS = ("table", "tsv", "jsonl", "kenlm", "srilm", "surprisal")
+FORMATS = ("table", "tsv", "jsonl", "lm-zoo", "kenlm", "srilm", "surprisal")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,9 @@ def test_other_results_are_the_same_bytes_in_every_encoding(
         ("compare", odd, "é.txt", "--baseline", "none", "--sample", 5, "--longest", 2, "--png", "x.png"),
         ("rescore", "nbest", "--format", "jsonl", "--acoustic-key", "am", "--run", odd, "--jsonl"),
         ("eval", "é.txt", "--run", odd),
+        ("tokenize", "--file", "é.txt", "--run", odd),
+        ("unkify", "--file", "é.txt", "--run", odd),
+        ("pairs", "é.txt", "é.txt", "--rows", "pairs", "--run", odd),
         ("info", odd),
         ("data",),
         ("recipes",),
@@ -123,7 +126,7 @@ def test_no_control_of_a_text_reaches_the_terminal(on_terminal: OnTerminal, odd:
     shown = on_terminal(*lines(odd, format), TERM="dumb")
     for control in ("\x1b", "\u202e", "\u2028"):
         assert control not in shown.out + shown.err
-    assert format == "srilm" or "\\x1b[31m" in shown.out or "\\u001b[31m" in shown.out
+    assert format in ("srilm", "lm-zoo") or "\\x1b[31m" in shown.out or "\\u001b[31m" in shown.out
     assert "\\x1b[31m" in shown.err  # among the unknown words
 
 

@@ -25,6 +25,7 @@ GOLDEN = Path(__file__).parent / "golden"
 LAYOUTS = {
     "kenlm": Layout(id_of=IDS.get),
     "srilm": Layout(detail="word", source="words.txt"),
+    "lm-zoo": Layout(),
     "tsv": Layout(),
     "jsonl": Layout(columns=("token", "logprob", "entropy", "oov"), unit=UNITS["10"], modes=("sentence", "running")),
 }

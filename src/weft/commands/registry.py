@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TRAIN, MEASURE, USE, NGRAM = "Train a model", "Measure a text", "Use a model", "N-gram models and mixtures"
-HELP = "Learn about weft"
+STIMULI, HELP = "Psycholinguistic stimuli", "Learn about weft"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ COMMANDS = {
     "score": Entry(MEASURE, "score:score", "Print the log-probability and surprisal of every token or word."),
     "compare": Entry(MEASURE, "compare:compare", "Compare models by perplexity, overall and by context length."),
     "tune": Entry(MEASURE, "tune:tune", "Find the best numbers for --dynamic and --cache."),
+    "syntaxgym": Entry(STIMULI, "syntaxgym:syntaxgym", "Evaluate test suites of SyntaxGym with one or several models."),
+    "pairs": Entry(STIMULI, "pairs:pairs", "Compare the sentences of minimal pairs with one or several models."),
+    "tokenize": Entry(STIMULI, "tokenize:tokenize", "List the tokens of lines of text, as LM-Zoo does."),
+    "unkify": Entry(STIMULI, "tokenize:unkify", "List which tokens of lines of text are unknown, as LM-Zoo does."),
     "next": Entry(USE, "next:next_tokens", "Show the likeliest next tokens with their probabilities."),
     "generate": Entry(USE, "generate:generate", "Generate text, token by token."),
     "rescore": Entry(USE, "rescore:rescore_lists", "Rescore n-best lists with a language model."),

@@ -44,14 +44,14 @@ def tsv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(map(tsv_row, (header, *rows)))
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON on one line, which every reader of lines reads as one.
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON on one line, which every reader of lines reads as one; with `indent` on several, for people.
 
     DEL, C1, the separators of lines and paragraphs, directions of text and surrogates are escaped. Raises InputError
     for a number that is not finite, which JSON cannot hold.
     """
     try:
-        text = json.dumps(_without_signed_zero(value), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_without_signed_zero(value), ensure_ascii=False, allow_nan=False, indent=indent)
     except ValueError:
         raise InputError(f"JSON holds finite numbers only, and there is another one in {value!r:.200}") from None
     return _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -17,10 +17,10 @@ from itertools import groupby
 
 from weft.errors import InputError, quoted
 from weft.rescoring.list_lines import Line, lines_of
+from weft.scoring.formats.lm_zoo import HEADER
 from weft.stimuli.regions import Sentence
 from weft.text.decimals import decimal
 
-HEADER = ("sentence_id", "token_id", "token", "surprisal")
 BOUNDARIES = {"<s>", "</s>", "<eos>", "<bos>", "<|endoftext|>", "[CLS]", "[SEP]", "[EOS]", "[BOS]"}
 """Tokens for the beginning and the end of a sentence."""
 

@@ -10,6 +10,7 @@ from weft.scoring.formats.columns import BY_DEFAULT
 from weft.scoring.formats.jsonl import write_jsonl
 from weft.scoring.formats.kenlm import write_kenlm
 from weft.scoring.formats.layout import DETAILS, Layout, Lines
+from weft.scoring.formats.lm_zoo import write_lm_zoo
 from weft.scoring.formats.srilm import write_srilm
 from weft.scoring.formats.surprisal import write_surprisal
 from weft.scoring.formats.tsv import write_tsv
@@ -38,6 +39,7 @@ FORMATS = {
     "table": Format(table.write_table, columns=table.BY_DEFAULT),
     "tsv": Format(write_tsv, columns=BY_DEFAULT),
     "jsonl": Format(write_jsonl, columns=BY_DEFAULT),
+    "lm-zoo": Format(write_lm_zoo),
     "kenlm": Format(write_kenlm, words=True, detail=True),
     "srilm": Format(write_srilm, words=True, detail=True),
     "surprisal": Format(write_surprisal, words=True, entropy=True),
