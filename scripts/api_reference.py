@@ -66,6 +66,32 @@ PAGES = (
         "Counting, smoothing, ARPA files.",
         {"weft.ngram": None, "weft.word_ngram": None},
     ),
+    Page(
+        "stimuli",
+        "Reference: stimuli",
+        "Test suites of SyntaxGym and minimal pairs.",
+        {
+            "weft.stimuli": ("Accuracy", "bootstrap_interval"),
+            "weft.stimuli.suite": ("Suite", "read_suite", "suite_of"),
+            "weft.stimuli.syntaxgym": (
+                "score_suites",
+                "evaluate_suite",
+                "EvaluatedSuite",
+                "EvaluatedItem",
+                "RegionValues",
+            ),
+            "weft.stimuli.regions": ("ScoredToken",),
+            "weft.stimuli.formula": ("parse_formula", "Formula", "Reference"),
+            "weft.stimuli.alignment": ("read_surprisals", "placed_sentences", "PlacedToken"),
+            "weft.stimuli.pairs": ("Pair", "compare_pairs", "ComparedPair", "Tallies", "Tally"),
+            "weft.stimuli.pair_layouts": (
+                "read_json_pairs",
+                "read_tsv_pairs",
+                "read_aligned_pairs",
+                "read_agreement_pairs",
+            ),
+        },
+    ),
     Page("errors", "Reference: errors", "What weft raises.", {"weft.errors": None}),
 )
 
