@@ -33,11 +33,12 @@ PAGES = (
         "Reference: language models",
         "Training, loading and using a language model.",
         {
-            "weft": ("train", "load", "LanguageModel"),
+            "weft": ("train", "load", "LanguageModel", "score_frame"),
             "weft.inference.text_state": None,
             "weft.inference.sampling": None,
             "weft.scoring.token_score": None,
             "weft.scoring.text_scores": ("Wanted",),
+            "weft.tables": ("StudyColumns", "region_figure", "save_figure"),
             "weft.evaluation.evaluate": ("Evaluation",),
             "weft.exporting": None,
         },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weft.submodules import import_submodule
 from weft.version import __version__
 
-__all__ = ["LanguageModel", "__version__", "load", "load_state", "train"]
+__all__ = ["LanguageModel", "__version__", "load", "load_state", "score_frame", "train"]
 
 MODULES = (
     "adaptation",
@@ -35,6 +35,7 @@ MODULES = (
     "scoring",
     "stimuli",
     "streaming_model",
+    "tables",
     "text",
     "training",
     "visualization",
@@ -45,6 +46,7 @@ MODULES = (
 if TYPE_CHECKING:
     from weft.language_model import LanguageModel, load, load_state
     from weft.runs.train import train
+    from weft.tables.frame import score_frame
 
 
 def __getattr__(name: str) -> Any:
@@ -56,6 +58,10 @@ def __getattr__(name: str) -> Any:
         from weft.runs.train import train
 
         return train
+    if name == "score_frame":
+        from weft.tables.frame import score_frame
+
+        return score_frame
     return import_submodule(__name__, name)
 
 

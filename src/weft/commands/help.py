@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from typer.core import TyperCommand, TyperGroup
 
 ARGUMENTS, OPTIONS = "Arguments", "Options"
-TEXT, OUTPUT, ADAPTATION, SPEED = "Text", "Output", "Adaptation to the text", "Speed and precision"
+TEXT, OUTPUT, TABLE = "Text", "Output", "Tables"
+ADAPTATION, SPEED = "Adaptation to the text", "Speed and precision"
 """Headings that several commands share."""
 
 _EXAMPLES = "\n\nExamples:\n"

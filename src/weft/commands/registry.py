@@ -40,6 +40,7 @@ COMMANDS = {
     "info": Entry(TRAIN, "info:info", "Show the settings, parameters and history of a run."),
     "eval": Entry(MEASURE, "eval:evaluate_text", "Compute the perplexity of a text."),
     "score": Entry(MEASURE, "score:score", "Print the log-probability and surprisal of every token or word."),
+    "plot-regions": Entry(MEASURE, "plot_regions:plot_regions", "Draw the mean surprisal by region and condition."),
     "compare": Entry(MEASURE, "compare:compare", "Compare models by perplexity, overall and by context length."),
     "tune": Entry(MEASURE, "tune:tune", "Find the best numbers for --dynamic and --cache."),
     "syntaxgym": Entry(STIMULI, "syntaxgym:syntaxgym", "Evaluate test suites of SyntaxGym with one or several models."),

@@ -16,11 +16,13 @@ from weft.commands.options.declaration import choice_option, option, with_option
 from weft.commands.options.run import RunOption, chosen_run
 from weft.commands.options.score_options import ON_ERROR, ScoreOptions
 from weft.commands.options.score_pictures import HtmlOption, PngOption, score_pictures, wanted_for_page
+from weft.commands.options.score_tables import TableOptions
 from weft.commands.options.speed import KernelsOption, OptionalBatchSize, ThreadsOption, kernels_for_lines
 from weft.commands.options.text import MarkerOption, with_marker
 from weft.commands.options.unknown import UnknownWords
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.weights import WeightsOption, with_weights
+from weft.commands.score_table import TableReading, score_table
 from weft.errors import InputError, WeftError
 from weft.language_model import LanguageModel, load
 from weft.presentation.streams import error, note, write
@@ -34,10 +36,15 @@ from weft.text.rules import lines_of
 @with_options
 def score(
     output: ScoreOptions,
+    table: TableOptions,
     adaptation: AdaptationOptions,
     lines: Annotated[
         list[str] | None,
-        typer.Argument(metavar="LINE", help="Lines of text.  [default: those of --file]", show_default=False),
+        typer.Argument(
+            metavar="LINE",
+            help="Lines of text; with --text-column, a table.  [default: those of --file]",
+            show_default=False,
+        ),
     ] = None,
     run: RunOption = None,
     file: Annotated[str, option("A file of lines; '-' is standard input.", "--file", "-f", metavar="FILE")] = "-",
@@ -64,7 +71,18 @@ def score(
       weft score "The cat sat on the mat."
       weft score --file my.txt --format tsv > scores.tsv
       weft score --file my.txt --running --html my.html
+      weft score items.csv --text-column sentence --layout wide
     """
+    if table.text_column is not None:
+        table_file = _table(lines, file, for_lines=html is not None or png is not None or on_error != "stop")
+        at_least_one(batch_size=batch_size)
+        adaptation.check(weights, batch_size=batch_size)
+        folder = chosen_run(run)
+        lm = with_weights(with_marker(load(folder), line_end_marker), weights)
+        reading = TableReading(lm, batch_size, eos, kernels, threads, lambda lm: adaptation.adapted(lm, folder))
+        score_table(table_file, table, output, reading)
+        return
+    table.check_unused()
     if lines and file != "-":
         raise InputError("lines are given as arguments and with --file; give them once")
     if output.both and (html or png):
@@ -100,6 +118,15 @@ def score(
         unknown.report()
     for fact in facts.notes(name_of(file), marker):
         note(fact)
+
+
+def _table(given: list[str] | None, file: str, for_lines: bool) -> str:
+    """The name of the table. for_lines: whether options are given that are for lines alone."""
+    if for_lines:
+        raise InputError("--html, --png and --on-error are for lines of text, not for tables")
+    if given and (len(given) > 1 or file != "-"):
+        raise InputError("with --text-column one table is scored: name one file, and no lines")
+    return given[0] if given else file
 
 
 def _lines(given: list[str] | None, file: str, skip: bool, facts: TextFacts) -> Iterator[str | None]:

@@ -31,6 +31,7 @@ from weft.inference.text_state import TextState
 from weft.model import RNNLM, Steps
 from weft.scoring.text_scores import LOGPROB_ALONE, Wanted, score_lines, score_running
 from weft.scoring.token_score import TokenScore
+from weft.tables.frame import frame_of_lines
 from weft.text.given import Text, given_lines, given_pieces, given_text
 from weft.text.rules import normalized
 from weft.text.tokenizers.base import Tokenizer
@@ -138,6 +139,22 @@ class LanguageModel:
         """As `score_lines`, with the lines read as one running text in which every line end is an `<eos>`."""
         given = given_lines(lines, gaps=True)
         return score_running(self.reading, self.tokenizer, given, batch_size, eos, wanted, self._marker)
+
+    def to_frame(
+        self,
+        lines: str | Iterable[str | None],
+        layout: str | None = None,
+        *,
+        library: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """The scores of a text, or of lines each read from a fresh start, in a data frame of pandas or polars.
+
+        layout, options: as for `weft.score_frame`. library: "pandas" or "polars"; None: pandas if it is installed, or
+        else polars. The lines are in the column "sentence". Raises InputError as `weft.score_frame` does, and if the
+        library is not installed.
+        """
+        return frame_of_lines(self, lines, library, layout=layout, **options)
 
     def perplexity(self, text: Text, eos: bool = True) -> float:
         """exp(mean nats per token) of the text, read as one running text; raises InputError if it has no token.
