@@ -108,6 +108,18 @@ def test_long_rows_name_the_region_of_each_token() -> None:
     assert [None if pandas.isna(name) else name for name in found["region"]] == [None, "verb", None, None, None]
 
 
+def test_word_numbers_of_a_column_with_missing_values_are_numbers(library: Any) -> None:
+    frame = library.DataFrame({"sentence": ["you say hello ."] * 3, "critical": [2.0, None, float("nan")]})
+    found = rows(weft.score_frame(untrained("word"), frame, regions="numbers:critical"))
+    assert [row["words"] for row in found] == ["say", None, None]
+
+
+def test_word_numbers_in_lists_are_read(library: Any) -> None:
+    frame = library.DataFrame({"sentence": ["you say hello ."], "critical": [[2, 4]]})
+    found = weft.score_frame(untrained("word"), frame, regions="numbers:critical")
+    assert found["words"].to_list() == ["say", "."]
+
+
 def test_unknown_words_leave_sums_undefined_on_request() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"sentence": ["[say] [foo]"]})
@@ -168,6 +180,13 @@ def test_what_cannot_be_is_refused(settings: dict[str, Any], said: str) -> None:
     frame = pandas.DataFrame({"item": [1], "sentence": ["a"]})
     with pytest.raises(InputError, match=said):
         weft.score_frame(untrained("word"), frame, **settings)
+
+
+def test_two_columns_of_the_name_are_refused() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([["a", "b"]], columns=["sentence", "sentence"])
+    with pytest.raises(InputError, match="there are 2 columns 'sentence'"):
+        weft.score_frame(untrained("word"), frame)
 
 
 def test_other_objects_are_no_frames() -> None:

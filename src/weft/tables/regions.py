@@ -13,6 +13,7 @@ none. Equal names of words that follow each other are one region. Words are what
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class RegionMarks:
             return cls(lambda text, row: read_text(text))
         if name in _IN_COLUMN and column:
             read = _IN_COLUMN[name]
-            return cls(lambda text, row: Sentence(text, tuple(read(text, row.get(column)))), column)
+            return cls(lambda text, row: Sentence(text, tuple(read(text, _plain(row.get(column))))), column)
         raise InputError(
             f"regions must be one of {', '.join(KINDS)}, got {quoted(kind)}{nearest(name, [*_IN_TEXT, *_IN_COLUMN])}"
         )
@@ -178,6 +179,15 @@ def of_word_names(text: str, given: Any) -> Iterator[Region]:
 _NUMBERS_APART = re.compile(r"[\s,;]+")
 _IN_TEXT: dict[str, Callable[[str], Sentence]] = {"brackets": bracketed, "bars": barred}
 _IN_COLUMN: dict[str, Callable[[str, Any], Iterator[Region]]] = {"numbers": of_word_numbers, "names": of_word_names}
+
+
+def _plain(cell: Any) -> Any:
+    """A cell without the types of libraries: arrays as lists, 3.0 as 3, NaN as None."""
+    if hasattr(cell, "tolist"):
+        cell = cell.tolist()
+    if isinstance(cell, float):
+        return None if math.isnan(cell) else int(cell) if cell.is_integer() else cell
+    return [_plain(item) for item in cell] if isinstance(cell, list) else cell
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:

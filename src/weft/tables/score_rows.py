@@ -94,7 +94,9 @@ class TableScorer:
 
 
 def check_column(name: str, columns: Sequence[str]) -> None:
-    """Raise InputError if `name` is not among `columns`."""
+    """Raise InputError if `name` is not among `columns`, or more than once."""
+    if columns.count(name) > 1:
+        raise InputError(f"there are {columns.count(name)} columns {quoted(name)}: rename all but one")
     if name not in columns:
         shown = ", ".join(map(quoted, columns[:12])) + (", …" if len(columns) > 12 else "")
         raise InputError(f"there is no column {quoted(name)}{nearest(name, columns)}; there are {shown}")
