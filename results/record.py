@@ -23,10 +23,14 @@ from weft.config.toml import read_toml
 from weft.errors import InputError, MissingFileError
 from weft.files import write_text_atomically
 from weft.run_folder import CONFIG, CURVE, METRICS
-from weft.runs.recipes import TEST_BITS, TEST_PERPLEXITY, Recipe
+from weft.runs.recipes import TEST_BITS, TEST_BITS_PER_CHARACTER, TEST_PERPLEXITY, Recipe
 
 RECORD, RECIPE = "result.json", "recipe.toml"
-ROWS = {TEST_PERPLEXITY: "perplexity_including_oov", TEST_BITS: "bits_per_token"}
+ROWS = {
+    TEST_PERPLEXITY: "perplexity_including_oov",
+    TEST_BITS: "bits_per_token",
+    TEST_BITS_PER_CHARACTER: "bits_per_character",
+}
 """The row of `weft eval` by measure."""
 
 

@@ -25,8 +25,8 @@ from weft.runs.recipes import find_recipe, recipe_names
 NAVIGATION: dict[str, dict[str, list[str]]] = {
     "index": {
         "Use": [
-            "tutorial", "training", "run-folder", "text", "evaluation", "adaptation", "ngrams", "rescoring",
-            "large-vocabularies", "python", "deployment", "export",
+            "tutorial", "training", "import", "run-folder", "text", "evaluation", "tables", "psycholinguistics",
+            "adaptation", "ngrams", "rescoring", "large-vocabularies", "python", "deployment", "export",
         ],
         "Understand": ["layers", "architecture", "kernels"],
         "Results": ["benchmarks", "recipes"],

@@ -15,5 +15,9 @@ class Loss(NamedTuple):
         """The loss of both texts together."""
         return Loss(self.nats + other.nats, self.tokens + other.tokens)
 
+    def over(self, units: int) -> Loss:
+        """The same sum over another number of units, such as the characters of the text."""
+        return Loss(self.nats, units)
+
 
 NOTHING = Loss(0.0, 0)

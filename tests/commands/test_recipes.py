@@ -78,14 +78,14 @@ def test_the_result_is_compared_with_the_expected_figure(
     assert f"reached {value:.4g}, {how}: training" in run_weft("train", "--recipe", "small", "--overwrite").out
 
 
-@pytest.mark.parametrize("measure", ["test perplexity", "test bits per token"])
+@pytest.mark.parametrize("measure", ["test perplexity", "test bits per token", "test bits per character"])
 def test_the_measure_is_computed_on_its_text(run_weft: RunWeft, recipes: Path, measure: str) -> None:
     write(recipes, measure, 2)
     answer = run_weft("train", "--recipe", "small")
     fields = dict(
         line.split("\t") for line in run_weft("eval", "--split", "test", "--run", "runs/small").out.splitlines()[1:]
     )
-    expected = {"test perplexity": "perplexity_including_oov", "test bits per token": "bits_per_token"}[measure]
+    expected = measure.removeprefix("test ").replace(" ", "_").replace("perplexity", "perplexity_including_oov")
     assert reached(answer.out) == pytest.approx(float(fields[expected]), rel=1e-3)
 
 
@@ -202,7 +202,8 @@ def variant(**changed: str) -> str:
         (TABLE.replace("tolerance = 1", ""), "the table [recipe] lacks 'tolerance'"),
         (
             TABLE.replace("test perplexity", "joy"),
-            "measure must be one of test perplexity, test bits per token, training perplexity, got 'joy'",
+            "measure must be one of test perplexity, test bits per token, test bits per character, "
+            "training perplexity, got 'joy'",
         ),
         (
             TABLE + "minuets = 3",

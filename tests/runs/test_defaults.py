@@ -137,6 +137,10 @@ def test_every_choice_is_explained_in_one_line_that_begins_with_it(words: int) -
         (statistics(words=30_000, letters_a_word=40), "char"),
         (text_statistics(["我们在这里写了很长的一行中文文字没有空格\n"] * 50_000), "char"),
         (text_statistics(["the cat sat on the mat and it was warm\n"] * 5_000), "word"),
+        (text_statistics(["the cat , mr. john , sat on the mat , and it was warm .\n"] * 5_000), "word"),
+        (text_statistics(['The cat sat on the mat (so it "seemed"), and it was warm.\n'] * 5_000), "text"),
+        (text_statistics(["the <unk> cat, sat, on the mat, warm\n"] * 5_000), "word"),
+        (text_statistics(["The cat, warm.\n"]), "char"),
     ],
 )
 def test_tokens_are_words_if_there_are_enough_of_them(text: TextStatistics, tokenizer: str) -> None:

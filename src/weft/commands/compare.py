@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.evaluation_rows import evaluation_rows, note_on_unknown_words
 from weft.commands.options.completion import completing, runs_here
 from weft.commands.options.declaration import choice_option, option, whole_number_option
 from weft.commands.options.run import chosen_run
@@ -37,6 +38,7 @@ from weft.runs.reporting import OnStream
 FORMATS = ("table", "tsv")
 NUMBERS = (
     "tokens", "oov_tokens", "nats_per_token", "bits_per_token", "perplexity_including_oov", "perplexity_excluding_oov",
+    "bits_per_character", "bits_per_byte", "perplexity_per_word",
 )  # fmt: skip
 """The rows of `weft eval` that are columns here."""
 
@@ -116,7 +118,10 @@ def compare(
                 f"{scorer.name}: scoring {len(tokens.ids):,} tokens, and {len(tokens.positions):,} by their context"
             )
             with kernels_of(lm):
-                measured.append(measure(scorer, tokens))
+                losses = measure(scorer, tokens)
+            measured.append(replace(losses, whole=replace(losses.whole, size=chunks.size)))
+    if (unknown := note_on_unknown_words(measured[0].whole)) is not None:
+        reporter.note(unknown)
     try:
         print_table(measured) if shown == "table" else print_tsv(measured)
     finally:  # the picture is drawn even if the reader of standard output has closed it
@@ -183,7 +188,7 @@ def print_tsv(measured: Sequence[Measured]) -> None:
 
 def _row(name: str, text: str, context: str, evaluation: Evaluation) -> tuple[str, ...]:
     found = dict(evaluation_rows(evaluation))
-    return (name, text, context, *(found[column] for column in NUMBERS))
+    return (name, text, context, *(found.get(column, "") for column in NUMBERS))
 
 
 def print_table(measured: Sequence[Measured]) -> None:
@@ -195,6 +200,9 @@ def print_table(measured: Sequence[Measured]) -> None:
         known = [model.whole.perplexity_without_oov for model in measured]
         shown = ["" if value is None else f"{value:,.2f}" for value in known]
         rows.append(Row([f"… without the {whole.oov_loss.tokens:,} OOV", *shown]))
+    per_character = [model.whole.bits_per_character for model in measured]
+    if None not in per_character:
+        rows.append(Row(["… in bits per character", *(f"{value:,.4f}" for value in per_character)]))
     rows[-1] = Row(rows[-1].fields, ends_section=True)
     rows += [
         _perplexities(f"{length:,}", [model.by_context[length] for model in measured])

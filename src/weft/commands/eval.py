@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from weft.commands.evaluation_rows import evaluation_rows
+from weft.commands.evaluation_rows import evaluation_rows, note_on_unknown_words
 from weft.commands.help import SPEED
 from weft.commands.options.adaptation import AdaptationOptions
 from weft.commands.options.declaration import whole_number_option, with_options
@@ -23,7 +24,7 @@ from weft.commands.options.weights import WeightsOption, with_weights
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel, load
 from weft.loss import NOTHING
-from weft.presentation.streams import write_rows
+from weft.presentation.streams import note, write_rows
 
 
 @with_options
@@ -62,6 +63,9 @@ def evaluate_text(
     unigram = _Unigram(lm)
     with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = adaptation.adapted(lm, folder).evaluate_chunks(unigram.counting(chunks), batch_size, bptt)
+    result = replace(result, size=chunks.size)
+    if (unknown := note_on_unknown_words(result)) is not None:
+        note(unknown)
     write_rows(*evaluation_rows(result, unigram.loss))
 
 

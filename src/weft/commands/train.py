@@ -56,7 +56,7 @@ def train_command(
     write_text("".join(f"{line}\n" for line in summary(trained, losses)))
     if followed:
         changed = followed.changed(_compared_settings(followed, given, trained))
-        write_text(_verdict(followed, changed, measured(followed.measure, losses)) + "\n")
+        write_text(_verdict(followed, changed, measured(followed.measure, losses, run)) + "\n")
         for line in [] if changed else _variants(followed, run):
             note(line)
 

@@ -14,6 +14,7 @@ from weft.config.schema import CHANGEABLE, FIELDS, SECTIONS, Config, check_setti
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
 from weft.files.digests import digest_of
+from weft.text.size import SIZE_UNITS, TextSize
 from weft.version import __version__
 
 if sys.version_info >= (3, 11):
@@ -39,7 +40,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _settings_of(path: Path, tables: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for section, values in tables.items():
-        if section in ("format", "weft", "digest", "tokens", "recipe"):
+        if section in ("format", "weft", "digest", "tokens", *SIZE_UNITS, "recipe"):
             continue
         if section not in SECTIONS:
             known = ", ".join(SECTIONS)
@@ -63,16 +64,24 @@ def _place_of(key: str) -> str:
 
 
 def write_config(
-    path: Path, config: Config, token_counts: Mapping[str, int] | None = None, origin: str | None = None
+    path: Path,
+    config: Config,
+    token_counts: Mapping[str, int] | None = None,
+    sizes: Mapping[str, TextSize] | None = None,
+    origin: str | None = None,
 ) -> None:
     """Write every setting of `config` to a TOML file, replacing it atomically.
 
     token_counts  the number of tokens of each text of the run
+    sizes         the size of each text
     origin        a sentence on what the run was made from, for a comment
     """
     about = f"The resolved configuration of this run. {origin or ''}".rstrip()
     lines = [f"# {about}", f"format = {FORMAT}", f"weft = {_toml(__version__)}"]
-    written = {section: vars(getattr(config, section)) for section in SECTIONS} | {"tokens": token_counts}
+    counts: dict[str, Mapping[str, int] | None] = {"tokens": token_counts}
+    if sizes:
+        counts |= {unit: {split: getattr(size, unit) for split, size in sizes.items()} for unit in SIZE_UNITS}
+    written = {section: vars(getattr(config, section)) for section in SECTIONS} | counts
     lines.append(f'digest = "{_settings_digest(written)}"  # of the settings that a resumed run cannot change')
     for section in SECTIONS:
         lines += ["", f"[{section}]"]
@@ -83,8 +92,9 @@ def write_config(
                 lines.append(f"# {item.name}: {item.metadata['help']}")
             else:
                 lines.append(f"{item.name} = {_toml(value)}")
-    if token_counts is not None:
-        lines += ["", "[tokens]", *(f"{split} = {count}" for split, count in token_counts.items())]
+    for unit, table in counts.items():
+        if table is not None:
+            lines += ["", f"[{unit}]", *(f"{split} = {count}" for split, count in table.items())]
     write_text_atomically(path, "\n".join(lines) + "\n")
 
 
@@ -106,11 +116,24 @@ def read_token_counts(path: Path) -> dict[str, int] | None:
 
     Raises CheckpointError if the numbers are damaged, and otherwise as `read_config` does.
     """
-    counts = read_toml(path).get("tokens")
+    return _counts(path, read_toml(path), "tokens")
+
+
+def read_text_sizes(path: Path) -> dict[str, TextSize]:
+    """The size of each text of the run; none in a file of an earlier version. Raises as `read_token_counts` does."""
+    tables = read_toml(path)
+    counts = [_counts(path, tables, unit) or {} for unit in SIZE_UNITS]
+    if any(table.keys() != counts[0].keys() for table in counts):
+        raise CheckpointError(f"{path} is damaged: the tables {', '.join(SIZE_UNITS)} should have the same texts")
+    return {split: TextSize(*(table[split] for table in counts)) for split in counts[0]}
+
+
+def _counts(path: Path, tables: Mapping[str, Any], unit: str) -> dict[str, int] | None:
+    counts = tables.get(unit)
     if counts is None:
         return None
     if not isinstance(counts, dict) or not all(type(count) is int and count >= 0 for count in counts.values()):
-        raise CheckpointError(f"{path} is damaged: [tokens] should have a number of tokens for each text")
+        raise CheckpointError(f"{path} is damaged: [{unit}] should have a number of {unit} for each text")
     return dict(counts)
 
 
@@ -122,7 +145,8 @@ def _settings_digest(tables: Mapping[str, Any]) -> str:
         for name, value in tables.get(section, {}).items()
         if name not in CHANGEABLE and value is not None
     }
-    return digest_of(json.dumps([fixed, tables.get("tokens")], sort_keys=True))
+    sizes = [tables[unit] for unit in SIZE_UNITS if unit in tables]
+    return digest_of(json.dumps([fixed, tables.get("tokens"), *sizes], sort_keys=True))
 
 
 def check_unchanged(path: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.evaluation.perplexity import perplexity
+from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.readers import Ids, LogProbabilities, Numbers
 from weft.evaluation.running_text import read_running_text, running_text
 from weft.loss import NOTHING, Loss
 from weft.model import RNNLM, ModelState
+from weft.text.size import TextSize
 
 Scored = tuple[NDArray[Any], NDArray[np.bool_]]
 """Some tokens of a text in order: ln P in nats (L,), and the marks of words outside the vocabulary (L,)."""
@@ -21,13 +22,19 @@ Scored = tuple[NDArray[Any], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """loss: of all tokens. oov_loss: the part of it from words outside the vocabulary."""
+    """The loss of a text.
+
+    loss      of all tokens
+    oov_loss  the part of it from words outside the vocabulary
+    size      of the text in characters, bytes and words; None if it is unknown
+    """
 
     loss: Loss
     oov_loss: Loss
+    size: TextSize | None = None
 
     def plus(self, other: Evaluation) -> Evaluation:
-        """The loss of both texts together."""
+        """The loss of both texts together, whose size is unknown."""
         return Evaluation(self.loss.plus(other.loss), self.oov_loss.plus(other.oov_loss))
 
     @property
@@ -41,6 +48,25 @@ class Evaluation:
         nats = max(0.0, self.loss.nats - self.oov_loss.nats)  # the difference of two rounded sums
         known = Loss(nats, self.loss.tokens - self.oov_loss.tokens)
         return perplexity(known) if known.tokens else None
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """Cross-entropy in bits per character of the text; None if its size is unknown.
+
+        An unknown word counts with the probability of `<unk>`, without its letters, so with such words this is a lower
+        bound. It compares models with different tokenizers, and so do the two below.
+        """
+        return mean_bits(self.loss.over(self.size.characters)) if self.size else None
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Cross-entropy in bits per byte of the text in UTF-8; None if its size is unknown."""
+        return mean_bits(self.loss.over(self.size.bytes)) if self.size else None
+
+    @property
+    def perplexity_per_word(self) -> float | None:
+        """exp(nats per word between white space or line end), whatever the tokens; None if the size is unknown."""
+        return perplexity(self.loss.over(self.size.words)) if self.size else None
 
 
 def token_nats(

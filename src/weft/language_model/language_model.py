@@ -34,6 +34,7 @@ from weft.scoring.token_score import TokenScore
 from weft.tables.frame import frame_of_lines
 from weft.text.given import Text, given_lines, given_pieces, given_text
 from weft.text.rules import normalized
+from weft.text.size_counter import SizeCounter
 from weft.text.tokenizers.base import Tokenizer
 
 
@@ -170,7 +171,9 @@ class LanguageModel:
         Every line end is an `<eos>`. The numbers depend neither on `batch_size` nor on `bptt`, and memory does not grow
         with the text.
         """
-        return self.evaluate_chunks(self.chunks(given_pieces(text, self._marker)), batch_size, bptt)
+        counter = SizeCounter()
+        pieces = counter.counting(given_pieces(text, self._marker))
+        return replace(self.evaluate_chunks(self.chunks(pieces), batch_size, bptt), size=counter.size)
 
     def evaluate_chunks(
         self,

@@ -1,6 +1,6 @@
 """The run folder: all files of a run, readable without weft.
 
-    config.toml            the resolved configuration, and the number of tokens of each text
+    config.toml            the resolved configuration, and the number of tokens and the size of each text
     tokenizer.json         the vocabulary
     model.safetensors      the weights of the best model
     data/                  token ids of the training, validation and test text, for resuming and `weft eval`
@@ -41,7 +41,7 @@ from weft.run_folder.layout import (
 )
 from weft.run_folder.lock import is_locked, locked
 from weft.run_folder.replacement import check_run, new_run, read_whole, recover, run_folders
-from weft.run_folder.texts import held_out_texts, text_of
+from weft.run_folder.texts import held_out_texts, size_of, text_of
 from weft.run_folder.weights import trained_weights
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "read_whole",
     "recover",
     "run_folders",
+    "size_of",
     "text_of",
     "tokens_path",
     "trained_weights",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weft.config.toml import read_config, read_token_counts
+from weft.config.toml import read_config, read_text_sizes, read_token_counts
 from weft.errors import CheckpointError, MissingFileError
 from weft.run_folder.layout import CONFIG, DATA, HELD_OUT, tokens_path
+from weft.text.size import TextSize
 from weft.text.tokens import TokenIds, open_tokens
 
 
@@ -26,6 +27,11 @@ def text_of(run: Path, split: str) -> TokenIds | None:
     if count is not None and len(ids) != count:
         raise CheckpointError(f"{path} has {len(ids):,} tokens; the {split} text of the run has {count:,}")
     return ids
+
+
+def size_of(run: Path, split: str) -> TextSize | None:
+    """The size of a text of the run; None if an earlier version prepared the run."""
+    return read_text_sizes(run / CONFIG).get(split)
 
 
 def held_out_texts(run: Path) -> tuple[str, ...]:

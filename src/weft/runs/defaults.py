@@ -35,6 +35,10 @@ WORK_FOR_KERNELS = 5e10
 LONGEST_MEAN_WORD = 15
 """Letters a word: far more in scripts without spaces (Chinese, Japanese, Thai), far fewer in scripts with spaces."""
 
+PUNCTUATED_SHARE = 0.02
+"""Share of words with punctuation at their end above which a text is written text: 5 to 15% there, 0 where a program
+has separated words and punctuation."""
+
 
 class Choices:
     """The settings of a run while unset ones are chosen.
@@ -93,8 +97,12 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
         choices.choose(f"the text has hardly any spaces ({text.mean_word_length:.0f} letters a word)", tokenizer="char")
     elif text.words < WORDS_FOR_A_WORD_MODEL:
         choices.choose(f"{text.words:,} words are too few for a model of words", tokenizer="char")
+    elif text.punctuated_share > PUNCTUATED_SHARE and not text.has_unk:
+        share = f"{text.punctuated_share:.0%} of {text.words:,} words have punctuation at their end"
+        choices.choose(f"{share}, which is separated from them", tokenizer="text")
     else:
-        choices.choose(f"{text.words:,} words, {text.mean_word_length:.1f} letters each", tokenizer="word")
+        reason = f"{text.words:,} words, {text.mean_word_length:.1f} letters each, separated from punctuation"
+        choices.choose(reason, tokenizer="word")
     if choices.token_unit == "word" and text.words >= WORDS_FOR_A_WORD_MODEL:
         if text.has_unk:
             choices.choose("rare words of the text are <unk> already", min_count=1)
@@ -102,7 +110,9 @@ def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
             choices.choose("words seen once become <unk>, so that the model learns about unknown words", min_count=2)
         if text.distinct_words > 10_000 and not text.has_unk:
             size = 10_000 if text.words < 5_000_000 else 30_000
-            choices.choose(f"the most frequent of at least {text.distinct_words:,} different words", vocab_size=size)
+            different = "words" if choices.values["tokenizer"] == "word" else "strings between blanks"
+            reason = f"the most frequent of at least {text.distinct_words:,} different {different}"
+            choices.choose(reason, vocab_size=size)
 
 
 def _choose_split(choices: Choices, text: TextStatistics, valid_given: bool, test_given: bool) -> None:

@@ -19,6 +19,8 @@ from weft.runs.reporting import Reporter
 from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
 from weft.text.batches import Blocks
 from weft.text.random_blocks import RandomBlocks
+from weft.text.size import TextSize
+from weft.text.size_counter import SizeCounter
 from weft.text.statistics import text_statistics
 from weft.text.tokenizers.base import Tokenizer, encode_pieces
 from weft.text.tokenizers.registry import fit_tokenizer, load_tokenizer
@@ -52,14 +54,14 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     texts = split_texts(texts, text_config, statistics)
     tokenizer = _fitted(texts, text_config, reporter)
     tokenizer.save(folder / TOKENIZER)
-    tokens = _write_splits(folder, texts, tokenizer, reporter)
+    tokens, sizes = _write_splits(folder, texts, tokenizer, reporter)
     for note in texts.notes():
         reporter.note(note)
     config = choose_training(choices, tokens["train"], tokenizer.vocab_size)
     steps_per_epoch(training_blocks(folder, config.training), config.training)  # raises if the text is too short
     for reason in choices.reasons:
         reporter.note(reason)
-    write_config(folder / CONFIG, config, tokens)
+    write_config(folder / CONFIG, config, tokens, sizes)
     counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
     reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
     return config
@@ -95,17 +97,21 @@ def _fitted(texts: Texts, config: TextConfig, reporter: Reporter) -> Tokenizer:
         )
 
 
-def _write_splits(folder: Path, texts: Texts, tokenizer: Tokenizer, reporter: Reporter) -> dict[str, int]:
+def _write_splits(
+    folder: Path, texts: Texts, tokenizer: Tokenizer, reporter: Reporter
+) -> tuple[dict[str, int], dict[str, TextSize]]:
     """Write the token ids of every split, and the out-of-vocabulary marks of those held out; returns the numbers of
-    tokens by split."""
-    tokens = {}
+    tokens and the sizes by split."""
+    tokens, sizes = {}, {}
     for split in SPLITS:
         source = getattr(texts, split)
         if source is not None:
             with reporter.reading(f"tokenizing ({split})", texts.size_in_bytes) as on_bytes:
-                ids = encode_pieces(tokenizer, source.pieces(on_bytes))
+                counter = SizeCounter()
+                ids = encode_pieces(tokenizer, counter.counting(source.pieces(on_bytes)))
                 tokens[split] = write_tokens(tokens_path(folder, split), ids, tokenizer.vocab_size, tokenizer.kind)
+                sizes[split] = counter.size
         if source is not None and split in HELD_OUT:
             marks = (np.array(tokenizer.encode_with_oov(piece)[1], dtype=np.uint8) for piece in source.pieces())
             write_tokens(oov_path(folder, split), marks, 2, "oov")
-    return tokens
+    return tokens, sizes

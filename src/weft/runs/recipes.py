@@ -30,9 +30,10 @@ from weft.config.checks import converted
 from weft.config.toml import read_settings, read_toml
 from weft.errors import InputError, nearest
 
-TEST_PERPLEXITY, TEST_BITS, TRAINING_PERPLEXITY = MEASURES = (
+TEST_PERPLEXITY, TEST_BITS, TEST_BITS_PER_CHARACTER, TRAINING_PERPLEXITY = MEASURES = (
     "test perplexity",
     "test bits per token",
+    "test bits per character",
     "training perplexity",
 )
 WITHIN_TOLERANCE = ("kernels", "threads", "precision", "save_every", "seed")

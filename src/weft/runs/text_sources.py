@@ -89,7 +89,7 @@ def split_texts(texts: Texts, config: TextConfig, statistics: TextStatistics) ->
 
     statistics  of the training text
 
-    Raises InputError if the text is too short, and for `train_tokens` with a tokenizer of subwords.
+    Raises InputError if the text is too short, and for `train_tokens` with a tokenizer that cuts words.
     """
     train, valid, test = texts.train, texts.valid, texts.test
     unit = tokenizer_class(config.tokenizer).unit
@@ -101,7 +101,7 @@ def split_texts(texts: Texts, config: TextConfig, statistics: TextStatistics) ->
         train, split_valid, split_test = split_corpus(train, statistics.characters, *shares, longest)
         valid, test = valid or split_valid, test or split_test
     if config.train_tokens is not None:
-        if unit == "subword":
+        if unit == "subword" or tokenizer_class(config.tokenizer).separates_punctuation:
             raise InputError(
                 f"train_tokens counts words or characters; it cannot be used with the tokenizer {config.tokenizer}"
             )

@@ -40,7 +40,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return FITTED[request.param]
 
 
-@pytest.mark.parametrize("kind", ["char", "bpe"])
+@pytest.mark.parametrize("kind", ["text", "char", "bpe"])
 def test_decoding_restores_the_training_text(kind: str) -> None:
     text = "".join(TEXT)
     assert FITTED[kind].decode(FITTED[kind].encode(text)) == text
@@ -166,7 +166,7 @@ def test_a_text_without_tokens_is_refused(kind: str, pieces: list[str]) -> None:
         fit_tokenizer(kind, pieces)
 
 
-@pytest.mark.parametrize(("kind", "smallest"), [("word", 3), ("char", 3), ("bpe", 257)])
+@pytest.mark.parametrize(("kind", "smallest"), [("word", 3), ("text", 5), ("char", 3), ("bpe", 257)])
 def test_a_vocabulary_without_room_for_the_text_is_refused(kind: str, smallest: int) -> None:
     with pytest.raises(InputError, match=f"vocab_size must be at least {smallest}"):
         fit_tokenizer(kind, TEXT, vocab_size=smallest - 1)

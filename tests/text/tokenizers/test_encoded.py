@@ -32,11 +32,17 @@ def test_tokens_equal_those_of_encode_and_spans_are_ordered(tokenizer: Tokenizer
     ids, oov = tokenizer.encode_with_oov(as_read(text))
     assert (encoded.ids, encoded.oov) == (ids, oov)
     assert len(encoded.spans) == len(ids)
-    assert all(0 <= start < end <= len(text) for start, end in encoded.spans)
+    assert all(0 <= start <= end <= len(text) for start, end in encoded.spans)
+    joins = [tokenizer.kind == "text" and tokenizer.tokens[id] == "<join>" for id in ids]
+    assert [start == end for start, end in encoded.spans] == joins
     assert all(first[0] <= second[0] and first[1] <= second[1] for first, second in pairwise(encoded.spans))
     for id, (start, end) in zip(ids, encoded.spans, strict=True):
         assert (id == tokenizer.eos_id) == is_end_of_line(text[start:end], tokenizer)
-    if not tokenizer.splits_words:
+    if tokenizer.kind == "text":
+        covered = {index for start, end in encoded.spans for index in range(start, end)}
+        marks = {index for mark in re.finditer("(?:^|\n)(\ufeff+)", text) for index in range(*mark.span(1))}
+        assert {text[index] for index in set(range(len(text))) - covered - marks} <= {" "}
+    elif not tokenizer.splits_words:
         assert [text[start:end] for start, end in encoded.spans if text[end - 1] != "\n"] == [
             *filter(None, re.split("[\0\t\n\r ]+", as_read(text)))
         ]
@@ -52,9 +58,9 @@ def as_read(text: str) -> str:
 
 
 def is_end_of_line(written: str, tokenizer: Tokenizer) -> bool:
-    """Whether the span is a line end, or for a word tokenizer a literal `<eos>`."""
+    """Whether the span is a line end, or for the tokenizer of words a literal `<eos>`."""
     name = written.lower() if tokenizer.lowercase else written
-    return written.endswith("\n") or (not tokenizer.splits_words and name == EOS)
+    return written.endswith("\n") or (tokenizer.kind == "word" and name == EOS)
 
 
 def test_two_lower_case_letters_of_one_letter_have_the_same_span() -> None:

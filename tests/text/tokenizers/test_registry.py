@@ -78,8 +78,8 @@ def hex_tokenizer() -> Iterator[None]:
 
 
 def test_the_package_registers_its_own_tokenizers() -> None:
-    assert tokenizer_kinds() == ("word", "char", "bpe")
-    assert [TOKENIZERS[kind].unit for kind in tokenizer_kinds()] == ["word", "character", "subword"]
+    assert tokenizer_kinds() == ("word", "text", "char", "bpe")
+    assert [TOKENIZERS[kind].unit for kind in tokenizer_kinds()] == ["word", "word", "character", "subword"]
 
 
 @pytest.mark.usefixtures("hex_tokenizer")
@@ -125,9 +125,9 @@ def test_tokens_of_a_subword_tokenizer_cannot_be_counted_before_it_is_fitted(tmp
 
 
 def test_a_tokenizer_that_is_not_registered_is_refused() -> None:
-    with pytest.raises(InputError, match="tokenizer must be one of word, char, bpe, got 'hex'"):
+    with pytest.raises(InputError, match="tokenizer must be one of word, text, char, bpe, got 'hex'"):
         check_settings({"tokenizer": "hex"})
-    with pytest.raises(InputError, match="the tokenizer must be one of word, char, bpe, got 'hex'"):
+    with pytest.raises(InputError, match="the tokenizer must be one of word, text, char, bpe, got 'hex'"):
         fit_tokenizer("hex", TEXT)
 
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from weft.commands.options.text import open_text, text_pieces
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel
-from weft.run_folder import held_out_texts, oov_path, text_of
+from weft.run_folder import held_out_texts, oov_path, size_of, text_of
 from weft.runs.reporting import OnStream
+from weft.text.size import TextSize
+from weft.text.size_counter import SizeCounter
 from weft.text.tokens import TokenIds, open_tokens
 
 CHUNK_TOKENS = 1000
@@ -25,8 +27,22 @@ Chunks = Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]
 """Token ids and out-of-vocabulary marks, both 1-D."""
 
 
+class TextChunks(Chunks):
+    """The tokens of a text in chunks; `size` is the size of the text once they are read, None if it is unknown."""
+
+    def __init__(self, chunks: Chunks, size: Callable[[], TextSize | None]) -> None:
+        self._chunks, self._size = chunks, size
+
+    def __next__(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        return next(self._chunks)
+
+    @property
+    def size(self) -> TextSize | None:
+        return self._size()
+
+
 @contextmanager
-def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[Chunks]:
+def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None) -> Iterator[TextChunks]:
     """The tokens of the text named, or of a held-out text of the run, while a progress bar is shown."""
     reporter = OnStream(sys.stderr)
     if not text:
@@ -34,11 +50,12 @@ def text_chunks(lm: LanguageModel, run: Path, text: list[str], split: str | None
         reporter.note(f"the {chosen} text of {run}")
         ids, oov = _held_out_text(run, chosen)
         with reporter.counting("reading", len(ids)) as on_tokens:
-            yield _chunks(ids, oov, on_tokens)
+            yield TextChunks(_chunks(ids, oov, on_tokens), lambda: size_of(run, chosen))
         return
     corpus = open_text(text, split or "test", reporter, lm.config.text.line_end_marker)
     with text_pieces(corpus, "reading", reporter) as pieces:
-        yield lm.chunks(pieces)
+        counter = SizeCounter()
+        yield TextChunks(lm.chunks(counter.counting(pieces)), lambda: counter.size)
 
 
 def _first_held_out(run: Path) -> str:

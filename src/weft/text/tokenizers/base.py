@@ -58,6 +58,7 @@ class Tokenizer(ABC):
     kind       name of the tokenizer in settings and in `tokenizer.json`
     unit       what one token is
     extra      the extra of weft that the tokenizer needs; None: it needs none
+    separates_punctuation  whether a word of written text, such as "end.", is several tokens of the unit "word"
     unk_id     id of `<unk>`, the token of everything outside the vocabulary; None: nothing is outside it
     eos_id     id of `<eos>`, the token of a line end
     tokens     display form of every token: `tokens[id]`
@@ -69,6 +70,7 @@ class Tokenizer(ABC):
     kind: ClassVar[str]
     unit: ClassVar[Unit]
     extra: ClassVar[Extra | None] = None
+    separates_punctuation: ClassVar[bool] = False
     unk_id: int | None
     eos_id: int
 

@@ -19,15 +19,17 @@ def most_frequent(counts: Mapping[str, int], vocab_size: int | None, min_count: 
     return ranked if vocab_size is None else ranked[: vocab_size - 2]
 
 
-def check_vocab_size(vocab_size: int | None) -> None:
+def check_vocab_size(vocab_size: int | None, special: Sequence[str] = (UNK, EOS)) -> None:
     """Raise InputError if `vocab_size` leaves room for the special tokens only."""
-    if vocab_size is not None and vocab_size < 3:
-        raise InputError(f"vocab_size must be at least 3 ({UNK}, {EOS} and one more), got {vocab_size}")
+    smallest = len(special) + 1
+    if vocab_size is not None and vocab_size < smallest:
+        named = ", ".join(token if token.strip() else repr(token) for token in special)
+        raise InputError(f"vocab_size must be at least {smallest} ({named} and one more), got {vocab_size}")
 
 
-def check_vocabulary(tokens: Sequence[str]) -> None:
-    """Raise ValueError unless `tokens` are distinct and begin with the two special tokens."""
-    if list(tokens[:2]) != [UNK, EOS]:
-        raise ValueError(f"the tokens do not begin with {UNK} and {EOS}")
+def check_vocabulary(tokens: Sequence[str], special: Sequence[str] = (UNK, EOS)) -> None:
+    """Raise ValueError unless `tokens` are distinct and begin with the special tokens."""
+    if tuple(tokens[: len(special)]) != tuple(special):
+        raise ValueError(f"the tokens do not begin with {' and '.join(special)}")
     if len(set(tokens)) != len(tokens):
         raise ValueError("a token is listed twice")
