@@ -95,8 +95,8 @@ def split_texts(texts: Texts, config: TextConfig, statistics: TextStatistics) ->
     unit = tokenizer_class(config.tokenizer).unit
     if config.valid_fraction or config.test_fraction:
         longest = statistics.longest_piece
-        if unit == "character":
-            train, longest = ShortPieces(train), min(longest, LONGEST_PIECE + 1)
+        if unit == "character" and longest > LONGEST_PIECE + 1:
+            train, longest = ShortPieces(train), LONGEST_PIECE + 1
         shares = config.valid_fraction, config.test_fraction
         train, split_valid, split_test = split_corpus(train, statistics.characters, *shares, longest)
         valid, test = valid or split_valid, test or split_test

@@ -95,14 +95,15 @@ class Corpus:
         only_space = True
         for source in self._sources:
             empty = True
-            facts = TextFacts()
+            facts = None if source.name in self._facts else TextFacts()
             for piece in pieces_of(decoded(source, counted(source.blocks())), facts):
                 empty = False
                 only_space = only_space and AT_SEPARATORS.separates(piece)
                 yield piece
             if empty:
                 raise InputError(f"{source.name} is empty")
-            self._facts[source.name] = facts
+            if facts is not None:
+                self._facts[source.name] = facts
         if only_space:
             raise InputError(f"there is only white space in {', '.join(self.names)}")
 

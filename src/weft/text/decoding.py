@@ -17,6 +17,9 @@ LONGEST_PIECE = 1 << 12
 BATCH_CHARACTERS = 1 << 18
 """Approximate number of characters in a batch of pieces."""
 
+WORDS_IN_CACHE = 1 << 13
+"""Characters in a batch whose words, as separate strings, fit into the cache of a processor core."""
+
 
 def decoded(source: ByteSource, blocks: Iterator[bytes]) -> Iterator[str]:
     """Blocks of bytes as text. A block may end within a character.
@@ -85,16 +88,17 @@ def pieces_of(texts: Iterable[str], facts: TextFacts | None = None) -> Iterator[
     """
     rest = ""
     is_line_start = True
-    facts = facts or TextFacts()
     for text in texts:
-        facts.add_block(text)
+        if facts is not None:
+            facts.add_block(text)
         text = rest + text
         *lines, rest = text.split("\n")
         if "\r" in text:  # in `rest` it stays until the next block shows whether a "\n" follows
             lines = [line.rstrip("\r") for line in lines]
         if BYTE_ORDER_MARK in text:
             *lines, rest = _without_marks([*lines, rest], is_line_start)
-        facts.add_lines(text, len(lines))
+        if facts is not None:
+            facts.add_lines(text, len(lines))
         for line in lines:
             if len(line) <= LONGEST_PIECE:
                 yield line + "\n"
@@ -106,18 +110,19 @@ def pieces_of(texts: Iterable[str], facts: TextFacts | None = None) -> Iterator[
             yield from parts
             is_line_start = is_line_start and not parts
     if rest := rest.rstrip("\r"):
-        facts.add_lines(rest + "\n", 0)
+        if facts is not None:
+            facts.add_lines(rest + "\n", 0)
         yield from _cut(rest + "\n")
 
 
-def batches_of(pieces: Iterable[str]) -> Iterator[list[str]]:
-    """The pieces in batches of about BATCH_CHARACTERS, since a few function calls a line would dominate the time."""
+def batches_of(pieces: Iterable[str], characters: int = BATCH_CHARACTERS) -> Iterator[list[str]]:
+    """The pieces in batches of about `characters`, since a few function calls a line would dominate the time."""
     batch: list[str] = []
     size = 0
     for piece in pieces:
         batch.append(piece)
         size += len(piece)
-        if size >= BATCH_CHARACTERS:
+        if size >= characters:
             yield batch
             batch, size = [], 0
     if batch:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from weft.text.decoding import batches_of
+from weft.text.decoding import WORDS_IN_CACHE, batches_of
 from weft.text.rules import AT_SEPARATORS
 from weft.text.tokenizers.base import UNK
 
@@ -58,7 +58,7 @@ def text_statistics(pieces: Iterable[str]) -> TextStatistics:
     characters = lines = words = letters = punctuated = number = longest = 0
     distinct_words: set[str] = set()
     has_unk = False
-    for batch in batches_of(pieces):
+    for batch in batches_of(pieces, WORDS_IN_CACHE):
         text = "".join(batch)
         found = AT_SEPARATORS.words(text)
         number += len(batch)

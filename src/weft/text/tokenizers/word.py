@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
-from weft.text.decoding import batches_of
+from weft.text.decoding import WORDS_IN_CACHE, batches_of
 from weft.text.rules import AT_SEPARATORS, check_word_lengths
 from weft.text.tokenizers.base import EOS, UNK, Tokenizer
 from weft.text.tokenizers.encoded import Encoded
@@ -71,8 +71,10 @@ class WordTokenizer(Tokenizer):
         return Encoded(*self.encode_with_oov(line), self.words.spans(line))
 
     def encode_many(self, pieces: Sequence[str]) -> NDArray[np.int32]:
-        units = self._units(" ".join(pieces))
-        return np.fromiter(map(self._ids.get, units, repeat(self.unk_id)), dtype=np.int32, count=len(units))
+        ids: list[int] = []
+        for batch in batches_of(pieces, WORDS_IN_CACHE):
+            ids += map(self._ids.get, self._units(" ".join(batch)), repeat(self.unk_id))
+        return np.array(ids, dtype=np.int32)
 
     def decoder(self) -> WordDecoder:
         return WordDecoder(self)
@@ -124,7 +126,7 @@ def _count_words(pieces: Iterable[str], lowercase: bool) -> tuple[Counter[str], 
     """Occurrences of every word, the number of words, and the number of line ends."""
     words: Counter[str] = Counter()
     total = lines = rarest = 0
-    for batch in batches_of(pieces):
+    for batch in batches_of(pieces, WORDS_IN_CACHE):
         text = " ".join(batch)
         found = AT_SEPARATORS.words(text.lower() if lowercase else text)
         check_word_lengths(text)
