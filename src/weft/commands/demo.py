@@ -22,7 +22,7 @@ from weft.training.progress import perplexity_text
 
 SENTENCE = "The value of the expression is a new object."
 PROMPT = "The"
-SETTINGS = {"epochs": 5, "hidden_size": 96, "min_count": 3, "lr": 0.006}
+SETTINGS = {"tokenizer": "word", "epochs": 5, "hidden_size": 96, "min_count": 3, "lr": 0.006}
 """A smaller model than `weft train` chooses for this text, which trains in 10 seconds in place of 40."""
 
 
