@@ -42,7 +42,7 @@ def test_the_three_listings_have_the_same_tokens(run_weft: RunWeft, trained: Pat
     assert list(table.surprisal) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["word", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["word", "text", "char", "bpe"])
 def test_no_token_has_white_space_or_is_lost(kind: str) -> None:
     lines = ['a "b" \t c\u2028d\u00a0e', "", " x", "NA 我 ĠĠ", '"']
     lm = untrained(kind, ['a "b" \t c\u2028d\u00a0e NA " x\n'])
@@ -80,3 +80,12 @@ def test_the_weights_are_not_read(run_weft: RunWeft, trained: Path) -> None:
 def test_spaces_within_tokens_are_those_of_gpt2(run_weft: RunWeft, text: Path) -> None:
     weft.train(text, out="chars", epochs=1, tokenizer="char", **SIZES)
     assert run_weft("tokenize", "a cat", "--run", "chars").out == "a Ġ c a t <eos>\n"
+
+
+def test_a_word_that_ends_lines_does_so_in_all_listings(run_weft: RunWeft, trained: Path) -> None:
+    Path("marked.txt").write_text("the cat <eos>\nsat <eos> on the mat\r\n")
+    common = ("--file", "marked.txt", "--line-end-marker", "<eos>", "--run", trained)
+    assert run_weft("tokenize", *common).out == "the cat <eos>\nsat <eos>\non the mat <eos>\n"
+    assert listing(run_weft("unkify", *common).out) == [["0"] * 3, ["0"] * 2, ["0"] * 4]
+    rows = run_weft("score", "--format", "lm-zoo", *common).out.splitlines()[1:]
+    assert [row.split("\t")[2] for row in rows] == ["the", "cat", "<eos>", "sat", "<eos>", "on", "the", "mat", "<eos>"]

@@ -54,7 +54,7 @@ def test_targets_are_what_is_left_without_common_words_at_both_ends(good: list[s
     assert found == [words[: len(words) - end] for words in rest]
 
 
-@pytest.mark.parametrize("kind", ["word", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["word", "text", "char", "bpe"])
 @pytest.mark.parametrize("eos", [False, True])
 def test_whole_sentences_differ_by_their_log_probabilities(kind: str, eos: bool) -> None:
     lm = untrained(kind)
@@ -64,7 +64,7 @@ def test_whole_sentences_differ_by_their_log_probabilities(kind: str, eos: bool)
         assert compared.correct is (nats > 1e-9)
 
 
-@pytest.mark.parametrize("kind", ["word", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["word", "text", "char", "bpe"])
 def test_targets_are_predicted_from_the_words_before_them(kind: str) -> None:
     lm = untrained(kind)
     first, second, third, longer, same = compare_pairs(lm, PAIRS, "target", batch_size=3)
@@ -91,7 +91,7 @@ def test_words_after_the_targets_have_no_effect() -> None:
     assert len({compared.difference_bits for compared in compare_pairs(lm, pairs)}) == 3
 
 
-@pytest.mark.parametrize("kind", ["word", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["word", "text", "char", "bpe"])
 def test_a_script_without_spaces_has_targets_of_characters(kind: str) -> None:
     pair = Pair("我喜欢你们", "我喜你欢们")
     assert pair.targets == ((2, 4), (2, 4))

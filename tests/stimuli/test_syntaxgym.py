@@ -130,7 +130,7 @@ def test_each_token_is_in_the_region_of_its_characters(contents: list[str], data
             assert number == expected
 
 
-@pytest.mark.parametrize("kind", ["word", "char", "bpe"])
+@pytest.mark.parametrize("kind", ["word", "text", "char", "bpe"])
 @pytest.mark.parametrize("words", [False, True])
 @pytest.mark.parametrize("eos", [False, True])
 def test_the_regions_of_a_sentence_add_up_to_its_surprisal(kind: str, words: bool, eos: bool) -> None:

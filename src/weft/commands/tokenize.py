@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +12,15 @@ import typer
 from weft.commands.help import TEXT
 from weft.commands.options.declaration import option
 from weft.commands.options.run import RunOption, chosen_run
+from weft.commands.options.text import MarkerOption
+from weft.config.toml import read_config
 from weft.errors import InputError
 from weft.presentation.streams import note, write
-from weft.run_folder import TOKENIZER, check_run
+from weft.run_folder import CONFIG, TOKENIZER, check_run
 from weft.scoring.formats.lm_zoo import listed_tokens, listed_unknown
-from weft.text.lines import read_lines
+from weft.text.facts import TextFacts
+from weft.text.lines import name_of, read_lines
+from weft.text.rules import check_marker, lines_of
 from weft.text.tokenizers.base import Tokenizer
 from weft.text.tokenizers.encoded import Encoded, encode_with_spans
 from weft.text.tokenizers.registry import load_tokenizer
@@ -29,7 +33,13 @@ FileOption = Annotated[str, option("A file of lines; '-' is standard input.", "-
 EosOption = Annotated[bool, option("List the end of every line too.", group=TEXT)]
 
 
-def tokenize(lines: LinesArgument = None, run: RunOption = None, file: FileOption = "-", eos: EosOption = True) -> None:
+def tokenize(
+    lines: LinesArgument = None,
+    run: RunOption = None,
+    file: FileOption = "-",
+    line_end_marker: MarkerOption = None,
+    eos: EosOption = True,
+) -> None:
     """List the tokens of lines of text, as LM-Zoo does.
 
     One line for each line, with its tokens separated by spaces: <unk> for an unknown word, <eos> for the line end, Ġ
@@ -39,11 +49,19 @@ def tokenize(lines: LinesArgument = None, run: RunOption = None, file: FileOptio
       weft tokenize "The cat sat on the mat."
       weft tokenize --file my.txt > tokens.txt
     """
-    tokenizer = _tokenizer(run)
-    _list(tokenizer, lines, file, eos, lambda encoded: listed_tokens(map(tokenizer.token, encoded.ids)))
+    folder = _checked(run)
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    for encoded in _encoded(folder, tokenizer, lines, file, line_end_marker, eos):
+        write(listed_tokens(map(tokenizer.token, encoded.ids)))
 
 
-def unkify(lines: LinesArgument = None, run: RunOption = None, file: FileOption = "-", eos: EosOption = True) -> None:
+def unkify(
+    lines: LinesArgument = None,
+    run: RunOption = None,
+    file: FileOption = "-",
+    line_end_marker: MarkerOption = None,
+    eos: EosOption = True,
+) -> None:
     """List which tokens of lines of text are unknown, as LM-Zoo does.
 
     One line for each line, with 1 for each unknown token and 0 for each other one, separated by spaces; as many as
@@ -53,27 +71,35 @@ def unkify(lines: LinesArgument = None, run: RunOption = None, file: FileOption 
       weft unkify "The cat sat on the mat."
       weft unkify --file my.txt > unknown.txt
     """
-    _list(_tokenizer(run), lines, file, eos, lambda encoded: listed_unknown(encoded.oov))
+    folder = _checked(run)
+    for encoded in _encoded(folder, load_tokenizer(folder / TOKENIZER), lines, file, line_end_marker, eos):
+        write(listed_unknown(encoded.oov))
 
 
-def _tokenizer(run: Path | None) -> Tokenizer:
-    """The tokenizer of the run chosen; its weights are not read."""
+def _checked(run: Path | None) -> Path:
+    """The run chosen, which exists; its weights are not read."""
     folder = chosen_run(run)
     check_run(folder)
-    return load_tokenizer(folder / TOKENIZER)
+    return folder
 
 
-def _list(
-    tokenizer: Tokenizer, given: list[str] | None, file: str, eos: bool, listed: Callable[[Encoded], str]
-) -> None:
+def _encoded(
+    folder: Path, tokenizer: Tokenizer, given: list[str] | None, file: str, marker: str | None, eos: bool
+) -> Iterator[Encoded]:
+    """The tokens of each line, as scoring reads it."""
     if given and file != "-":
         raise InputError("lines are given as arguments and with --file; give them once")
     if not given and file == "-" and sys.stdin is not None and sys.stdin.isatty():
         note("type lines of text; Ctrl-D ends")
-    lines: Iterator[str] = (line for each in given for line in each.split("\n")) if given else read_lines(file)
-    for line in lines:
-        encoded = encode_with_spans(tokenizer, line)
-        if eos:
-            encoded.ids.append(tokenizer.eos_id)
-            encoded.oov.append(False)
-        write(listed(encoded))
+    ending = read_config(folder / CONFIG).text.line_end_marker if marker is None else marker
+    check_marker(ending)
+    facts = TextFacts()
+    for text in given or read_lines(file, facts):
+        for line in lines_of(text, ending):
+            encoded = encode_with_spans(tokenizer, line)
+            if eos:
+                encoded.ids.append(tokenizer.eos_id)
+                encoded.oov.append(False)
+            yield encoded
+    for fact in facts.notes(name_of(file), ending):
+        note(fact)

@@ -22,6 +22,7 @@ import msgspec
 from weft.errors import InputError, quoted, quoted_names
 from weft.rescoring.list_lines import Line, lines_of
 from weft.stimuli.pairs import Comparison, Pair
+from weft.text.rules import AT_SEPARATORS, check_characters
 from weft.text.tokenizers.base import EOS
 
 GOOD, BAD = "sentence_good", "sentence_bad"
@@ -80,10 +81,14 @@ def _sentence(line: Line, row: dict[str, Any], key: str) -> str:
 
 
 def _checked(line: Line, sentence: str, what: str) -> str:
-    if not sentence.strip():
+    if not AT_SEPARATORS.words(sentence):
         raise line.error(f"{what} has no words")
     if "\n" in sentence:
         raise line.error(f"{what} has a line end in it")
+    try:
+        check_characters(sentence)
+    except InputError as error:
+        raise line.error(f"{what}: {error}") from None
     return sentence
 
 
@@ -163,7 +168,7 @@ def _agreement_pair(text: Line, gold: Line) -> Pair:
     fields = gold.text.split("\t")
     if len(fields) < _LEAST_COLUMNS:
         raise gold.error(f"expected at least {_LEAST_COLUMNS} fields separated by tabs, got {len(fields)}")
-    words = text.text.split()
+    words = AT_SEPARATORS.words(text.text)
     if words[-1:] == [EOS]:
         words.pop()
     index = fields[_INDEX]
@@ -171,7 +176,7 @@ def _agreement_pair(text: Line, gold: Line) -> Pair:
         raise gold.error(f"column {_INDEX + 1} must be the index of one of the {len(words)} words, got {quoted(index)}")
     forms = [fields[_RIGHT], fields[_WRONG]]
     for column, form in zip((_RIGHT, _WRONG), forms, strict=True):
-        if form.split() != [form]:
+        if AT_SEPARATORS.words(form) != [form]:
             raise gold.error(f"column {column + 1} must be one word, got {quoted(form)}")
     target = int(index)
     good, bad = (" ".join([*words[:target], form, *words[target + 1 :]]) for form in forms)

@@ -11,7 +11,6 @@ without spaces, characters are compared in place of words.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import tee
@@ -20,12 +19,12 @@ from typing import Literal
 from weft.scoring import TokenScore, Wanted
 from weft.scoring.words import has_no_spaces
 from weft.stimuli.accuracy import CONFIDENCE, Accuracy, bootstrap_interval
+from weft.stimuli.equal_prefixes import EqualPrefixes
 from weft.stimuli.syntaxgym import LineScorer
+from weft.text.rules import AT_SEPARATORS
 
 Comparison = Literal["sentence", "target"]
 COMPARISONS: tuple[Comparison, ...] = ("sentence", "target")
-
-_WORD, _CHARACTER = re.compile(r"\S+"), re.compile(r"\S")
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,18 @@ class Pair:
 
         A span is empty if one sentence has only words of the other.
         """
-        unit = _CHARACTER if has_no_spaces(self.good) and has_no_spaces(self.bad) else _WORD
-        good, bad = ([word.span() for word in unit.finditer(text)] for text in (self.good, self.bad))
+        units = _characters if has_no_spaces(self.good) and has_no_spaces(self.bad) else AT_SEPARATORS.spans
+        good, bad = units(self.good), units(self.bad)
         words = [self.good[start:end] for start, end in good], [self.bad[start:end] for start, end in bad]
         shortest = min(len(good), len(bad))
         first = next((n for n in range(shortest) if words[0][n] != words[1][n]), shortest)
         last = next((n for n in range(shortest - first) if words[0][-1 - n] != words[1][-1 - n]), shortest - first)
         return _span(good[first : len(good) - last]), _span(bad[first : len(bad) - last])
+
+
+def _characters(text: str) -> list[tuple[int, int]]:
+    """The span of each character within a word."""
+    return [(place, place + 1) for start, end in AT_SEPARATORS.spans(text) for place in range(start, end)]
 
 
 def _span(words: list[tuple[int, int]]) -> tuple[int, int]:
@@ -102,6 +106,8 @@ def compare_pairs(
     scored = lm.score_lines(lines, batch_size, eos and whole, Wanted(words=not whole))
     for good in scored:
         bad, pair = next(scored), next(kept)
+        prefixes = EqualPrefixes(lm.tokenizer)
+        good, bad = map(prefixes.shared, _lines(pair, whole), (good, bad))
         yield _compared_whole(pair, good, bad) if whole else _compared_targets(pair, good, bad)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from weft.text.rules import SEPARATORS
+
 
 class ScoredToken(Protocol):
     """What is needed of a token: the characters that it covers, and its surprisal. A `TokenScore` has it."""
@@ -48,24 +50,23 @@ class Sentence:
     ends: tuple[int, ...]
 
     def tokens_by_region(self, tokens: Iterable[Token]) -> list[list[Token]]:
-        """The tokens of each region: a token belongs to the region of its first character that is no white space.
+        """The tokens of each region: a token belongs to the region of its first character.
 
-        White space alone belongs to what follows it, and a token without characters after the text to the last region
-        with characters.
+        A token without characters after the text belongs to the last region with characters.
         """
         regions: list[list[Token]] = [[] for _ in self.ends]
         last = self.ends.index(self.ends[-1])
         for token in tokens:
-            within = self.text[token.start : token.end]
-            first = token.start + (len(within) - len(within.lstrip()) if within.strip() else 0)
-            regions[min(bisect_right(self.ends, first), last)].append(token)
+            regions[min(bisect_right(self.ends, token.start), last)].append(token)
         return regions
 
 
 def joined_regions(contents: Sequence[str]) -> Sentence:
-    """The sentence of these regions with one space between them; blank regions add nothing."""
+    """The sentence of these regions with one space between them; spaces around a region are left out, as are blank
+    regions."""
     text, ends = "", []
-    for content in map(str.strip, contents):
+    for content in contents:
+        content = content.strip(SEPARATORS)
         text += f" {content}" if text and content else content
         ends.append(len(text))
     return Sentence(text, tuple(ends))

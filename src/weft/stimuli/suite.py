@@ -26,6 +26,7 @@ from weft.errors import InputError, nearest, quoted, quoted_names
 from weft.files import opened
 from weft.stimuli.formula import Formula, Reference, parse_formula
 from weft.stimuli.regions import METRICS, Sentence, joined_regions
+from weft.text.rules import check_characters
 
 ALL = "all"
 DEEPEST = 100
@@ -190,6 +191,10 @@ def _check_regions(condition: Condition, names: dict[str, str], where: str) -> N
             raise InputError(f"{where}: the region {region.region_number} is not in region_meta")
         if "\n" in region.content:
             raise InputError(f"{where}: the content of region {region.region_number} has a line end")
+        try:
+            check_characters(region.content)
+        except InputError as error:
+            raise InputError(f"{where}, region {region.region_number}: {error}") from None
     if not condition.sentence.text:
         raise InputError(f"{where} has no words")
 

@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from weft.errors import InputError, quoted
 from weft.scoring import TokenScore, Wanted
 from weft.stimuli.accuracy import Accuracy
+from weft.stimuli.equal_prefixes import EqualPrefixes
 from weft.stimuli.formula import Reference
 from weft.stimuli.regions import ScoredToken, metric_value
 from weft.stimuli.suite import Condition, Item, Suite
+from weft.text.tokenizers.base import Tokenizer
 
 DIGITS = 6
 """Decimals of the bits in JSON."""
@@ -23,6 +25,9 @@ DIGITS = 6
 
 class LineScorer(Protocol):
     """The part of a `LanguageModel` that is needed."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
 
     def score_lines(
         self, lines: Iterable[str | None], batch_size: int | None = None, eos: bool = True, wanted: Wanted = ...
@@ -112,9 +117,20 @@ def score_suites(
     words: take the surprisals of words where tokens are parts of words. eos: the line end belongs to the last region.
     """
     lines = (sentence.text for suite in suites for sentence in suite.sentences())
-    scored = lm.score_lines(lines, batch_size, eos, Wanted(words=words))
+    scored = _shared(lm.tokenizer, suites, lm.score_lines(lines, batch_size, eos, Wanted(words=words)))
     for suite in suites:
         yield evaluate_suite(suite, scored, model)
+
+
+def _shared(
+    tokenizer: Tokenizer, suites: Sequence[Suite], scored: Iterator[list[TokenScore]]
+) -> Iterator[list[TokenScore]]:
+    """The same scores; equal beginnings of the sentences of an item have equal ones."""
+    for suite in suites:
+        for item in suite.items:
+            prefixes = EqualPrefixes(tokenizer)
+            for condition, scores in zip(item.conditions, scored, strict=False):
+                yield prefixes.shared(condition.sentence.text, scores)
 
 
 def evaluate_suite(suite: Suite, scored: Iterator[Sequence[ScoredToken]], model: str) -> EvaluatedSuite:
