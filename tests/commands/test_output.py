@@ -14,6 +14,7 @@ import pytest
 
 import weft
 from helpers.command_line import FLAGS, SIZES, OnTerminal, RunWeft, WriteIn, write_text
+from weft.text.rules import AT_SEPARATORS
 
 ENCODINGS = ("utf-8", "ascii", "cp1252")
 LINES = 'he said " hi " and é 我 NA \u2028 \x1b[31m \u202e zebra\nNA "\n'
@@ -91,15 +92,15 @@ def test_json_lines_hold_the_text_exactly(written: WriteIn, odd: Path) -> None:
     content = written(*lines(odd, "jsonl"), encoding="cp1252").out.decode("utf-8")
     rows = [json.loads(line) for line in content.splitlines()]  # splitlines also cuts at U+2028, U+2029 and U+0085
     words = [row["text"] for row in rows if row["text"]]
-    assert words == LINES.split()
+    assert words == AT_SEPARATORS.words(LINES)
 
 
 def test_tsv_is_read_by_csv_and_pandas(written: WriteIn, odd: Path) -> None:
     pandas = pytest.importorskip("pandas")
     content = written(*lines(odd, "tsv", "--columns", "all")).out.decode("utf-8")
     read = list(csv.DictReader(io.StringIO(content, newline=""), delimiter="\t"))
-    words = [word for line in LINES.split("\n")[:2] for word in [*line.split(), ""]]
-    shown = [word.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e") for word in words]
+    words = [word for line in LINES.split("\n")[:2] for word in [*AT_SEPARATORS.words(line), ""]]
+    shown = [word.translate({ord(c): ascii(c)[1:-1] for c in "\x1b\u202e\u2028\u2029\x85"}) for word in words]
     assert [row["text"] for row in read] == shown
     numbers = ["entropy_reduction_bits"]
     frame = pandas.read_csv(io.StringIO(content), sep="\t", keep_default_na=False, na_values=dict.fromkeys(numbers, ""))

@@ -27,7 +27,7 @@ def info(
     ] = None,
     run: RunOption = None,
 ) -> None:
-    """Show the settings, parameters and history of a run, after a check of all its files.
+    """Check the files of a run; show its settings, parameters and history.
 
     Settings that have no effect on this run are left out: those of other cells, output layers, optimizers, schedules.
 

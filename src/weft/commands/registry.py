@@ -37,7 +37,7 @@ COMMANDS = {
     "find-lr": Entry(TRAIN, "find_lr:find_lr", "Suggest a learning rate for a text."),
     "data": Entry(TRAIN, "data:data", "List the named corpora, or fetch one."),
     "recipes": Entry(TRAIN, "recipes:recipes", "List the training recipes, or print one."),
-    "info": Entry(TRAIN, "info:info", "Show the settings, parameters and history of a run."),
+    "info": Entry(TRAIN, "info:info", "Check the files of a run; show its settings, parameters and history."),
     "eval": Entry(MEASURE, "eval:evaluate_text", "Compute the perplexity of a text."),
     "score": Entry(MEASURE, "score:score", "Print the log-probability and surprisal of every token or word."),
     "plot-regions": Entry(MEASURE, "plot_regions:plot_regions", "Draw the mean surprisal by region and condition."),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from weft.config.checks import choices_of, effective
+from weft.config.checks import CHANGEABLE, choices_of, effective
 from weft.config.schema import (
-    CHANGEABLE,
     FIELDS,
     SECTIONS,
     TYPES,

@@ -11,6 +11,9 @@ from typing import Any
 
 from weft.errors import InputError, nearest
 
+CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
+"""Settings that may differ when a run is resumed; any other would make it another run."""
+
 
 def converted(name: str, hint: Any, value: Any) -> Any:
     """`value` converted to the type `hint` of the setting `name`. Raises InputError if that is impossible."""

@@ -269,9 +269,6 @@ class Config:
         return {**vars(self.text), **vars(self.model), **vars(self.training)}
 
 
-CHANGEABLE = ("epochs", "max_steps", "patience", "save_every", "kernels", "threads", "precision")
-"""Settings that may differ when a run is resumed; any other would make it another run."""
-
 SECTIONS: dict[str, type[TextConfig] | type[ModelConfig] | type[TrainingConfig]] = {
     "text": TextConfig,
     "model": ModelConfig,

@@ -10,7 +10,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from weft.config.schema import CHANGEABLE, FIELDS, SECTIONS, Config, check_settings
+from weft.config.checks import CHANGEABLE
+from weft.config.schema import FIELDS, SECTIONS, Config, check_settings
 from weft.errors import CheckpointError, InputError, MissingFileError, nearest
 from weft.files import write_text_atomically
 from weft.files.digests import digest_of

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from weft.text.tokenizers.text import JOIN
+
 
 @dataclass(frozen=True)
 class TokenScore:
@@ -49,5 +51,8 @@ class TokenScore:
 
     @property
     def is_line_end(self) -> bool:
-        """Whether the token is a line end: its text is a line break, or "" at the end of the text."""
-        return not self.text or self.text.endswith("\n")
+        """Whether the token is a line end: its text is a line break, or "" at the end of the text.
+
+        The token `<join>` of written text, which has no text either, is none.
+        """
+        return self.text.endswith("\n") or (not self.text and self.token != JOIN)
