@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+import weft
+from helpers.command_line import SIZES, write_text
 from weft.errors import InputError, MissingFileError
+from weft.runs.reporting import Silent
 from weft.runs.text_sources import FirstTokens, corpus_files, open_texts
 
 
@@ -85,3 +90,20 @@ def test_the_first_tokens_of_a_text_can_be_characters() -> None:
     text = Pieces("ab\n", "你😀\n")
     assert "".join(FirstTokens(text, 4, of_words=False).pieces()) == "ab\n你"  # type: ignore[arg-type]
     assert "".join(FirstTokens(text, 99, of_words=False).pieces()) == "ab\n你😀\n"  # type: ignore[arg-type]
+
+
+class ChangesTheText(Silent):
+    """A reporter that appends to a file before the second reading, as another program might."""
+
+    def reading(self, what: str, size_in_bytes: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
+        if what == "building the vocabulary":
+            with Path("my.txt").open("a", encoding="utf-8") as file:
+                file.write("unforeseen\n")
+        return super().reading(what, size_in_bytes)
+
+
+def test_a_text_that_changes_while_it_is_prepared_is_refused_and_leaves_no_run() -> None:
+    write_text(Path("my.txt"))
+    with pytest.raises(InputError, match=r"my\.txt changed while it was read: start again"):
+        weft.train("my.txt", out="run", epochs=1, reporter=ChangesTheText(), **SIZES)
+    assert not Path("run").exists()

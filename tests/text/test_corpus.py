@@ -201,6 +201,22 @@ def test_patterns_are_expanded_without_a_shell(tmp_path: Path) -> None:
     assert sorted(read(str(tmp_path / "**"))) == ["a.md\n", "a.txt\n", "b.txt\n", "in/c.txt\n"]
 
 
+def test_a_pattern_may_have_several_stars_of_folders_and_finds_linked_ones(tmp_path: Path) -> None:
+    for name in ("a/one.txt", "a/b/two.txt", "c/three.txt", "a/.hidden/four.txt", "a[1]/b/five.txt"):
+        write(tmp_path / "texts" / name, name)
+    (tmp_path / "linked").mkdir()
+    write(tmp_path / "linked" / "b" / "six.txt", "linked")
+    (tmp_path / "texts" / "link").symlink_to(tmp_path / "linked")
+    assert read(str(tmp_path / "texts" / "**" / "b" / "**" / "*.txt")) == [
+        "a/b/two.txt\n",
+        "a[1]/b/five.txt\n",
+        "linked\n",
+    ]
+    assert read(str(tmp_path / "t*" / "**" / "t*.txt")) == ["a/b/two.txt\n", "c/three.txt\n"]
+    with pytest.raises(MissingFileError, match="no file matches the pattern"):
+        open_corpus(str(tmp_path / "nowhere" / "**" / "*.txt"))
+
+
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> None:
     assert read(str(write(tmp_path / "part[1].txt", "one"))) == ["one\n"]
 
@@ -381,7 +397,8 @@ def test_pipes_sockets_and_links_among_the_matches_are_passed_over(
     Path("texts/circle.txt").symlink_to("circle.txt")
     Path("texts/nowhere.txt").symlink_to("nothing")
     Path("texts/again.txt").symlink_to("a.txt")
-    Path("texts/up").symlink_to("..")
+    for name in ("up", "here", "there"):
+        Path("texts", name).symlink_to(".." if name == "up" else ".")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("texts/socket.txt")
         passed_over = {f"texts/{name}.txt" for name in ("pipe", "circle", "nowhere", "socket")}

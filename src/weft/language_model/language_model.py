@@ -236,7 +236,7 @@ class LanguageModel:
             decoder.push(id)
 
         # The decoder puts a space between words, which is there already if the prompt ends in one.
-        blank = " " if self.tokenizer.unit == "word" and prompt[-1:].isspace() else ""
+        blank = " " if self.tokenizer.unit == "word" and self.tokenizer.words.separates(prompt[-1:]) else ""
 
         def pieces() -> Iterator[str]:
             ids = islice(generate(self.steps, start.scores, start.state, sampling, rng), max_tokens)

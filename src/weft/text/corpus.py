@@ -151,8 +151,7 @@ def _find(path: Path, found: _Found) -> None:
         found.sources.append(file_source(path))
         return
     elif glob.has_magic(str(path)):
-        matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        files = {file for match in matches for file in (_files_under(match) if match.is_dir() else [match])}
+        files = {file for match in _matches(path) for file in (_files_under(match) if match.is_dir() else [match])}
         candidates = sorted(files, key=lambda file: (len(file.parts), file.parts))
         if not candidates:
             raise MissingFileError(f"no file matches the pattern {shown(path)}{hint(path, ())}")
@@ -169,6 +168,38 @@ def _find(path: Path, found: _Found) -> None:
     if not texts:
         raise InputError(f"there is no text file in {shown(path)}")
     found.sources.extend(sorted(texts.values(), key=lambda source: Path(source.name).parts))
+
+
+def _matches(pattern: Path) -> set[Path]:
+    """What matches a pattern. `**` is any number of folders, links to folders included, but none a second time.
+
+    With `glob.glob`, links to folders above would match in every order and up to 40 at a time.
+    """
+    if "**" not in pattern.parts:
+        return set(map(Path, glob.glob(str(pattern))))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    place = pattern.parts.index("**")
+    before, after = Path(*pattern.parts[:place]), pattern.parts[place + 1 :]
+    found: set[Path] = set()
+    for base in _matches(before) if glob.has_magic(str(before)) else {before}:
+        for folder in _folders_under(base):
+            found |= _matches(Path(glob.escape(str(folder)), *after)) if after else {folder}
+    return found
+
+
+def _folders_under(folder: Path) -> Iterator[Path]:
+    """A folder and its subfolders, without hidden ones, each once although links lead to it."""
+    seen: set[Path] = set()
+    waiting = [folder]
+    while waiting:
+        folder = waiting.pop(0)
+        if not folder.is_dir() or (real := folder.resolve()) in seen:
+            continue
+        seen.add(real)
+        yield folder
+        try:
+            waiting += sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        except OSError:
+            continue  # as `glob` passes over a folder that cannot be read
 
 
 def _files_under(folder: Path) -> list[Path]:
