@@ -65,7 +65,10 @@ def test_scores_of_unknown_words_can_be_left_undefined(run_weft: RunWeft, traine
     assert f" {sum(known):.4f} " in run_weft(*line, "table").out
     assert run_weft(*line, "tsv").err.endswith("and have no score: zebra, xylophone\n")
     for format in ("kenlm", "srilm"):
-        assert "--unknown-as-na is for the formats table, tsv, jsonl, surprisal" in run_weft(*line, format).refusal()
+        assert (
+            "--unknown-as-na is for the formats table, tsv, jsonl, lm-zoo, surprisal"
+            in run_weft(*line, format).refusal()
+        )
 
 
 def test_a_line_without_spaces_is_no_word(run_weft: RunWeft, trained: Path) -> None:

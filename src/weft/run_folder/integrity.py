@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from weft.config.toml import check_unchanged, read_config, read_toml
+from weft.config.toml import read_config, read_toml
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.files.digests import stated_digest
 from weft.run_folder.layout import CONFIG, SPLITS, TOKENIZER, WEIGHTS, oov_path, tokens_path
@@ -28,7 +28,7 @@ class CheckedFile:
 def checked_files(run: Path) -> list[CheckedFile]:
     """The files of the run that are there, each read and compared with its digest."""
     ways: dict[Path, tuple[Callable[[Path], object], Callable[[Path], str | None]]] = {
-        run / CONFIG: (_check_config, _config_digest),
+        run / CONFIG: (read_config, _config_digest),  # its digest is compared when the model is loaded
         run / TOKENIZER: (load_tokenizer, _text_digest),
         run / WEIGHTS: (safetensors_io.read_tensors, safetensors_io.stated_digest),
     }
@@ -64,11 +64,6 @@ def _checked(
         return CheckedFile(name, digest(path), None)
     except (CheckpointError, MissingFileError, InputError) as error:
         return CheckedFile(name, None, str(error))
-
-
-def _check_config(path: Path) -> None:
-    read_config(path)
-    check_unchanged(path)
 
 
 def _config_digest(path: Path) -> str | None:

@@ -135,7 +135,7 @@ def _line_ends(marker: str) -> re.Pattern[str]:
     if not marker:
         return re.compile("\n")
     word = rf"(?<![^{SEPARATORS}{BYTE_ORDER_MARK}]){re.escape(marker)}(?![^{SEPARATORS}])"
-    return re.compile(rf"\n|{word}[{_IN_LINE}]*\n?")
+    return re.compile(rf"\n|{word}[{_IN_LINE}{BYTE_ORDER_MARK}]*\n?")
 
 
 def ends_line(text: str, marker: str = "") -> bool:
@@ -182,8 +182,8 @@ def at_markers(pieces: Iterable[str], marker: str) -> Iterator[str]:
     after_marker = False
     for piece in pieces:
         if after_marker:
-            # The white space and the line end after a marker belong to it, in whichever piece they are.
-            rest = piece.lstrip(_IN_LINE)
+            # White space, byte-order marks and the line end after a marker belong to it, in whichever piece they are.
+            rest = piece.lstrip(_IN_LINE + BYTE_ORDER_MARK)
             after_marker = not rest
             piece = rest.removeprefix("\n") if rest == "\n" else rest
             if not piece:
