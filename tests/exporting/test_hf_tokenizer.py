@@ -11,6 +11,7 @@ from helpers.exported_models import exported_model
 from weft.exporting.hf_tokenizer import hf_tokenizer, separators
 from weft.exporting.network import saved_tokenizer
 from weft.language_model import LanguageModel
+from weft.text.rules import AT_WHITE_SPACE, normalized
 
 tokenizers = pytest.importorskip("tokenizers")
 
@@ -19,8 +20,9 @@ ODD_TEXTS = [
     " you  say\tgoodbye ",
     "you say\nhello .\n\nyou",
     "you say\r\nhello",
-    "a word-by-word 😀 我喜欢 10\u00a0km\x1fx\x85y\u2028z\x0bw\x00v",
+    "a word-by-word 😀 我喜欢 10\u00a0km\x1fx\x85y\u2028z\x0bw",
     "ΟΔΥΣΣΕΥΣ ΟΔΟΣ, Σ ΑΣ' ΑΣ.Β İstanbul ẞ SAY",
+    "\ufeffyou say\r\r\n\ufeff\ufeffhello\ufeff you\rsay",
     "x\u0301 e\u0301\ufeff \U0001f469\u200d\U0001f680",
 ]
 TEXT = ["you say goodbye and i say hello .\n", "ὀδυσσεύς οδος σ ας i\u0307stanbul km 10 我喜欢 😀\n"] * 3
@@ -37,7 +39,15 @@ def test_the_tokens_of_a_text_are_those_of_weft(kind: str, lowercase: bool) -> N
     lm = exported_model(kind, lowercase, TEXT)
     exported = read(lm)
     for text in [*ODD_TEXTS, *TEXT]:
-        assert exported.encode(text).ids == lm.tokenizer.encode(text.replace("\r\n", "\n")), text
+        assert exported.encode(text).ids == lm.tokenizer.encode(normalized(text)), text
+
+
+def test_words_of_earlier_tokenizers_end_at_every_white_space() -> None:
+    lm = exported_model(text=TEXT)
+    lm.tokenizer.words = AT_WHITE_SPACE
+    exported = read(lm)
+    for text in [*ODD_TEXTS, *TEXT]:
+        assert exported.encode(text).ids == lm.tokenizer.encode(normalized(text)), text
 
 
 @pytest.mark.parametrize("kind", ["word", "char", "bpe"])

@@ -75,7 +75,7 @@ def separators(tokenizer: Tokenizer) -> str:
 
 
 def _normalizer(tokenizer: Tokenizer, eos: str, own: Json | None) -> Json:
-    steps = [_replace({"Regex": r"\r+\n"}, "\n")]
+    steps = [_replace({"Regex": r"\r+\n"}, "\n"), _replace({"Regex": r"^\x{feff}+"}, "")]  # see weft.text.rules
     if tokenizer.lowercase:
         steps += [_replace({"Regex": FINAL_SIGMA}, "ς"), {"type": "Lowercase"}]
     steps.append(_replace({"String": "\n"}, eos))
