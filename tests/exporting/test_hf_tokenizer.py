@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.exported_models import exported_model
+from weft.errors import InputError
 from weft.exporting.hf_tokenizer import hf_tokenizer, separators
 from weft.exporting.network import saved_tokenizer
 from weft.language_model import LanguageModel
@@ -75,3 +76,9 @@ def test_the_characters_that_separate_words_are_found() -> None:
     assert {" ", "\t", "\r"} <= set(found)
     assert "\n" not in found
     assert not set("ab_\u200b\ufeff") & set(found)
+
+
+def test_a_tokenizer_that_the_package_cannot_express_is_refused_in_one_line() -> None:
+    lm = exported_model("text", text=["you say 'goodbye'.\n"] * 3)
+    with pytest.raises(InputError, match=r"^the tokenizer 'text' cannot be exported to transformers, only word, .*$"):
+        hf_tokenizer(lm.tokenizer, saved_tokenizer(lm))

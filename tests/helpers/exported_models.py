@@ -15,6 +15,8 @@ CELLS = [
     {"cell": "rnn"},
     {"cell": "lstm"},
     {"cell": "gru"},
+    {"cell": "rnn-relu"},
+    {"cell": "gru-after"},
     {"cell": "rnn", "layer_norm": True},
     {"cell": "lstm", "layer_norm": True},
     {"cell": "gru", "layer_norm": True},
@@ -39,6 +41,8 @@ def exported_model(kind: str = "word", lowercase: bool = False, text: list[str] 
     rng = np.random.default_rng(0)
     for parameter in network.params:
         parameter += rng.normal(0, 0.5, parameter.shape)
+    for layer in network.recurrent if config.model.cell == "rnn-relu" else ():
+        layer.params[1][...] *= 0.1  # W_h: the states of this cell can grow without bound
     return LanguageModel(network, tokenizer, config)
 
 

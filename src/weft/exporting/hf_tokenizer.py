@@ -17,6 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from weft.errors import InputError
 from weft.text.tokenizers.base import EOS, UNK, Tokenizer
 
 Json = dict[str, Any]
@@ -34,7 +35,15 @@ class HFTokenizer:
 
 
 def hf_tokenizer(tokenizer: Tokenizer, saved: str) -> HFTokenizer:
-    """The files of a tokenizer; saved: the text of its `tokenizer.json` in a run folder."""
+    """The files of a tokenizer; saved: the text of its `tokenizer.json` in a run folder.
+
+    Raises InputError for a tokenizer that cannot be exported.
+    """
+    if tokenizer.kind not in _DECODERS:
+        raise InputError(
+            f"the tokenizer {tokenizer.kind!r} cannot be exported to transformers, only {', '.join(_DECODERS)}; "
+            "`weft export onnx` exports the network"
+        )
     pad_id, pairs = tokenizer.vocab_size, json.loads(saved).get("pairs", {})
     known = pairs["model"]["vocab"] if pairs else {token: id for id, token in enumerate(tokenizer.tokens)}
     eos = EOS if not pairs else _free(EOS, known)
@@ -50,7 +59,7 @@ def hf_tokenizer(tokenizer: Tokenizer, saved: str) -> HFTokenizer:
         "normalizer": _normalizer(tokenizer, eos, pairs.get("normalizer")),
         "pre_tokenizer": pairs.get("pre_tokenizer") or _split(tokenizer),
         "post_processor": None,
-        "decoder": {"word": None, "char": {"type": "Fuse"}, "bpe": _BYTE_LEVEL}[tokenizer.kind],
+        "decoder": _DECODERS[tokenizer.kind],
         "model": pairs.get("model") or {"type": "WordLevel", "vocab": known, "unk_token": UNK},
     }
     settings = {
@@ -66,6 +75,8 @@ def hf_tokenizer(tokenizer: Tokenizer, saved: str) -> HFTokenizer:
 
 
 _BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+_DECODERS = {"word": None, "char": {"type": "Fuse"}, "bpe": _BYTE_LEVEL}
+"""How the tokens of each kind of tokenizer become a text; None: with blanks between them."""
 
 
 def separators(tokenizer: Tokenizer) -> str:

@@ -18,9 +18,11 @@ from weft.layers import (
     GRU,
     LSTM,
     RNN,
+    GRUAfter,
     LayerNormGRU,
     LayerNormLSTM,
     LayerNormRNN,
+    ReluRNN,
     TimeAdaptiveOutputWithLoss,
     TimeOutputWithLoss,
     TimeSampledOutputWithLoss,
@@ -34,6 +36,8 @@ CELLS: dict[type[Any], tuple[str, bool]] = {
     RNN: ("rnn", False),
     LSTM: ("lstm", False),
     GRU: ("gru", False),
+    GRUAfter: ("gru-after", False),
+    ReluRNN: ("rnn-relu", False),
     LayerNormRNN: ("rnn", True),
     LayerNormLSTM: ("lstm", True),
     LayerNormGRU: ("gru", True),
@@ -41,8 +45,7 @@ CELLS: dict[type[Any], tuple[str, bool]] = {
 }
 """For each cell that can be exported, its name without layer normalisation, and whether it has one."""
 
-TOKENIZERS = ("word", "char", "bpe")
-"""The tokenizers that can be exported, by kind."""
+KNOWN = tuple(dict.fromkeys(name for name, _layer_norm in CELLS.values()))
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class AdaptiveOutput:
 class Network:
     """A language model as arrays in float32.
 
-    cell      "rnn", "lstm", "gru" or "window", in the layer-normalised form if `layer_norm`
+    cell      one of KNOWN, in the layer-normalised form if `layer_norm`
     tied      whether the output's W is the embedding (V, D), transposed
     """
 
@@ -106,14 +109,11 @@ class Network:
 def model_of(model: LanguageModel | str | Path) -> LanguageModel:
     """The language model, or that of a run folder.
 
-    Raises InputError if it cannot be exported: it adapts while it reads, or its tokenizer is of an unknown kind. Raises
-    as `weft.load` does for a folder.
+    Raises InputError if it adapts while it reads, and as `weft.load` does for a folder.
     """
     lm = model if isinstance(model, LanguageModel) else load(model)
     if isinstance(lm.steps, AdaptingModel):
         raise InputError("a model that adapts while it reads cannot be exported: export the model before it adapts")
-    if lm.tokenizer.kind not in TOKENIZERS:
-        raise InputError(f"the tokenizer {lm.tokenizer.kind!r} cannot be exported, only {', '.join(TOKENIZERS)}")
     return lm
 
 
@@ -124,7 +124,7 @@ def network_of(model: RNNLM) -> Network:
         cell = layer.cell
         if type(cell) not in CELLS:
             raise InputError(
-                f"the cell {cell.name!r} cannot be exported, only rnn, lstm and gru, also with layer_norm, and window"
+                f"the cell {cell.name!r} cannot be exported, only {', '.join(KNOWN)}, also with layer_norm"
             )
         arrays = {name: _floats(array) for name, array in cell.named(cell.params).items()}
         layers.append(Layer(arrays, int(cell.state_sizes[0]), residual))

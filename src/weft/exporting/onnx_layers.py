@@ -1,6 +1,6 @@
 """Recurrent layers as ONNX nodes: xs (T, N, D) and the states before -> hs (T, N, H) and the states after.
 
-    rnn, lstm, gru     ONNX's own operators, whose gates are in another order; its z is the complement of ours
+    rnn, lstm, gru …   ONNX's own operators, whose gates are in another order; its z is the complement of ours
     layer norm         the equations of the cell, in a `Scan` over time
     window             a convolution over the inputs
 
@@ -21,6 +21,14 @@ from weft.exporting.onnx_builder import GraphBuilder, graph_of, value
 EPSILON = 1e-5
 LSTM_ORDER = [2, 3, 0, 1]
 """Indices of ONNX's gates i, o, f, c in weft's order f, g, i, o."""
+OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rnn": ("RNN", {}),
+    "rnn-relu": ("RNN", {"activations": ["Relu"]}),
+    "lstm": ("LSTM", {}),
+    "gru": ("GRU", {}),
+    "gru-after": ("GRU", {"linear_before_reset": 1}),
+}
+"""ONNX's operator of each cell, and its attributes."""
 LONG_MAX = np.iinfo(np.int64).max
 
 
@@ -53,12 +61,17 @@ class RecurrentLayer:
         return self.builder.weight(f"{name}{self.number}", values)
 
     def _operator(self, xs: str) -> str:
-        Wx, Wh, b = (by_onnx_gates(self.layer.arrays[name], self.network.cell) for name in ("Wx", "Wh", "b"))
+        kind, arrays = self.network.cell, self.layer.arrays
+        Wx, Wh, b = (by_onnx_gates(arrays[name], kind) for name in ("Wx", "Wh", "b"))
+        b_h = np.zeros_like(b)
+        if kind == "gru-after":
+            b_h[-self.layer.H :] = arrays["b_h"]
         weights = [self._weight("W", Wx.T[None]), self._weight("R", Wh.T[None])]
-        weights.append(self._weight("B", np.concatenate((b, np.zeros_like(b)))[None]))
+        weights.append(self._weight("B", np.concatenate((b, b_h))[None]))
         states, ys = list(self.states), f"ys{self.number}"
         inputs, outputs = [xs, *weights, "", *states], [ys, *(f"{name}_next" for name in states)]
-        self.builder.several(self.network.cell.upper(), inputs, outputs, hidden_size=self.layer.H)
+        op, settings = OPERATORS[kind]
+        self.builder.several(op, inputs, outputs, hidden_size=self.layer.H, **settings)
         return self.builder.squeeze(ys, 1)
 
     def _window(self, xs: str) -> str:
@@ -173,9 +186,9 @@ def _split(builder: GraphBuilder, x: str, sizes: Sequence[int]) -> list[str]:
 
 def by_onnx_gates(array: Floats, cell: str) -> Floats:
     """W_x, W_h or b with the gates of the last axis as ONNX's operator has them."""
-    if cell == "rnn":
+    if cell.startswith("rnn"):
         return array
     blocks = np.split(array, 4 if cell == "lstm" else 3, axis=-1)
-    if cell == "gru":
+    if cell.startswith("gru"):
         return np.concatenate((-blocks[0], *blocks[1:]), axis=-1)  # 1 - σ(a) = σ(-a)
     return np.concatenate([blocks[index] for index in LSTM_ORDER], axis=-1)

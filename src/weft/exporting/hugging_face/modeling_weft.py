@@ -42,7 +42,7 @@ class WeftConfig(PretrainedConfig):
     vocab_size      V, of which the last token is `<pad>`, which no text contains and the model never predicts
     embedding_size  D of the first layer
     layer_sizes     H of every recurrent layer
-    cell            "rnn", "lstm", "gru", or "window", which sees the last `window` tokens only
+    cell            one of CELLS, or "window", which sees the last `window` tokens only
     layer_norm      layer normalisation in the cells
     residual        for every layer whether its input is added to its output
     output          "full", or "adaptive": clusters of rare tokens with the sizes `cluster_sizes` (projection, tokens),
@@ -146,6 +146,14 @@ class RNN(Cell):
         return (torch.tanh(self.recurrent(h) + a),)
 
 
+class ReluRNN(Cell):
+    """h_t = max(0, u_t + a_t)."""
+
+    def step(self, a: Tensor, state: State) -> State:
+        (h,) = state
+        return (torch.relu(self.recurrent(h) + a),)
+
+
 class LSTM(Cell):
     """f, g, i, o = σ, tanh, σ, σ of u_t + a_t; c_t = f * c_{t-1} + g * i; h_t = o * tanh(c_t).
 
@@ -176,6 +184,24 @@ class GRU(Cell):
         return ((1 - z) * h + z * candidate,)
 
 
+class GRUAfter(Cell):
+    """The GRU of PyTorch, with the reset gate after the product: h̃ = tanh(r * (h_{t-1} W_h + b_h) + a_t)."""
+
+    gates = 3
+
+    def __init__(self, D: int, H: int, layer_norm: bool) -> None:
+        super().__init__(D, H, layer_norm)
+        self.b_h = nn.Parameter(torch.zeros(H))
+
+    def step(self, a: Tensor, state: State) -> State:
+        (h,) = state
+        u_z, u_r, v = self.recurrent(h).chunk(3, dim=-1)
+        a_z, a_r, a_candidate = a.chunk(3, dim=-1)
+        z, r = torch.sigmoid(u_z + a_z), torch.sigmoid(u_r + a_r)
+        candidate = torch.tanh(r * (v + self.b_h) + a_candidate)
+        return ((1 - z) * h + z * candidate,)
+
+
 class Window(Cell):
     """h_t = tanh(x_t W_x + [x_{t-n+1} … x_{t-1}] W_h + b) (Bengio et al. 2003); the state is h and these inputs."""
 
@@ -193,6 +219,9 @@ class Window(Cell):
 
     def zero_state(self, N: int) -> State:
         return self.b.new_zeros(N, self.H), self.b.new_zeros(N, self.Wh.shape[0])
+
+
+CELLS = {"rnn": RNN, "rnn-relu": ReluRNN, "lstm": LSTM, "gru": GRU, "gru-after": GRUAfter}
 
 
 class AdaptiveOutput(nn.Module):
@@ -329,4 +358,4 @@ class WeftForCausalLM(PreTrainedModel, GenerationMixin):
 def _cell(config: WeftConfig, D: int, H: int) -> Cell:
     if config.cell == "window":
         return Window(D, H, config.window)
-    return {"rnn": RNN, "lstm": LSTM, "gru": GRU}[config.cell](D, H, config.layer_norm)
+    return CELLS[config.cell](D, H, config.layer_norm)
