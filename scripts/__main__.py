@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from scripts import ROOT
 
@@ -19,12 +19,19 @@ IMPORT_LINTER = [sys.executable, "-c", "from importlinter.cli import lint_import
 
 @dataclass(frozen=True)
 class Task:
-    """`commands` run one after another, from the top of the source tree, until one fails."""
+    """`commands` run one after another, from the top of the source tree, until one fails.
+
+    environment: variables that are set for them.
+    """
 
     about: str
     commands: tuple[list[str], ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""For tasks with several processes: libraries that take all cores wait for one another."""
+TESTS_IN_PATH = {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "tests"), os.environ.get("PYTHONPATH")]))}
 TASKS = {
     "check": Task(
         "static checks: ruff, formatting, types, import order",
@@ -36,7 +43,14 @@ TASKS = {
         ),
     ),
     "format": Task("format the code", ([*PYTHON, "ruff", "check", "--fix"], [*PYTHON, "ruff", "format"])),
-    "test": Task("all tests, on all cores", ([*PYTHON, "pytest", "-q", "-n", "auto", "--dist", "worksteal"],)),
+    "test": Task(
+        "all tests, on all cores", ([*PYTHON, "pytest", "-q", "-n", "auto", "--dist", "worksteal"],), ONE_THREAD
+    ),
+    "campaign": Task(
+        "disturb weft at random: kills, damage, odd texts, full disks, double starts; takes hours (--count N: less)",
+        ([*PYTHON, "scripts.campaign"],),
+        ONE_THREAD | TESTS_IN_PATH,
+    ),
     "docs": Task("build the site; a dead link is an error", ([*PYTHON, "scripts.build_docs"],)),
     "examples": Task(
         "run the examples of the documentation (--all: also those that need data or minutes)",
@@ -54,11 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         width = max(map(len, TASKS))
         print("usage: python -m scripts TASK", *(f"  {task:{width}}  {TASKS[task].about}" for task in TASKS), sep="\n")
         return 0 if name in ("", "-h", "--help") else 2
-    # One thread for each worker of the tests: libraries that take all cores wait for one another.
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} if name == "test" else {}
+    environment = {**os.environ, **TASKS[name].environment}
     *first, last = TASKS[name].commands
     for command in [*first, [*last, *rest]]:
-        ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **threads})
+        ended = subprocess.run(command, cwd=ROOT, env=environment)
         if ended.returncode:
             return ended.returncode
     return 0

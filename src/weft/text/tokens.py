@@ -129,6 +129,8 @@ def open_tokens(path: Path | str) -> TokenIds:
     or truncated.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"cannot read {path}: it is no regular file")
     try:
         with path.open("rb") as file:
             header_bytes = int.from_bytes(file.read(8), "little")
