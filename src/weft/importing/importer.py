@@ -10,6 +10,7 @@ from weft.config import Config
 from weft.config.toml import config_of, write_config
 from weft.errors import InputError, MissingFileError, quoted
 from weft.files import reading
+from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
 from weft.importing.foreign_model import ForeignModel
 from weft.importing.onnx.models import onnx_model
@@ -100,7 +101,8 @@ def read_model(file: Path, cell: str | None = None) -> ForeignModel:
 def _read(file: Path, cell: str | None) -> ForeignModel:
     size = file.stat().st_size
     budget = Budget(size)
-    with file.open("rb") as source:
+    with file.open("rb") as opened:
+        source = BoundedFile(opened)
         start = source.read(512)
         source.seek(0)
         for beginning, what in OTHER_FORMATS.items():

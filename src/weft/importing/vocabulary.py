@@ -17,6 +17,7 @@ import numpy as np
 
 from weft.errors import InputError, quoted, quoted_names
 from weft.files import opened, reading
+from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
 from weft.importing.foreign_model import ForeignModel
 from weft.importing.pickles.machine import run
@@ -128,7 +129,7 @@ def _pickled(file: Path) -> list[str]:
     """The words in a pickle: a list of them, or a dictionary from words to ids, alone or in a tuple or an object."""
     with reading(str(file)), file.open("rb") as source:
         try:
-            value = run(source, Budget(file.stat().st_size))
+            value = run(BoundedFile(source), Budget(file.stat().st_size))
         except InputError as error:
             raise InputError(f"cannot read the vocabulary {file}: {error}") from None
     values = value.state.values() if isinstance(value, Instance) else value if isinstance(value, tuple) else [value]

@@ -62,7 +62,7 @@ class Node:
         return self.inputs[index] if index < len(self.inputs) else ""
 
     def __str__(self) -> str:
-        return f"{self.kind} {quoted(self.name or (self.outputs or [''])[0])}"
+        return f"{quoted(self.kind)[1:-1]} {quoted(self.name or (self.outputs or [''])[0])}"
 
 
 @dataclass

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import pickletools
 import sys
+import warnings
 from collections.abc import Callable
-from typing import IO, Any
+from io import BytesIO
+from typing import Any, cast
 
 from weft.errors import InputError, quoted
+from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
 from weft.importing.pickles.calls import made_by, with_state
 from weft.importing.pickles.values import Global, Instance
@@ -33,7 +36,7 @@ OBJECT = 100
 PersistentLoad = Callable[[Any], Any]
 
 
-def run(file: IO[bytes], budget: Budget, persistent: PersistentLoad | None = None) -> Any:
+def run(file: BoundedFile | BytesIO, budget: Budget, persistent: PersistentLoad | None = None) -> Any:
     """The object of the pickle at the position of `file`, which is then behind the pickle.
 
     persistent: returns the object of a persistent id. Raises InputError for a pickle that is damaged, that names
@@ -41,9 +44,11 @@ def run(file: IO[bytes], budget: Budget, persistent: PersistentLoad | None = Non
     """
     machine = _Machine(budget, persistent)
     try:
-        for opcode, argument, _position in pickletools.genops(file):
-            budget.spend(OBJECT + (4 * len(argument) if isinstance(argument, (str, bytes, bytearray)) else 0))
-            machine.step(opcode.name, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # for escapes in strings of Python 2
+            for opcode, argument, _position in pickletools.genops(cast(Any, file)):
+                budget.spend(OBJECT + (4 * len(argument) if isinstance(argument, (str, bytes, bytearray)) else 0))
+                machine.step(opcode.name, argument)
         (value,) = machine.stack
     except InputError:
         raise

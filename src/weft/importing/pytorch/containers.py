@@ -15,12 +15,13 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError, quoted
+from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
 from weft.importing.pickles.machine import run
 from weft.importing.pickles.values import Global, Storage, Tensor
@@ -50,7 +51,7 @@ class TorchFile:
     order     byte order of the numbers, "<" or ">"
     """
 
-    file: IO[bytes]
+    file: BoundedFile
     budget: Budget
     value: Any
     places: Mapping[str, tuple[int, int]]
@@ -70,9 +71,10 @@ class TorchFile:
             raise InputError(f"the numbers of its storage {quoted(storage.key)} are missing or cut short")
         self.budget.spend(4 * math.prod(shape) + count * kind.itemsize)
         self.file.seek(start + first)
-        values = np.frombuffer(self.file.read(count * kind.itemsize), kind)
-        if len(values) != count:
+        data = self.file.read(count * kind.itemsize)
+        if len(data) != count * kind.itemsize:
             raise InputError("it is cut short: it ends within the numbers of its model")
+        values = np.frombuffer(data, kind)
         if storage.dtype == "bfloat16":
             values = (values.astype(np.uint32) << 16).view(np.float32)
         steps = tuple(values.itemsize * stride for stride in strides)
@@ -81,11 +83,11 @@ class TorchFile:
             return np.array(spread.reshape(shape), np.float32)
 
 
-def open_archive(file: IO[bytes], budget: Budget) -> TorchFile:
+def open_archive(file: BoundedFile, budget: Budget) -> TorchFile:
     """The content of a zip archive of `torch.save`. Raises InputError for any other zip file and a damaged one."""
     _check_members(file)
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(cast(Any, file)) as archive:
             members = {info.filename: info for info in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, struct.error, EOFError) as error:
         raise InputError(f"it is a damaged zip archive ({quoted(str(error))})") from None
@@ -102,7 +104,7 @@ def open_archive(file: IO[bytes], budget: Budget) -> TorchFile:
     return TorchFile(file, budget, value, data, "<" if little else ">")
 
 
-def open_sequence(file: IO[bytes], budget: Budget) -> TorchFile:
+def open_sequence(file: BoundedFile, budget: Budget) -> TorchFile:
     """The content of a file in the older container, whose magic number has been read."""
     version, system = run(file, budget), run(file, budget)
     if version != 1001 or not isinstance(system, dict):
@@ -166,7 +168,7 @@ def _storage(id: Any) -> Any:
     return Storage(str(key), DTYPES[of.name], count, start)
 
 
-def _check_members(file: IO[bytes]) -> None:
+def _check_members(file: BoundedFile) -> None:
     """Raise InputError if the archive has too many members: each takes far more memory than its entry in the file."""
     file.seek(0)
     found, kept = 0, b""
@@ -177,18 +179,18 @@ def _check_members(file: IO[bytes]) -> None:
         raise InputError(f"it is a zip archive with {found:,} members, more than any model has")
 
 
-def _place(file: IO[bytes], info: zipfile.ZipInfo) -> tuple[int, int]:
+def _place(file: BoundedFile, info: zipfile.ZipInfo) -> tuple[int, int]:
     """The position of the content of a member, and its size."""
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
         raise InputError(f"its member {quoted(info.filename)} is compressed or encrypted, which torch.save never does")
-    file.seek(info.header_offset)
+    file.seek(max(0, info.header_offset))
     header = file.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
+    if info.header_offset < 0 or len(header) < 30 or header[:4] != b"PK\x03\x04":
         raise InputError(f"it is a damaged zip archive: {quoted(info.filename)} is not where its list of members says")
     name, extra = struct.unpack("<HH", header[26:])
     return info.header_offset + 30 + name + extra, info.file_size
 
 
-def _content(file: IO[bytes], place: tuple[int, int], most: int) -> bytes:
+def _content(file: BoundedFile, place: tuple[int, int], most: int) -> bytes:
     file.seek(place[0])
     return file.read(min(place[1], most))
