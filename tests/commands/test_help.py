@@ -101,9 +101,9 @@ def test_the_help_of_train_lists_every_setting_under_its_section(run_weft: RunWe
     assert places == sorted(places)
     assert places[1] < shown.index("  --out ") < places[2]
     for number, section in enumerate(SECTIONS.values(), start=2):
-        for field in section.__dataclass_fields__:
-            place = shown.index(f"\n  --{field.replace('_', '-')} ")
-            assert places[number] < place < places[number + 1], field
+        for name, field in section.__dataclass_fields__.items():
+            flag = field.metadata["flag"] or f"--{name.replace('_', '-')}"
+            assert places[number] < shown.index(f"\n  {flag} ") < places[number + 1], name
 
 
 def test_the_examples_of_weft_are_commands() -> None:

@@ -68,3 +68,18 @@ def test_a_pickle_that_calls_a_function_is_refused_by_name(run_weft: RunWeft) ->
         refusal = run_weft("import", file, "--vocab", "x").refusal()
         assert f"{os.system.__module__}.system', which no model needs; nothing of it was executed" in refusal
     assert not Path("executed").exists()
+
+
+def test_training_goes_on_from_an_imported_model_with_new_words(run_weft: RunWeft, model: Any) -> None:
+    run_weft("import", "model.pt", "--vocab", "train.txt", "--out", "runs/theirs")
+    Path("new.txt").write_text(TEXT * 5 + "the zebra sat\n" * 40, "utf-8")
+    given = ("train", "new.txt", "--from", "runs/theirs", "--kernels", "plain", "--epochs", 1, "--min-count", 1)
+    answer = run_weft(*given, "--extend-vocab", "--out", "runs/tuned")
+    assert answer.code == 0
+    assert "starting from the weights of runs/theirs, with 1 new type, each" in answer.err
+    assert 'from_run = "runs/theirs"' in Path("runs/tuned/config.toml").read_text("utf-8")
+    rows = dict(line.split("\t") for line in run_weft("eval", "new.txt", "--run", "runs/tuned").out.splitlines())
+    before = dict(line.split("\t") for line in run_weft("eval", "new.txt", "--run", "runs/theirs").out.splitlines())
+    assert rows["oov_tokens"] == "0"
+    assert float(rows["perplexity_including_oov"]) < float(before["perplexity_including_oov"])
+    assert "cell lstm does not fit runs/theirs" in run_weft(*given, "--cell", "lstm", "--out", "runs/x").refusal()

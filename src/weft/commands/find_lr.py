@@ -23,7 +23,7 @@ from weft.training.lr_range_test import HIGHEST, LOWEST, STEPS, write_sweep
 from weft.training.plots import draw_sweep
 
 
-@with_settings(without=WITHOUT_EFFECT)
+@with_settings(without=(*WITHOUT_EFFECT, "from_run", "extend_vocab"))  # --from is the first learning rate here
 def find_lr(
     text: TrainingText = None,
     lowest: Annotated[float, number_option("The first learning rate.", "--from")] = LOWEST,

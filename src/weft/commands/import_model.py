@@ -53,6 +53,7 @@ def import_command(
       weft import model.pt --vocab vocab.txt --out runs/theirs
       weft import PTB.pt --vocab train.txt --vocab valid.txt
       weft import BetterRnnlm.pkl --vocab ptb.vocab.pkl
+      weft train my.txt --from runs/theirs
     """
     if cell is not None:
         one_of("--cell", cell, CELLS)

@@ -42,6 +42,7 @@ def train_command(
       weft train my.txt --cell gru --layers 2 --epochs 10
       weft train --recipe ptb-fast
       weft train my.txt --resume
+      weft train new.txt --from runs/my --extend-vocab
     """
     given = given_settings(config, recipe, text, settings, resume=resume)
     followed = find_recipe(recipe) if recipe is not None else None

@@ -76,6 +76,7 @@ def _one_window(model: ModelConfig, size: int) -> ModelConfig:
     shares = [model.dropout if share is None else share for share in (model.dropout_in, model.dropout_out)]
     return replace(
         model,
+        from_run=None,
         cell="window",
         window=size,
         layers=1,

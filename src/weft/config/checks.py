@@ -37,6 +37,10 @@ def _string(name: str, value: Any) -> str:
     return value
 
 
+def _path(name: str, value: Any) -> str:
+    return _string(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
 def _is_surrogate(character: str) -> bool:
     # Python represents undecodable bytes of a file name by surrogates, which a TOML file cannot contain.
     return "\ud800" <= character <= "\udfff"
@@ -76,6 +80,7 @@ _CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {
     tuple[str, ...]: _sources,
     tuple[int, ...]: _whole_numbers,
     str: _string,
+    str | None: _path,
     bool: _truth,
     int: _whole_number,
     int | None: _whole_number,

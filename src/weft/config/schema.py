@@ -30,9 +30,10 @@ def _setting(
     below: float | None = None,
     choices: tuple[str, ...] | Callable[[], tuple[str, ...]] = (),
     only_with: tuple[str, str] | None = None,
+    flag: str | None = None,
 ) -> Any:
     bounds = {"at_least": at_least, "above": above, "below": below, "choices": choices}
-    metadata = {"help": help, **bounds, "only_with": only_with}
+    metadata = {"help": help, **bounds, "only_with": only_with, "flag": flag}
     return field(default=default, metadata=metadata) if default is not MISSING else field(metadata=metadata)
 
 
@@ -85,6 +86,7 @@ class TextConfig(_Checked):
     min_count: int = _setting(
         "Smallest count of a token type in the training text; rarer types become <unk>", default=1, at_least=1
     )
+    extend_vocab: bool = _setting("Add words of the text to the vocabulary of the run of --from", default=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,10 +102,8 @@ class TextConfig(_Checked):
 class ModelConfig(_Checked):
     """The architecture and regularization of the language model."""
 
-    cell: str = _setting(
-        "Recurrent cell: rnn, lstm or gru; rnn-relu or gru-after, forms of other libraries; or window, a baseline that "
-        "sees only the last few tokens"
-    )
+    from_run: str | None = _setting("Run from whose weights and tokenizer this one starts", default=None, flag="--from")
+    cell: str = _setting("Recurrent cell: rnn, lstm, gru, rnn-relu or gru-after; or window, a baseline of n tokens")
     window: int = _setting(
         "Number of tokens that the cell 'window' sees", default=4, at_least=1, only_with=("cell", "window")
     )

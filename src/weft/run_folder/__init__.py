@@ -3,7 +3,8 @@
     config.toml            the resolved configuration, and the number of tokens and the size of each text
     tokenizer.json         the vocabulary
     model.safetensors      the weights of the best model
-    data/                  token ids of the training, validation and test text, for resuming and `weft eval`
+    data/                  token ids of the training, validation and test text, for resuming and `weft eval`; the
+                           weights of the run that this one started from, if any
     checkpoints/           the training state, for resuming
     metrics.jsonl          metrics of every epoch, one line each
     curve.png              perplexity over epochs
@@ -35,6 +36,7 @@ from weft.run_folder.layout import (
     TOKENIZER,
     WEIGHTS,
     check_free,
+    first_weights_path,
     oov_path,
     tokens_path,
     writing,
@@ -59,6 +61,7 @@ __all__ = [
     "check_files",
     "check_free",
     "check_run",
+    "first_weights_path",
     "held_out_texts",
     "is_locked",
     "locked",

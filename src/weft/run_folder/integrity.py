@@ -9,7 +9,7 @@ from pathlib import Path
 from weft.config.toml import read_config, read_toml
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.files.digests import stated_digest
-from weft.run_folder.layout import CONFIG, SPLITS, TOKENIZER, WEIGHTS, oov_path, tokens_path
+from weft.run_folder.layout import CONFIG, SPLITS, TOKENIZER, WEIGHTS, first_weights_path, oov_path, tokens_path
 from weft.text.tokenizers.registry import load_tokenizer
 from weft.text.tokens import open_tokens, tokens_digest
 from weft.training import safetensors_io
@@ -35,6 +35,7 @@ def checked_files(run: Path) -> list[CheckedFile]:
     for split in SPLITS:
         for path in (tokens_path(run, split), oov_path(run, split)):
             ways[path] = (open_tokens, tokens_digest)
+    ways[first_weights_path(run)] = (safetensors_io.read_tensors, safetensors_io.stated_digest)
     newest = newest_checkpoint(run)
     if newest is not None:
         ways[newest / STATE] = (read_training_state, _text_digest)

@@ -34,6 +34,11 @@ def tokens_path(run: Path, split: str) -> Path:
     return run / DATA / f"{split}.safetensors"
 
 
+def first_weights_path(run: Path) -> Path:
+    """The file with the weights that a run starts from, if these are of another run."""
+    return run / DATA / "first_weights.safetensors"
+
+
 def oov_path(run: Path, split: str) -> Path:
     """The file with a mark for every token of a held-out split: 1 if it is out of vocabulary, else 0."""
     return run / DATA / f"{split}.oov.safetensors"

@@ -182,6 +182,9 @@ def _choose_blocks(choices: Choices, tokens: int) -> None:
 def _choose_optimizer(choices: Choices) -> None:
     choices.choose("needs the least tuning", optimizer="adamw")
     optimizer = choices.values["optimizer"]
+    if choices.values.get("from_run") is not None:
+        lr = {"adamw": 1e-3, "sgd": 5.0, "momentum": 0.5}[optimizer]
+        choices.choose("a quarter of the usual one, since the weights have been trained before", lr=lr)
     if optimizer == "adamw":
         choices.choose("the learning rate falls to a fiftieth at the end", schedule="cosine")
         choices.choose("does well with adamw on small models", lr=4e-3)

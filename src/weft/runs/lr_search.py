@@ -14,6 +14,7 @@ from weft.runs.kernel_warmup import kernels_of_run
 from weft.runs.prepare import prepare, training_blocks, untrained_model
 from weft.runs.reporting import Reporter
 from weft.runs.settings import check_given
+from weft.runs.starting_run import settings_from_run
 from weft.runs.text_sources import Fetch
 from weft.text.download import fetch_corpus
 from weft.training.lr_range_test import Sweep, sweep_rates
@@ -44,6 +45,7 @@ def find_lr(
     """
     if not given.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
+    given = settings_from_run(given)
     check_given(given)
     settings: dict[str, Any] = {name: value for name, value in given.items() if name not in WITHOUT_EFFECT}
     settings |= {"lr": lowest, "epochs": 1, "max_steps": steps, "schedule": "constant"}

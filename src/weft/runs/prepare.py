@@ -3,19 +3,23 @@ the untrained model and its training blocks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weft.backends import Array
 from weft.config import Config, Settings, TextConfig, TrainingConfig
 from weft.config.toml import write_config
 from weft.errors import MissingFileError
 from weft.language_model import LanguageModel, build_model
-from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, oov_path, text_of, tokens_path
+from weft.model.architecture import ParameterSource, Shapes
+from weft.run_folder import CONFIG, HELD_OUT, SPLITS, TOKENIZER, first_weights_path, oov_path, text_of, tokens_path
 from weft.runs.defaults import choose_text, choose_training
 from weft.runs.reporting import Reporter
+from weft.runs.starting_run import Start, start_from
 from weft.runs.text_sources import Fetch, Texts, open_texts, split_texts
 from weft.text.batches import Blocks
 from weft.text.random_blocks import RandomBlocks
@@ -25,6 +29,8 @@ from weft.text.statistics import text_statistics
 from weft.text.tokenizers.base import Tokenizer, encode_pieces
 from weft.text.tokenizers.registry import fit_tokenizer, load_tokenizer
 from weft.text.tokens import open_tokens, write_tokens
+from weft.training.checkpoint import newest_checkpoint
+from weft.training.safetensors_io import load_weights, write_tensors
 from weft.training.step import steps_per_epoch
 
 
@@ -52,8 +58,11 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     choices = choose_text(given, statistics, texts.valid is not None, texts.test is not None)
     text_config = choices.text_config()
     texts = split_texts(texts, text_config, statistics)
-    tokenizer = _fitted(texts, text_config, reporter)
+    start = _start(given, texts, text_config, reporter)
+    tokenizer = start.tokenizer if start else _fitted(texts, text_config, reporter)
     tokenizer.save(folder / TOKENIZER)
+    if start:
+        write_tensors(first_weights_path(folder), start.weights)
     tokens, sizes = _write_splits(folder, texts, tokenizer, reporter)
     for note in texts.notes():
         reporter.note(note)
@@ -64,13 +73,24 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     write_config(folder / CONFIG, config, tokens, sizes)
     counts = ", ".join(f"{count:,} {split}" for split, count in tokens.items())
     reporter.note(f"tokens: {counts}; vocabulary of {tokenizer.vocab_size:,} {tokenizer.kind} types")
+    if start:
+        reporter.note(_about_start(start, folder))
     return config
 
 
 def untrained_model(run: Path, config: Config) -> LanguageModel:
-    """The model of `config` before training, with the tokenizer in the run folder `run`."""
+    """The model of `config` before training, with the tokenizer in the run folder `run`.
+
+    Its weights are those of the run that it starts from, if it does; where there is a checkpoint, they do not matter.
+    """
     tokenizer = load_tokenizer(run / TOKENIZER)
-    model = build_model(config.model, tokenizer.vocab_size, config.training.seed, tokenizer.counts)
+    source: ParameterSource | None = None
+    if config.model.from_run is not None and newest_checkpoint(run) is None:
+
+        def source(shapes: Shapes) -> Mapping[str, Array]:
+            return load_weights(first_weights_path(run), shapes)
+
+    model = build_model(config.model, tokenizer.vocab_size, config.training.seed, tokenizer.counts, source)
     return LanguageModel(model, tokenizer, config)
 
 
@@ -84,6 +104,26 @@ def training_blocks(run: Path, training: TrainingConfig) -> Blocks:
     if training.random_bptt:
         return RandomBlocks(ids, training.batch_size, training.bptt, training.seed)
     return Blocks(ids, training.batch_size, training.bptt)
+
+
+def _start(given: Settings, texts: Texts, config: TextConfig, reporter: Reporter) -> Start | None:
+    """What the run starts from; None: from random weights."""
+    if given.get("from_run") is None:
+        return None
+    with reporter.reading("reading new words", texts.size_in_bytes) as on_bytes:
+        return start_from(Path(given["from_run"]), config, texts.train.pieces(on_bytes))
+
+
+def _about_start(start: Start, folder: Path) -> str:
+    """In one line, what the run starts from, and how much of its text is unknown."""
+    line = f"starting from the weights of {start.run}"
+    if start.added:
+        line += f", with {start.added:,} new type{'s' * (start.added != 1)}, each at first the mean of all others"
+    if start.tokenizer.unk_id is not None:
+        ids = np.asarray(open_tokens(tokens_path(folder, "train")))
+        share = float(np.mean(ids == start.tokenizer.unk_id))
+        line += f"; {share:.1%} of the training tokens are <unk>" if share else ""
+    return line
 
 
 def _fitted(texts: Texts, config: TextConfig, reporter: Reporter) -> Tokenizer:

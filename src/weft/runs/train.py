@@ -31,6 +31,7 @@ from weft.runs.kernel_warmup import exact_kernels, kernels_of_run
 from weft.runs.prepare import prepare, training_blocks, untrained_model
 from weft.runs.reporting import Reporter, Silent, describe_model
 from weft.runs.settings import check_given, given_settings, resumed_config
+from weft.runs.starting_run import settings_from_run
 from weft.runs.text_sources import Fetch
 from weft.signals import check_stop
 from weft.text.download import fetch_corpus
@@ -117,6 +118,7 @@ def train_run(
     if not given.get("data"):
         raise InputError("no text is given: name a file or folder, 'builtin', or a corpus of `weft data`")
     check_free(run, overwrite)
+    given = settings_from_run(given)
     check_given(given)
     with locked(run):
         recover(run)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields
 from functools import partial
 from typing import Annotated, Any
 
-from weft.commands.options.completion import cells, completing, output_layers, texts
+from weft.commands.options.completion import cells, completing, output_layers, runs_here, texts
 from weft.commands.options.declaration import Command, number_option, option, whole_number_option, with_parameters
 from weft.config import SECTIONS, TYPES, choices_of
 
@@ -51,6 +51,8 @@ def _option(section: str, item: Field[Any], hint: Any) -> Any:
     if item.default not in (None, (), MISSING):
         default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
     settings: dict[str, Any] = {"default": default, "group": f"Settings, [{section}]"}
+    if hint == str | None:
+        return option(help, item.metadata["flag"], metavar="FOLDER", **completing(runs_here), **settings)
     if hint in (int, int | None, tuple[int, ...]):
         return whole_number_option(help, **settings)
     if hint in (float, float | None):

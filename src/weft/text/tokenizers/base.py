@@ -164,6 +164,15 @@ class Tokenizer(ABC):
         rows = ",\n".join(_json(row) for row in zip(self.tokens, self.counts, strict=True))
         write_text_atomically(Path(path), with_digest("{\n" + "".join(lines) + f'"tokens": [\n{rows}\n]\n}}\n'))
 
+    def extended(self, tokens: Sequence[str], counts: Sequence[int]) -> Tokenizer:
+        """A tokenizer of the same kind whose vocabulary has `tokens` after its own; all its ids stay the same.
+
+        Raises ValueError for tokens that it has already, or that this kind cannot have.
+        """
+        other = self.from_saved([*self.tokens, *tokens], [*self.counts, *counts], self.lowercase, self._settings())
+        other.words = self.words
+        return other
+
     @classmethod
     @abstractmethod
     def from_saved(
