@@ -41,6 +41,7 @@ PAGES = (
             "weft.tables": ("StudyColumns", "region_figure", "save_figure"),
             "weft.evaluation.evaluate": ("Evaluation",),
             "weft.exporting": None,
+            "weft.importing": ("import_model",),
         },
     ),
     Page(

@@ -47,7 +47,7 @@ def test_the_run_has_the_name_of_the_file(run_weft: RunWeft, model: Any) -> None
 def test_errors_are_one_line(run_weft: RunWeft, model: Any) -> None:
     assert "there is no file none.pt" in run_weft("import", "none.pt").refusal()
     assert "--vocab" in run_weft("import", "model.pt").refusal()
-    assert "is a folder" in run_weft("import", ".").refusal()
+    assert "is a folder without config.json" in run_weft("import", ".").refusal()
     assert "neither a file of PyTorch" in run_weft("import", "train.txt").refusal()
     assert "--cell must be one of rnn, rnn-relu" in run_weft("import", "model.pt", "--cell", "gru").refusal()
     assert not Path("runs").exists()

@@ -21,9 +21,12 @@ import torch
 
 from helpers.foreign_models import RNNModel, randomized, save, text_of, vocabulary_of
 from helpers.mutations import mutated
+from helpers.untrained import untrained
 from weft.errors import InputError
+from weft.exporting import export_hf
 from weft.importing import budget, read_model
 from weft.importing.budget import TIMES
+from weft.importing.hugging_face import FILES as FILES_OF_A_FOLDER
 from weft.importing.vocabulary import read_vocabulary
 
 MUTATIONS = int(os.environ.get("WEFT_MUTATIONS", "60"))
@@ -88,6 +91,17 @@ def test_mutated_files_give_one_line(tmp_path: Path, kind: str) -> None:
     refused = [message for message in messages if message is not None]
     assert len(refused) > MUTATIONS / 5
     assert [message for message in refused if not message.startswith(f"cannot import {file}: ")] == []
+
+
+def test_mutated_folders_of_hugging_face_give_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "hf"
+    export_hf(untrained(), folder)
+    whole = {name: (folder / name).read_bytes() for name in FILES_OF_A_FOLDER}
+    for seed in range(MUTATIONS):
+        name = FILES_OF_A_FOLDER[seed % len(whole)]
+        message = check(folder / name, mutated(whole[name], seed), lambda: read_model(folder))
+        assert message is None or message.startswith(f"cannot import {folder}: ")
+        (folder / name).write_bytes(whole[name])
 
 
 def test_mutated_vocabularies_give_one_line(tmp_path: Path) -> None:

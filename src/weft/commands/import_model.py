@@ -47,7 +47,8 @@ def import_command(
     """Import a trained model of PyTorch, of the textbook or of ONNX.
 
     FILE: a module or state_dict that torch.save wrote (word_language_model, AWD-LSTM, Gulordava et al.), parameters of
-    "Deep Learning from Scratch 2", or an ONNX graph. Neither PyTorch nor ONNX is needed, and nothing in it is executed.
+    "Deep Learning from Scratch 2", an ONNX graph, or a folder of `weft export hf`. Neither PyTorch nor ONNX is needed,
+    and nothing in it is executed.
 
     Examples:
       weft import model.pt --vocab vocab.txt --out runs/theirs

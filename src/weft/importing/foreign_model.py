@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.errors import InputError
+from weft.text.tokenizers.base import Tokenizer
 
 Floats = NDArray[np.float32]
 
@@ -26,6 +27,7 @@ class ForeignModel:
     cell      the name of the cell of all layers
     layers    for each layer its parameters by their names in weft
     settings  further settings of weft.config: dropouts
+    tokenizer of a model that has one, with weft's order of ids
 
     Raises InputError for sizes that do not fit together, or that no model of weft has.
     """
@@ -37,6 +39,7 @@ class ForeignModel:
     W: Floats
     b: Floats
     settings: dict[str, Any] = field(default_factory=dict)
+    tokenizer: Tokenizer | None = None
 
     def __post_init__(self) -> None:
         V, size = self.embedding.shape
@@ -68,6 +71,16 @@ class ForeignModel:
     def hidden_size(self) -> int:
         """H of all layers but the last of a tied model."""
         return self.layer_sizes[0]
+
+    def parameters(self, order: Sequence[int] | None = None) -> dict[str, Floats]:
+        """The parameters by their names in weft; order: the ids in another order, in which the tokens become 0, 1, …"""
+        tokens = slice(None) if order is None else np.asarray(order)
+        named = {"embedding.W": self.embedding[tokens]}
+        for number, layer in enumerate(self.layers):
+            named |= {f"recurrent.{number}.{name}": np.ascontiguousarray(array) for name, array in layer.items()}
+        if not self.tied:
+            named["output.W"] = np.ascontiguousarray(self.W[:, tokens])
+        return named | {"output.b": self.b[tokens]}
 
     @property
     def tied(self) -> bool:

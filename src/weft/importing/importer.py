@@ -8,11 +8,12 @@ from typing import Any
 
 from weft.config import Config
 from weft.config.toml import config_of, write_config
-from weft.errors import InputError, MissingFileError, quoted
+from weft.errors import InputError, quoted
 from weft.files import reading
 from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
 from weft.importing.foreign_model import ForeignModel
+from weft.importing.hugging_face import hugging_face_model
 from weft.importing.onnx.models import onnx_model
 from weft.importing.pickles.machine import run
 from weft.importing.pytorch.containers import MAGIC, open_archive, open_sequence
@@ -23,7 +24,7 @@ from weft.language_model import LanguageModel, load
 from weft.layers import OutputSettings
 from weft.model.architecture import Architecture
 from weft.run_folder import CONFIG, TOKENIZER, WEIGHTS, check_free, locked, new_run, recover
-from weft.text.tokenizers.base import EOS, UNK
+from weft.text.tokenizers.base import EOS, UNK, Tokenizer
 from weft.training.safetensors_io import write_tensors
 
 OTHER_FORMATS = {
@@ -46,8 +47,8 @@ def import_model(
 ) -> LanguageModel:
     """Write the language model in a file of another program as a run folder, and return it.
 
-    file       a model of PyTorch (the whole module, or a state_dict), of the textbook, or of ONNX; nothing in it is
-               executed
+    file       a model of PyTorch (the whole module, or a state_dict), of the textbook, or of ONNX, or a folder of
+               `weft export hf`; nothing in it is executed
     out        the run folder
     vocab      the words in the order of their ids, a word a line; or the texts from which the ids were given, in their
                order; or a pickle of either. Without one, the file vocab.txt next to `file`
@@ -62,9 +63,15 @@ def import_model(
     check_free(out, overwrite)
     model = read_model(file, cell)
     V = model.embedding.shape[0]
-    vocabulary = read_vocabulary(_vocabulary_files(file, vocab, V), V)
-    tokenizer, parameters, added = with_tokenizer(model, vocabulary, unk, eos)
-    config = _config(model)
+    tokenizer: Tokenizer
+    if model.tokenizer is not None:
+        if vocab:
+            raise InputError(f"{file} has a vocabulary of its own: leave out the other one")
+        tokenizer, parameters, added = model.tokenizer, model.parameters(), False
+    else:
+        vocabulary = read_vocabulary(_vocabulary_files(file, vocab, V), V)
+        tokenizer, parameters, added = with_tokenizer(model, vocabulary, unk, eos)
+    config = _config(model, tokenizer)
     architecture = _architecture(config, tokenizer.vocab_size)
     note(f"{file} is {model.about}: {architecture}")
     if added:
@@ -87,13 +94,9 @@ def read_model(file: Path, cell: str | None = None) -> ForeignModel:
 
     Raises MissingFileError if there is no file, and InputError, with the name of the file, if it cannot be used.
     """
-    if file.is_dir():
-        raise InputError(f"{file} is a folder, expected a file of PyTorch, of the textbook, or of ONNX")
     with reading(str(file)):
         try:
-            return _read(file, cell)
-        except MissingFileError:
-            raise
+            return hugging_face_model(file) if file.is_dir() else _read(file, cell)
         except InputError as error:
             raise InputError(f"cannot import {file}: {error}") from None
 
@@ -135,10 +138,11 @@ def _vocabulary_files(file: Path, vocab: str | Path | Sequence[str | Path], type
     return files or [beside]
 
 
-def _config(model: ForeignModel) -> Config:
+def _config(model: ForeignModel, tokenizer: Tokenizer) -> Config:
     """The configuration of the run. That of the training is weft's usual one, since the file does not tell it."""
     settings: dict[str, Any] = {
-        "data": (), "valid_fraction": 0.0, "test_fraction": 0.0, "tokenizer": "word",
+        "data": (), "valid_fraction": 0.0, "test_fraction": 0.0, "tokenizer": tokenizer.kind,
+        "lowercase": tokenizer.lowercase,
         "cell": model.cell, "embedding_size": model.embedding.shape[1], "hidden_size": model.hidden_size,
         "layers": len(model.layers), "tied": model.tied,
         "batch_size": 20, "bptt": 35, "epochs": 1, "optimizer": "adamw", "lr": 1e-3, "schedule": "cosine",

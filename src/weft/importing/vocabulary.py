@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,10 +18,11 @@ from weft.errors import InputError, quoted, quoted_names
 from weft.files import opened, reading
 from weft.importing.bounded_file import BoundedFile
 from weft.importing.budget import Budget
-from weft.importing.foreign_model import ForeignModel
+from weft.importing.foreign_model import Floats, ForeignModel
 from weft.importing.pickles.machine import run
 from weft.importing.pickles.values import Instance
 from weft.text.corpus import open_corpus
+from weft.text.rules import AT_WHITE_SPACE
 from weft.text.tokenizers.base import EOS, UNK
 from weft.text.tokenizers.word import WordTokenizer
 
@@ -58,7 +58,7 @@ def read_vocabulary(files: Sequence[Path], types: int) -> Vocabulary:
 
 def with_tokenizer(
     model: ForeignModel, vocabulary: Vocabulary, unk: str, eos: str
-) -> tuple[WordTokenizer, dict[str, Any], bool]:
+) -> tuple[WordTokenizer, dict[str, Floats], bool]:
     """The tokenizer, the parameters by their names in weft in its order of ids, and whether <unk> was added.
 
     unk, eos: the names of the unknown word and of the line end in the vocabulary. A model without the former gets a
@@ -73,24 +73,20 @@ def with_tokenizer(
     for name, own in ((unk, UNK), (eos, EOS)):
         if name != own and own in ids:
             raise InputError(f"the vocabulary has {own} and {quoted(name)}: leave out the option that names the latter")
+    if unk == eos:
+        raise InputError(f"{quoted(unk)} is named as the unknown word and as the line end")
     added = unk not in ids
-    E, W, b = model.embedding, model.W, model.b
     if added:
-        E = np.concatenate((E, E.mean(axis=0, keepdims=True)))
-        W = np.concatenate((W, W.mean(axis=1, keepdims=True)), axis=1)
-        b = np.append(b, np.float32(NEVER))
+        E = np.concatenate((model.embedding, model.embedding.mean(axis=0, keepdims=True)))
+        W = np.concatenate((model.W, model.W.mean(axis=1, keepdims=True)), axis=1)
+        model = replace(model, embedding=E, W=E.T if model.tied else W, b=np.append(model.b, np.float32(NEVER)))
         ids[unk] = len(ids)
     first = [ids.pop(unk), ids.pop(eos)]
     order = [*first, *ids.values()]
     counts = [*vocabulary.counts, 0]
     tokenizer = WordTokenizer([UNK, EOS, *ids], [counts[id] for id in order], lowercase=False, unk_in_text=not added)
-    parameters: dict[str, Any] = {"embedding.W": E[order]}
-    for number, layer in enumerate(model.layers):
-        parameters |= {f"recurrent.{number}.{name}": np.ascontiguousarray(array) for name, array in layer.items()}
-    if not model.tied:
-        parameters["output.W"] = W[:, order]
-    parameters["output.b"] = b[order]
-    return tokenizer, parameters, added
+    tokenizer.words = AT_WHITE_SPACE  # as str.split of the authors' programs
+    return tokenizer, model.parameters(order), added
 
 
 def _listed(file: Path, types: int) -> list[str] | None:
