@@ -115,7 +115,7 @@ def test_a_full_disk_while_saving_keeps_the_previous_checkpoint(
     flags = [text, *FLAGS, "--schedule=constant", "--out"]
     assert run_weft("train", *flags, "full", "--epochs=1").code == 0
     resumed = ["train", "--resume", "--out", "full", "--epochs=2"]
-    _out, err = (process := start_weft(*resumed, before=file_size_limit(2000))).communicate()
+    _out, err = (process := start_weft(*resumed, before=file_size_limit(2500))).communicate()
     assert process.returncode == 2
     last = err.decode().splitlines()[-1]
     assert last.startswith("weft: ")
