@@ -22,6 +22,7 @@ from weft.files.digests import tensors_digest
 from weft.run_folder import held_out_texts, text_of
 from weft.text import load_tokenizer
 from weft.training import newest_checkpoint
+from weft.training.checkpoint import read_training_state
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +236,21 @@ def test_a_reader_never_sees_parts_of_two_runs(run: Path, tmp_path: Path, monkey
     lm = weft.load(run)
     assert calls == 2
     assert (lm.config.text.tokenizer, lm.tokenizer.kind) == ("char", "char")
+
+
+def test_info_of_a_run_whose_checkpoint_is_replaced_meanwhile_reads_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newest = newest_checkpoint(run)
+    assert newest is not None
+    real = read_training_state
+
+    def replaced_before(path: Path) -> Any:
+        if path.parent == newest:  # as training does between the list of the files and the reading of them
+            shutil.copytree(newest, newest.with_name("step-00009999"))
+            shutil.rmtree(newest)
+        return real(path)
+
+    monkeypatch.setattr("weft.run_folder.integrity.read_training_state", replaced_before)
+    assert command("info", run) == 0
+    assert "last_checkpoint\tstep-00009999\n" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weft.config.toml import read_config, read_toml
-from weft.errors import CheckpointError, InputError, MissingFileError
+from weft.errors import CheckpointError, WeftError
 from weft.files.digests import stated_digest
 from weft.run_folder.layout import CONFIG, SPLITS, TOKENIZER, WEIGHTS, first_weights_path, oov_path, tokens_path
 from weft.text.tokenizers.registry import load_tokenizer
@@ -63,7 +63,7 @@ def _checked(
     try:
         check(path)
         return CheckedFile(name, digest(path), None)
-    except (CheckpointError, MissingFileError, InputError) as error:
+    except WeftError as error:
         return CheckedFile(name, None, str(error))
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from weft.errors import InputError, WeftError
+from weft.files import sync_folder
 from weft.training.checkpoint import CHECKPOINTS as CHECKPOINTS
 from weft.training.checkpoint import WEIGHTS as WEIGHTS
 from weft.training.run_writer import CURVE as CURVE
@@ -65,6 +66,22 @@ def _is_run(run: Path) -> bool:
     with suppress(OSError):
         return bool(re.search(r"^weft = ", (run / CONFIG).read_text("utf-8", errors="replace"), re.MULTILINE))
     return False
+
+
+@contextmanager
+def created(run: Path) -> Iterator[None]:
+    """A context manager that makes the folder `run` first; folders it made that are empty at the end are removed."""
+    new = [folder for folder in (run, *run.parents) if not folder.exists()]
+    try:
+        with writing(run):
+            run.mkdir(parents=True, exist_ok=True)
+            for folder in new:
+                sync_folder(folder.parent)
+        yield
+    finally:
+        with suppress(OSError):  # folders that are not empty are kept
+            for folder in new:
+                folder.rmdir()
 
 
 @contextmanager

@@ -16,9 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from weft.errors import InputError
-from weft.files import sync_folder
 from weft.files.locking import try_lock
-from weft.run_folder.layout import LOCK, writing
+from weft.run_folder.layout import LOCK, created, writing
 
 ATTEMPTS = 5
 SECONDS_BETWEEN_ATTEMPTS = 0.02
@@ -31,21 +30,13 @@ def locked(run: Path) -> Iterator[None]:
     A folder that was created and is still empty at the end is removed. Raises InputError at once if another process
     holds the lock, and if the folder cannot be written.
     """
-    created = [folder for folder in (run, *run.parents) if not folder.exists()]
-    try:
+    with created(run):
         with writing(run):
-            run.mkdir(parents=True, exist_ok=True)
-            for folder in created:
-                sync_folder(folder.parent)
             path, descriptor = _acquire(run)
         try:
             yield
         finally:
             _release(path, descriptor)
-    finally:
-        with suppress(OSError):  # folders that are not empty are kept
-            for folder in created:
-                folder.rmdir()
 
 
 def is_locked(run: Path) -> bool:
@@ -86,8 +77,9 @@ def _release(path: Path, descriptor: int) -> None:
     with suppress(OSError):
         path.unlink()  # before the lock is released: no process can have locked this file in between
     os.close(descriptor)
-    with suppress(OSError):
-        path.unlink() if os.name == "nt" else None
+    if os.name == "nt":  # Windows does not remove an open file
+        with suppress(OSError):
+            path.unlink()
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -44,10 +44,11 @@ from weft.run_folder.layout import (
     REPLACED,
     TOKENIZER,
     WEIGHTS,
+    created,
     writing,
 )
 from weft.run_folder.lock import is_locked, locked
-from weft.training.checkpoint import remove_temporaries
+from weft.training.checkpoint import newest_checkpoint, remove_temporaries
 
 OF_A_RUN = (CONFIG, TOKENIZER, WEIGHTS, METRICS, CURVE, DATA, CHECKPOINTS, BASELINES, COMPARISON)
 """What a run consists of, in the order in which an old one is removed."""
@@ -66,23 +67,20 @@ def new_run(run: Path) -> Iterator[Path]:
     Until then, and after an error, the files of an older run in `run` are unchanged. Files that are not of a run are
     kept in any case. The caller holds the lock of `run`. Raises InputError if `run` cannot be written.
     """
-    created = [folder for folder in (run, *run.parents) if not folder.exists()]
     preparing = run / PREPARING
-    try:
-        with writing(run):
-            recover(run)
-            (preparing / DATA).mkdir(parents=True)
-            yield preparing
-            for folder in (preparing / DATA, preparing):
-                sync_folder(folder)
-            preparing.rename(run / PREPARED)
-            sync_folder(run)
-            _put_in_place(run)
-    finally:
-        shutil.rmtree(preparing, ignore_errors=True)
-        with suppress(OSError):  # folders that are not empty are kept
-            for folder in created:
-                folder.rmdir()
+    with created(run):
+        try:
+            with writing(run):
+                recover(run)
+                (preparing / DATA).mkdir(parents=True)
+                yield preparing
+                for folder in (preparing / DATA, preparing):
+                    sync_folder(folder)
+                preparing.rename(run / PREPARED)
+                sync_folder(run)
+                _put_in_place(run)
+        finally:
+            shutil.rmtree(preparing, ignore_errors=True)
 
 
 def recover(run: Path) -> None:
@@ -110,17 +108,18 @@ def check_run(run: Path) -> None:
 
 
 def read_whole(run: Path, read: Callable[[Path], Result]) -> Result:
-    """`read(run)`, once more if another process has replaced the run in the meantime: never parts of two runs.
+    """`read(run)`; again if another process has replaced the run meanwhile, so that it never mixes parts of two runs.
 
+    After an error it is also read again if the newest checkpoint has changed, because an older one is removed then.
     Raises MissingFileError as `check_run` does, and what `read` raises.
     """
     while True:
         check_run(run)
-        before = _version(run)
+        before, checkpoint = _version(run), newest_checkpoint(run)
         try:
             result = read(run)
         except WeftError:
-            if _version(run) == before:
+            if (_version(run), newest_checkpoint(run)) == (before, checkpoint):
                 raise
             continue
         if _version(run) == before:

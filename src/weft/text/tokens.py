@@ -153,10 +153,17 @@ def open_tokens(path: Path | str) -> TokenIds:
 
 def tokens_digest(path: Path | str) -> str | None:
     """The digest that a file of `write_tokens` states; None if it was written by an earlier version."""
-    path = Path(path)
+    return _read_layout(Path(path))[2].get("digest")
+
+
+def count_tokens(path: Path | str) -> int:
+    """The number of ids that a file of `write_tokens` states."""
+    return _read_layout(Path(path))[1]
+
+
+def _read_layout(path: Path) -> tuple[np.dtype[np.integer[Any]], int, dict[str, str]]:
     with path.open("rb") as file:
-        header = file.read(min(int.from_bytes(file.read(8), "little"), path.stat().st_size))
-    return _layout(path, header)[2].get("digest")
+        return _layout(path, file.read(min(int.from_bytes(file.read(8), "little"), path.stat().st_size)))
 
 
 def _layout(path: Path, header: bytes) -> tuple[np.dtype[np.integer[Any]], int, dict[str, str]]:
