@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -74,19 +74,32 @@ def stop_on_signal() -> Iterator[StopRequest]:
     request is never made. The previous handlers are restored at the end.
     """
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     _requests.append(request)
     try:
-        for number in handled:
-            signal.signal(number, request.signalled)
-        yield request
+        with handled_by(request.signalled):
+            yield request
     finally:
         _requests.remove(request)
+
+
+def in_main_thread() -> bool:
+    """Whether this is the thread that can handle signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """A context manager in which `handler` handles the STOPPING signals, except those that are ignored."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    handled = [number for number, earlier in before.items() if earlier is not signal.SIG_IGN]
+    try:
+        for number in handled:
+            signal.signal(number, handler)
+        yield
+    finally:
         for number in handled:
             # None: the handler was not installed by Python, which cannot restore it.
-            handler = before[number]
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, before[number] or signal.SIG_DFL)

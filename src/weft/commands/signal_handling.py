@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from weft.signals import STOPPING, is_training
+from weft.signals import STOPPING, handled_by, in_main_thread, is_training
 
 SECONDS_TO_HANDLE = 1.5
 STOPPED = 130
@@ -31,20 +31,15 @@ def stoppable() -> Iterator[None]:
     They end it if the exception is not raised within SECONDS_TO_HANDLE. Only the main thread can handle signals: in
     other threads nothing changes. Signals that the parent process has chosen to ignore stay ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in STOPPING}
-    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     watch = _Watch()
-    try:
-        for number in handled:
-            signal.signal(number, watch.signalled)
-        yield
-    finally:
-        watch.close()
-        for number in handled:
-            signal.signal(number, before[number] or signal.SIG_DFL)
+    with handled_by(watch.signalled):
+        try:
+            yield
+        finally:
+            watch.close()
 
 
 class _Watch:
