@@ -1,8 +1,8 @@
 """Digests of files, by which damage is found when a file is read: XXH3 with 128 bits, as 32 hexadecimal digits.
 
-A text file contains its own digest, which is computed with zeros in the place of the digits:
+A JSON file contains its own digest, which is computed with zeros in the place of the digits:
 
-    "digest": "0123…cdef"       in JSON and JSON lines
+    "digest": "0123…cdef"
 
 Other files contain the digest of their numbers in their metadata. Files of earlier versions have none. XXH3 finds
 damage; it does not protect against somebody who changes a file on purpose.
@@ -11,30 +11,24 @@ damage; it does not protect against somebody who changes a file on purpose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import xxhash
 
 PLACE = "0" * 32
-"""Stands in the place of the digest while it is computed."""
+"""What a text contains in the place of its digest while the digest is computed."""
 _DIGEST = re.compile(r'"digest": ?"([0-9a-f]{32})"')
 
 
 def digest_of(*parts: Any) -> str:
     """The digest of bytes, strings (in UTF-8) and C-contiguous arrays, each with its length before it."""
-    return digest_of_all(parts)
-
-
-def digest_of_all(parts: Iterable[Any]) -> str:
-    """`digest_of` for parts that are made one at a time."""
-    hash = xxhash.xxh3_128()
+    running = RunningDigest()
     for part in parts:
         view = memoryview(part.encode("utf-8") if isinstance(part, str) else part)
-        hash.update(view.nbytes.to_bytes(8, "little"))
-        if view.nbytes:  # an empty array cannot be cast
-            hash.update(view.cast("B"))
-    return hash.hexdigest()
+        running.add(view.nbytes.to_bytes(8, "little"))
+        running.add(view)
+    return running.digest()
 
 
 def tensors_digest(tensors: Mapping[str, Any]) -> str:
@@ -54,7 +48,7 @@ class RunningDigest:
     def add(self, data: Any) -> None:
         """Append bytes or a C-contiguous array."""
         view = memoryview(data)
-        if view.nbytes:
+        if view.nbytes:  # an empty array cannot be cast
             self._hash.update(view.cast("B"))
 
     def digest(self) -> str:

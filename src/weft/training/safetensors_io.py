@@ -79,8 +79,8 @@ def stated_digest(path: Path) -> str | None:
 
 
 def _checked_tensors(path: Path, file: Any, names: list[str]) -> dict[str, np.ndarray[Any, Any]]:
-    """All tensors of an open file, copied. Raises CheckpointError unless they have the digest that the file states."""
-    tensors = {name: np.array(file.get_tensor(name)) for name in names}
+    """All tensors of an open file, writable; raises CheckpointError unless they have the digest that it states."""
+    tensors = {name: np.require(file.get_tensor(name), requirements="W") for name in names}
     stated = _stated(file).get("digest")
     if stated is not None and stated != tensors_digest(tensors):
         raise CheckpointError(f"{path} is damaged: its numbers do not have the digest that was written with them")
