@@ -11,7 +11,7 @@ from weft.evaluation.perplexity import mean_bits, perplexity
 from weft.evaluation.unigram import unigram_loss
 from weft.language_model import LanguageModel
 from weft.loss import Loss
-from weft.run_folder import oov_path, size_of, text_of
+from weft.run_folder import held_out_texts, oov_path, size_of, text_of
 from weft.runs.kernel_warmup import exact_kernels
 from weft.runs.recipes import TEST_BITS, TEST_BITS_PER_CHARACTER, TEST_PERPLEXITY, TRAINING_PERPLEXITY
 from weft.runs.reporting import loss_is_estimated
@@ -26,11 +26,11 @@ TITLES = {"valid": "validation", "test": "test"}
 def final_losses(trained: Trained) -> dict[str, Loss]:
     """Split -> loss: of the best model on the held-out texts 'valid' and 'test', and of the last epoch in 'train'."""
     losses: dict[str, Loss] = {}
-    for split in TITLES:
-        ids = text_of(trained.run, split)
-        if ids is not None:
-            known = trained.result.best if split == "valid" else None
-            losses[split] = known or _exact_loss(trained.model, ids)
+    for split in held_out_texts(trained.run):
+        if split == "valid" and trained.result.best is not None:
+            losses[split] = trained.result.best
+        elif (ids := text_of(trained.run, split)) is not None:
+            losses[split] = _exact_loss(trained.model, ids)
     if trained.result.train is not None:
         losses["train"] = trained.result.train
     return losses

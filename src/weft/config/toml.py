@@ -99,6 +99,14 @@ def write_config(
     write_text_atomically(path, "\n".join(lines) + "\n")
 
 
+def rewrite_config(path: Path, config: Config) -> None:
+    """Replace the settings in a file of `write_config`; what it contains about the texts of the run stays."""
+    if path.exists():
+        write_config(path, config, read_token_counts(path), read_text_sizes(path))
+    else:
+        write_config(path, config)
+
+
 def read_config(path: Path) -> Config:
     """The configuration in a file of `write_config`.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from weft.config import TrainingConfig
 from weft.model import RNNLM
 from weft.presentation.escapes import one_line
-from weft.training.lasting_stream import lasting
+from weft.presentation.lasting_stream import lasting
 from weft.training.optimizer import Optimizer
 from weft.training.progress import NoProgress, PlainProgress, Progress
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.config import Settings
-from weft.config.toml import check_unchanged, read_config, read_text_sizes, read_token_counts, write_config
+from weft.config.toml import check_unchanged, read_config, rewrite_config
 from weft.errors import InputError, MissingFileError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.language_model import LanguageModel, load
@@ -159,9 +159,7 @@ def train_model(
     elif (run / WEIGHTS).exists() and not (run / CHECKPOINTS).exists():
         raise MissingFileError(f"{run} holds a model and no checkpoint: there is nothing to go on from")
     with writing(run):
-        written = (run / CONFIG).exists()
-        token_counts = read_token_counts(run / CONFIG) if written else None
-        write_config(run / CONFIG, config, token_counts, read_text_sizes(run / CONFIG) if written else None)
+        rewrite_config(run / CONFIG, config)
     with kernels_of_run(config, reporter):
         result = trainer.train()
     if result.outcome == "interrupted":
