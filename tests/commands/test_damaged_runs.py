@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_the_error_for_a_damaged_run_names_the_damage(
 
 def test_a_file_is_not_a_run(run_weft: RunWeft, text: Path) -> None:
     assert run_weft("next", "--run", text).refusal() == f"{text} is a file, not a run folder; `weft train` makes one"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("name", ["config.toml", "data/valid.safetensors"])
+def test_a_pipe_in_the_place_of_a_file_is_refused(run_weft: RunWeft, trained: Path, name: str) -> None:
+    (trained / name).unlink()
+    os.mkfifo(trained / name)
+    for command in (["next"], ["info"], ["eval"]):
+        assert run_weft(*command, "--run", trained).refusal().startswith(f"{trained / name} is not a file")
+    assert f"{trained / name} is not a file" in run_weft("train", "--resume", "--out", trained).refusal()
 
 
 def test_a_damaged_checkpoint_is_not_resumed(run_weft: RunWeft, trained: Path) -> None:

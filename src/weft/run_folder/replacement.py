@@ -22,14 +22,16 @@ A new start, `--overwrite`, `--resume` and every command that reads the run call
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from weft.errors import InputError, MissingFileError, WeftError
+from weft.errors import CheckpointError, InputError, MissingFileError, WeftError
 from weft.files import sync_folder
 from weft.run_folder.layout import (
     BASELINES,
@@ -98,13 +100,28 @@ def recover(run: Path) -> None:
 
 
 def check_run(run: Path) -> None:
-    """Raise MissingFileError unless `run` is a run folder, after a recovery if a killed process has left something."""
+    """Raise MissingFileError unless `run` is a run folder, after a recovery if a killed process has left something.
+
+    Raises CheckpointError if something else than a file is in the place of one, such as a pipe, on which reading would
+    wait.
+    """
     if not run.is_dir():
         what = f"{run} is a file, not a run folder" if run.exists() else f"no run folder at {run}"
         raise MissingFileError(f"{what}; `weft train` makes one")
     _recover_as_reader(run)
     if not (run / CONFIG).exists():
         raise MissingFileError(f"{run} is not a run folder: it has no {CONFIG}")
+    _check_files(run)
+
+
+def _check_files(run: Path) -> None:
+    found = [run / name for name in OF_A_RUN]
+    found += [Path(folder, name) for path in found for folder, _, names in os.walk(path) for name in names]
+    for path in found:
+        with suppress(OSError):  # what is not there, or is being replaced, is not waited for
+            mode = path.stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise CheckpointError(f"{path} is not a file: restore it from a copy")
 
 
 def read_whole(run: Path, read: Callable[[Path], Result]) -> Result:
