@@ -29,7 +29,7 @@ NAVIGATION: dict[str, dict[str, list[str]]] = {
             "adaptation", "ngrams", "rescoring", "large-vocabularies", "python", "deployment", "export",
         ],
         "Understand": ["layers", "architecture", "kernels"],
-        "Results": ["benchmarks", "recipes"],
+        "Results": ["benchmarks", "recipes", "campaign"],
     },
     "python": {"Reference": [f"generated/api/{page.file}" for page in PAGES]},
     "benchmarks": {"Processors": [f"generated/benchmarks/{name}" for name in benchmark_pages()]},

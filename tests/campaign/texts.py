@@ -123,8 +123,8 @@ def _measured(name: str, answer: Answer, folder: Path) -> Measured:
         unknown = sum(score["oov"] for score in scores)
         return Measured(len(scores), unknown, perplexity if name == "score" else None)
     if name == "train":
-        (tokens,) = re.findall(r"^train = (\d+)$", (folder / "new" / "config.toml").read_text("utf-8"), re.MULTILINE)
-        return Measured(int(tokens))
+        config = (folder / "new" / "config.toml").read_text("utf-8")
+        return Measured(int(re.findall(r"^\[tokens\]\ntrain = (\d+)$", config, re.MULTILINE)[0]))
     return Measured(*json.loads(answer.out))
 
 

@@ -30,6 +30,9 @@ OTHER_PROGRAMS = {
     "--fail-on-warning",
     "--model",
     "--tasks",
+    "--kind",
+    "--count",
+    "--record",
 }
 """Options of the project's scripts, of git and of lm-eval that the pages mention."""
 
