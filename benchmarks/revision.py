@@ -13,10 +13,10 @@ from benchmarks import ROOT
 KERNELS = "src/weft/backends/kernels"
 
 
-def revision() -> dict[str, Any] | None:
-    """The checked-out commit, its date, and whether tracked files differ from it; None without git."""
+def revision(within: str = ".") -> dict[str, Any] | None:
+    """The checked-out commit, its date, and whether tracked files below `within` differ from it; None without git."""
     commit, date = _git("rev-parse", "HEAD"), _git("show", "--no-patch", "--format=%cs", "HEAD")
-    changed = _git("status", "--porcelain", "--untracked-files=no")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", within)
     if not commit or not date or changed is None:
         return None
     return {"commit": commit, "date": date, "changed": bool(changed)}

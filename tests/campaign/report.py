@@ -27,7 +27,7 @@ def row_of(kind: Kind, outcome: Outcome, seed: int) -> Row:
         "failures": len(outcome.failures),
         "seconds": round(outcome.seconds),
         "seed": seed,
-        "measured": revision(),
+        "measured": revision("src"),
     }
 
 
