@@ -111,7 +111,11 @@ COMMANDS = {
     "python arpa": Command(arpa_in_python, ("lm.arpa",)),
 }  # fmt: skip
 
-REGRESSIONS: tuple[Mutation, ...] = ()
+REGRESSIONS: tuple[Mutation, ...] = (
+    Mutation(command="info", file="run/metrics.jsonl", change="lost_range", seed=950503575),
+    Mutation(command="next", file="run/config.toml", change="fifo", seed=74048153),
+    Mutation(command="resume", file="run/checkpoints/*/training.json", change="fifo", seed=811532564),
+)
 
 
 def prepare(material: Path) -> None:
