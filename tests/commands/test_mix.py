@@ -59,6 +59,11 @@ def test_words_known_to_some_models_are_reported(run_weft: RunWeft, trained: Pat
     assert oov == ["9", "0", "9"]
 
 
+def test_nothing_is_printed_before_all_texts_are_read(run_weft: RunWeft, arpa: Path, text: Path) -> None:
+    Path("bad.txt").write_bytes(b"the cat \xff sat\n")
+    assert "bad.txt" in run_weft("mix", arpa, arpa, "--fit", text, "--text", "bad.txt").refusal()
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -87,14 +87,15 @@ def mix(
     with _kernels(members):
         with reporter.reading("fitting", texts["fit"].size_in_bytes) as on_bytes:
             weights = fit(members, texts["fit"], on_bytes).values
-        write_rows(HEADER)
+        rows: list[tuple[str, ...]] = []
         for name, corpus in texts.items():
             with reporter.reading("reading", corpus.size_in_bytes) as on_bytes:
                 result = evaluate_mixture(members, weights, corpus, on_bytes)
             _note_vocabularies(reporter, name, result)
             for note in corpus.notes():
                 reporter.note(note)
-            write_rows(*_rows(name, members, weights, result))
+            rows += _rows(name, members, weights, result)
+    write_rows(HEADER, *rows)
 
 
 def _rows(
