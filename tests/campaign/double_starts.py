@@ -33,7 +33,10 @@ class DoubleStart:
     readers: tuple[str, ...] = ()
 
 
-REGRESSIONS: tuple[DoubleStart, ...] = ()
+REGRESSIONS: tuple[DoubleStart, ...] = (
+    DoubleStart(start="overwrite", settings="ema", delays=(0.0059, 0.0), readers=("eval --run run",)),
+    DoubleStart(start="resume", settings="lstm", delays=(0.0929,), readers=("info run",)),
+)
 
 
 def draw(random: Random) -> Iterator[DoubleStart]:

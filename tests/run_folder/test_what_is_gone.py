@@ -19,10 +19,9 @@ from weft.commands.cli import main
 from weft.config.toml import read_token_counts
 from weft.errors import CheckpointError, InputError, MissingFileError
 from weft.files.digests import tensors_digest
-from weft.run_folder import held_out_texts, text_of
+from weft.run_folder import held_out_texts, integrity, text_of
 from weft.text import load_tokenizer
 from weft.training import newest_checkpoint
-from weft.training.checkpoint import read_training_state
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +237,13 @@ def test_a_reader_never_sees_parts_of_two_runs(run: Path, tmp_path: Path, monkey
     assert (lm.config.text.tokenizer, lm.tokenizer.kind) == ("char", "char")
 
 
+@pytest.mark.parametrize("name", ["read_training_state", "_text_digest"])
 def test_info_of_a_run_whose_checkpoint_is_replaced_meanwhile_reads_again(
-    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newest = newest_checkpoint(run)
     assert newest is not None
-    real = read_training_state
+    real = getattr(integrity, name)
 
     def replaced_before(path: Path) -> Any:
         if path.parent == newest:  # as training does between the list of the files and the reading of them
@@ -251,6 +251,26 @@ def test_info_of_a_run_whose_checkpoint_is_replaced_meanwhile_reads_again(
             shutil.rmtree(newest)
         return real(path)
 
-    monkeypatch.setattr("weft.run_folder.integrity.read_training_state", replaced_before)
+    monkeypatch.setattr(integrity, name, replaced_before)
     assert command("info", run) == 0
     assert "last_checkpoint\tstep-00009999\n" in capsys.readouterr().out
+
+
+def test_eval_reads_model_and_text_of_one_run_also_if_it_is_replaced_meanwhile(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = write_text(tmp_path / "other.txt", 97)
+    weft.train(text, out=tmp_path / "other", epochs=1, tokenizer="word", test_fraction=0.2, **SIZES)
+    assert command("eval", "--run", tmp_path / "other") == 0
+    expected = capsys.readouterr().out
+
+    def replaced_after(path: Path) -> weft.LanguageModel:
+        lm = weft.load(path)
+        if (tmp_path / "other").exists():
+            shutil.rmtree(path)
+            (tmp_path / "other").rename(path)
+        return lm
+
+    monkeypatch.setattr("weft.commands.options.text_chunks.load", replaced_after)
+    assert command("eval", "--run", run) == 0
+    assert capsys.readouterr().out == expected

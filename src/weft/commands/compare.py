@@ -18,7 +18,7 @@ from weft.commands.options.declaration import choice_option, option, whole_numbe
 from weft.commands.options.run import chosen_run
 from weft.commands.options.speed import kernels_of
 from weft.commands.options.text import MarkerOption, SplitOption, check_split, with_marker
-from weft.commands.options.text_chunks import text_chunks
+from weft.commands.options.text_chunks import load_with_text, text_chunks
 from weft.commands.options.values import at_least_one, one_of
 from weft.commands.options.writable import check_writable
 from weft.comparison.baselines import KNOWN, Baseline, trained_baseline
@@ -95,8 +95,8 @@ def compare(
     check_split(split)
     chosen = _baselines(baseline)
     runs, text = _runs_and_text(names or [])
-    models = {run: load(run) for run in runs}
-    lm = models[runs[0]]
+    lm, own_text = load_with_text(runs[0], text, split)
+    models = {runs[0]: lm, **{run: load(run) for run in runs[1:]}}
     _check_one_vocabulary(models)
     picture = png or runs[0] / COMPARISON
     check_writable(picture, "the picture")
@@ -105,7 +105,7 @@ def compare(
     reporter = OnStream(sys.stderr)
     baselines = _by_default(runs[0], lm, reporter) if chosen is None else chosen
     reads = with_marker(lm, line_end_marker)
-    with text_chunks(reads, runs[0], text, split) as chunks, spooled(chunks) as (ids, oov):
+    with text_chunks(reads, own_text, text, split) as chunks, spooled(chunks) as (ids, oov):
         tokens = TextSample.drawn(ids, oov, lm.tokenizer.eos_id, sample, longest)
         scorers: list[Scorer] = [
             RecurrentScorer(str(run), model.model, model.tokenizer.eos_id) for run, model in models.items()

@@ -18,11 +18,11 @@ from weft.commands.options.speed import (
     kernels_of,
 )
 from weft.commands.options.text import MarkerOption, OptionalText, SplitOption, check_split, with_marker
-from weft.commands.options.text_chunks import Chunks, text_chunks
+from weft.commands.options.text_chunks import Chunks, load_with_text, text_chunks
 from weft.commands.options.values import at_least_one
 from weft.commands.options.weights import WeightsOption, with_weights
 from weft.evaluation.unigram import unigram_loss
-from weft.language_model import LanguageModel, load
+from weft.language_model import LanguageModel
 from weft.loss import NOTHING
 from weft.presentation.streams import note, write_rows
 
@@ -59,9 +59,10 @@ def evaluate_text(
     at_least_one(batch_size=batch_size, bptt=bptt)
     adaptation.check(weights, batch_size=batch_size, bptt=bptt)
     folder = chosen_run(run)
-    lm = with_weights(with_marker(load(folder), line_end_marker), weights)
+    loaded, own_text = load_with_text(folder, text or [], split)
+    lm = with_weights(with_marker(loaded, line_end_marker), weights)
     unigram = _Unigram(lm)
-    with text_chunks(lm, folder, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
+    with text_chunks(lm, own_text, text or [], split) as chunks, kernels_of(lm, kernels, threads, precision):
         result = adaptation.adapted(lm, folder).evaluate_chunks(unigram.counting(chunks), batch_size, bptt)
     result = replace(result, size=chunks.size)
     if (unknown := note_on_unknown_words(result)) is not None:

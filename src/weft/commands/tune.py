@@ -24,12 +24,12 @@ from weft.commands.options.declaration import choice_option, whole_number_option
 from weft.commands.options.run import RunOption, chosen_run
 from weft.commands.options.speed import KernelsOption, ThreadsOption, kernels_of
 from weft.commands.options.text import MarkerOption, OptionalText, check_split, with_marker
-from weft.commands.options.text_chunks import Chunks, text_chunks
+from weft.commands.options.text_chunks import Chunks, load_with_text, text_chunks
 from weft.commands.options.values import at_least_one
 from weft.errors import InputError, TrainingDivergedError
 from weft.evaluation.evaluate import evaluate_tokens
 from weft.evaluation.perplexity import perplexity
-from weft.language_model import LanguageModel, load
+from weft.language_model import LanguageModel
 from weft.loss import Loss
 from weft.presentation.streams import write
 from weft.run_folder import HELD_OUT
@@ -72,9 +72,10 @@ def tune(
     if not dynamic and cache is None:
         raise InputError("say what is to be tuned: --dynamic, --cache N, or both")
     folder = chosen_run(run)
-    lm = with_marker(load(folder), line_end_marker)
+    loaded, own_text = load_with_text(folder, text or [], split)
+    lm = with_marker(loaded, line_end_marker)
     reporter = OnStream(sys.stderr)
-    with text_chunks(lm, folder, text or [], split) as chunks:
+    with text_chunks(lm, own_text, text or [], split) as chunks:
         ids = _first(chunks, tokens)
     with kernels_of(lm, kernels, threads):
         reporter.note(f"perplexities over {len(ids):,} tokens; as it is: {_shown(_static(lm, ids))}")

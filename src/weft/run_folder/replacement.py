@@ -135,7 +135,7 @@ def read_whole(run: Path, read: Callable[[Path], Result]) -> Result:
         before, checkpoint = _version(run), newest_checkpoint(run)
         try:
             result = read(run)
-        except WeftError:
+        except (WeftError, OSError):
             if (_version(run), newest_checkpoint(run)) == (before, checkpoint):
                 raise
             continue
