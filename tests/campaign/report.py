@@ -49,7 +49,7 @@ def page(rows: dict[str, Row]) -> str:
 <!-- written by: python -m scripts campaign --record -->
 
 A campaign disturbs weft at random, from a seed, and looks whether it does what it documents. `python -m scripts
-campaign` runs it; [Contributing](../CONTRIBUTING.md) says how. The tests run a short form of every kind. Each case has
+campaign` runs it; `CONTRIBUTING.md` says how. The tests run a short form of every kind. Each case has
 one of these verdicts, or is a failure:
 
 | verdict | meaning |
