@@ -83,6 +83,11 @@ class TextConfig(_Checked):
     vocab_size: int | None = _setting(
         "Largest vocabulary: the most frequent token types are kept (default: no limit)", default=None, at_least=3
     )
+    vocab: str | None = _setting(
+        "File with the vocabulary, a word a line; all other words of the text become <unk>",
+        default=None,
+        only_with=("tokenizer", "word"),
+    )
     min_count: int = _setting(
         "Smallest count of a token type in the training text; rarer types become <unk>", default=1, at_least=1
     )
@@ -91,6 +96,8 @@ class TextConfig(_Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_marker(self.line_end_marker)
+        if self.vocab is not None and (self.vocab_size is not None or self.min_count > 1):
+            raise InputError("vocab names all words, which vocab_size and min_count would choose: leave them out")
         for part in ("valid", "test"):
             if getattr(self, part) and getattr(self, f"{part}_fraction"):
                 raise InputError(
@@ -166,17 +173,13 @@ class TrainingConfig(_Checked):
     optimizer: str = _setting("Optimizer", choices=("sgd", "momentum", "adamw"))
     lr: float = _setting("Learning rate", above=0)
     momentum: float = _setting(
-        "Momentum of the optimizer 'momentum'",
-        default=0.9,
-        at_least=0,
-        below=1,
-        only_with=("optimizer", "momentum"),
+        "Momentum of the optimizer 'momentum'", default=0.9, at_least=0, below=1, only_with=("optimizer", "momentum")
     )
     beta1: float = _setting(
         "Decay of the mean gradient of 'adamw'", default=0.9, at_least=0, below=1, only_with=("optimizer", "adamw")
     )
     beta2: float = _setting(
-        "Decay of the mean squared gradient of 'adamw'",
+        "Decay of mean squared gradients of 'adamw'",
         default=0.99,
         at_least=0,
         below=1,

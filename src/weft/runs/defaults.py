@@ -93,6 +93,9 @@ def choose_training(choices: Choices, tokens: int, types: int) -> Config:
 
 
 def _choose_tokenizer(choices: Choices, text: TextStatistics) -> None:
+    if choices.values.get("vocab") is not None:
+        choices.choose("the vocabulary is given", tokenizer="word")
+        return
     if text.mean_word_length > LONGEST_MEAN_WORD:
         choices.choose(f"the text has hardly any spaces ({text.mean_word_length:.0f} letters a word)", tokenizer="char")
     elif text.words < WORDS_FOR_A_WORD_MODEL:

@@ -28,7 +28,9 @@ from weft.text.size_counter import SizeCounter
 from weft.text.statistics import text_statistics
 from weft.text.tokenizers.base import Tokenizer, encode_pieces
 from weft.text.tokenizers.registry import fit_tokenizer, load_tokenizer
+from weft.text.tokenizers.word import WordTokenizer
 from weft.text.tokens import open_tokens, write_tokens
+from weft.text.word_list import read_word_list
 from weft.training.checkpoint import newest_checkpoint
 from weft.training.safetensors_io import load_weights, write_tensors
 from weft.training.step import steps_per_epoch
@@ -55,11 +57,12 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     texts = replace(texts, **replaced)
     with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
         statistics = text_statistics(texts.train.pieces(on_bytes))
+    words = None if given.get("vocab") is None or given.get("from_run") else read_word_list(given["vocab"])
     choices = choose_text(given, statistics, texts.valid is not None, texts.test is not None)
     text_config = choices.text_config()
     texts = split_texts(texts, text_config, statistics)
     start = _start(given, texts, text_config, reporter)
-    tokenizer = start.tokenizer if start else _fitted(texts, text_config, reporter)
+    tokenizer = start.tokenizer if start else _fitted(texts, text_config, words, reporter)
     tokenizer.save(folder / TOKENIZER)
     if start:
         write_tensors(first_weights_path(folder), start.weights)
@@ -126,15 +129,26 @@ def _about_start(start: Start, folder: Path) -> str:
     return line
 
 
-def _fitted(texts: Texts, config: TextConfig, reporter: Reporter) -> Tokenizer:
+def _fitted(texts: Texts, config: TextConfig, words: list[str] | None, reporter: Reporter) -> Tokenizer:
+    """The tokenizer of the training text, with the vocabulary `words` if one is given."""
     with reporter.reading("building the vocabulary", texts.size_in_bytes) as on_bytes:
-        return fit_tokenizer(
+        tokenizer = fit_tokenizer(
             config.tokenizer,
             texts.train.pieces(on_bytes),
             lowercase=config.lowercase,
             vocab_size=config.vocab_size,
             min_count=config.min_count,
         )
+    if words is None or not isinstance(tokenizer, WordTokenizer):
+        return tokenizer
+    tokenizer = tokenizer.with_words(words)
+    seen = sum(count > 0 for count in tokenizer.counts[2:])
+    share = tokenizer.counts[tokenizer.unk_id] / sum(tokenizer.counts)
+    reporter.note(
+        f"{config.vocab}: {seen:,} of {tokenizer.vocab_size - 2:,} words are in the training text, of which "
+        f"{share:.1%} is <unk>"
+    )
+    return tokenizer
 
 
 def _write_splits(

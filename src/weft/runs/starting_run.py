@@ -29,7 +29,7 @@ ARCHITECTURE = (
     "cluster_factor",
 )  # fmt: skip
 """Settings of the model that its weights fix."""
-TOKENIZER = ("tokenizer", "lowercase")
+TOKENIZER = ("tokenizer", "lowercase", "vocab")
 VOCABULARY = ("vocab_size", "min_count")
 
 
@@ -73,7 +73,7 @@ def settings_from_run(given: Settings) -> Settings:
         raise InputError(f"the clusters of the output 'adaptive' of {run} cannot be extended: leave extend_vocab out")
     own = {item.name for item in fields(ModelConfig)} - {"from_run"}
     taken = {name: value for name, value in kept.items() if name in own or name in fixed}
-    return {**taken, **({"vocab_size": None} if extend else {}), **given}
+    return {**taken, **({"vocab_size": None, "vocab": None} if extend else {}), **given}
 
 
 def _shown(value: Any) -> str:

@@ -51,6 +51,8 @@ def _option(section: str, item: Field[Any], hint: Any) -> Any:
     if item.default not in (None, (), MISSING):
         default = str(item.default).lower() if isinstance(item.default, bool) else str(item.default)
     settings: dict[str, Any] = {"default": default, "group": f"Settings, [{section}]"}
+    if item.name == "vocab":
+        return option(help, metavar="FILE", autocompletion=texts, **settings)
     if hint == str | None:
         return option(help, item.metadata["flag"], metavar="FOLDER", **completing(runs_here), **settings)
     if hint in (int, int | None, tuple[int, ...]):

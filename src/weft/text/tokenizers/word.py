@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weft.errors import InputError
+from weft.errors import InputError, quoted
 from weft.text.decoding import WORDS_IN_CACHE, batches_of
 from weft.text.rules import AT_SEPARATORS, check_word_lengths
 from weft.text.tokenizers.base import EOS, UNK, Tokenizer
@@ -56,6 +56,29 @@ class WordTokenizer(Tokenizer):
         tokens = [UNK, EOS, *(word for word, _ in kept)]
         counts = [unknown, lines + literal_eos, *(count for _, count in kept)]
         return cls(tokens, counts, lowercase=lowercase, unk_in_text=unk_in_text)
+
+    def with_words(self, words: Sequence[str]) -> WordTokenizer:
+        """The tokenizer whose vocabulary is `<unk>`, `<eos>` and `words`, in this order.
+
+        The counts are those of this tokenizer; its other words count as `<unk>`. Raises InputError if there are no
+        words, and for a word that has capital letters, if the text is lower-cased.
+        """
+        words = [word for word in words if word not in (UNK, EOS)]
+        if not words:
+            raise InputError(f"the vocabulary has no words besides {UNK} and {EOS}")
+        if self.lowercase and (capital := next((word for word in words if word != word.lower()), None)):
+            raise InputError(f"the vocabulary has {quoted(capital)}, but the text is lower-cased: leave lowercase out")
+        known = dict(zip(self.tokens[2:], self.counts[2:], strict=True))
+        counts = [known.pop(word, 0) for word in words]
+        unknown = self.counts[self.unk_id] + sum(known.values())
+        other = WordTokenizer(
+            [UNK, EOS, *words],
+            [unknown, self.counts[self.eos_id], *counts],
+            lowercase=self.lowercase,
+            unk_in_text=self.unk_in_text,
+        )
+        other.words = self.words
+        return other
 
     def encode(self, text: str) -> list[int]:
         return list(map(self._ids.get, self._units(text), repeat(self.unk_id)))
