@@ -179,11 +179,7 @@ class TrainingConfig(_Checked):
         "Decay of the mean gradient of 'adamw'", default=0.9, at_least=0, below=1, only_with=("optimizer", "adamw")
     )
     beta2: float = _setting(
-        "Decay of mean squared gradients of 'adamw'",
-        default=0.99,
-        at_least=0,
-        below=1,
-        only_with=("optimizer", "adamw"),
+        "Decay of the squared gradient of 'adamw'", default=0.99, at_least=0, below=1, only_with=("optimizer", "adamw")
     )
     weight_decay: float = _setting(
         "Decoupled weight decay: every step multiplies the matrices by 1 - lr * weight_decay", default=0.0, at_least=0
