@@ -45,6 +45,7 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
 
     Raises InputError and MissingFileError for texts that cannot be used.
     """
+    words = None if given.get("vocab") is None or given.get("from_run") else read_word_list(given["vocab"])
     texts = open_texts(
         given["data"], given.get("valid", ()), given.get("test", ()), fetch, given.get("line_end_marker", "")
     )
@@ -57,7 +58,6 @@ def prepare(folder: Path, given: Settings, reporter: Reporter, fetch: Fetch) -> 
     texts = replace(texts, **replaced)
     with reporter.reading("reading", texts.size_in_bytes) as on_bytes:
         statistics = text_statistics(texts.train.pieces(on_bytes))
-    words = None if given.get("vocab") is None or given.get("from_run") else read_word_list(given["vocab"])
     choices = choose_text(given, statistics, texts.valid is not None, texts.test is not None)
     text_config = choices.text_config()
     texts = split_texts(texts, text_config, statistics)
